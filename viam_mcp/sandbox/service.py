@@ -1,0 +1,80 @@
+"""What an rpc of the sandbox is: a plain function from a request to a response, found by name.
+
+A subject's module defines a class whose methods are marked `@rpc("Name")`. Each gets a `Call` and
+the request, reads and writes rows through `call.store`, and returns the response or raises
+`Refusal`. It runs inside one transaction: a refusal leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from grpclib.const import Status
+
+if TYPE_CHECKING:
+    from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
+    from viam_mcp.sandbox.store import Store
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_NANOS = 1_000_000_000
+
+
+class Refusal(Exception):  # noqa: N818 - gRPC's word would be "status", an answer rather than a defect
+    """The rpc ends with this status and message, and with nothing changed."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def not_found(what: str, identifier: str) -> Refusal:
+    """The refusal for an id that names nothing (or nothing that the caller may see)."""
+    return Refusal(Status.NOT_FOUND, f"{what} {identifier!r} was not found")
+
+
+def invalid(message: str) -> Refusal:
+    """The refusal for an argument that could never be right."""
+    return Refusal(Status.INVALID_ARGUMENT, message)
+
+
+def conflict(message: str) -> Refusal:
+    """The refusal for a call that the fleet's present state does not allow."""
+    return Refusal(Status.FAILED_PRECONDITION, message)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One rpc under way: who calls, and the rows.
+
+    `identity_id` is an API key's id (`identity_type` "api-key") or a user's ("user").
+    """
+
+    store: Store
+    identity_id: str
+    identity_type: str
+    now: int  # nanoseconds since 1970 UTC, the same for all that one call writes
+
+
+def rpc(name: str) -> Callable[[Handler], Handler]:
+    """Mark a function as the handler of the rpc `name` of AppService."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.__rpc__ = name  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def set_time(field: Timestamp, nanoseconds: int | None) -> None:
+    """Fill a Timestamp field; None leaves it unset."""
+    if nanoseconds is not None:
+        field.seconds, field.nanos = divmod(nanoseconds, _NANOS)
+
+
+def nanoseconds(field: Timestamp) -> int:
+    """A Timestamp field as nanoseconds since 1970 UTC."""
+    return field.seconds * _NANOS + field.nanos
