@@ -69,9 +69,16 @@ def generate(out: Path) -> None:
 def rehome(text: str) -> str:
     """Move one generated file's imports and descriptors into `viam_mcp.proto`."""
     package = r"(?:app|common|proto|google\.protobuf)"
-    text = re.sub(rf"^from ({package}(?:\.[\w.]+)?) import (\w+_pb2)", r"from viam_mcp.proto.\1 import \2", text, flags=re.M)
+    text = re.sub(
+        rf"^from ({package}(?:\.[\w.]+)?) import (\w+_pb2)", r"from viam_mcp.proto.\1 import \2", text, flags=re.M
+    )
     # grpclib's plugin imports modules by their full name and refers to them so.
-    text = re.sub(rf"^import ((?:{package})\.[\w.]+_pb2|google\.protobuf\.\w+_pb2)$", r"import viam_mcp.proto.\1", text, flags=re.M)
+    text = re.sub(
+        rf"^import ((?:{package})\.[\w.]+_pb2|google\.protobuf\.\w+_pb2)$",
+        r"import viam_mcp.proto.\1",
+        text,
+        flags=re.M,
+    )
     text = re.sub(rf"(?<![\w./'])((?:app|common|proto)\.(?:\w+\.)*\w+_pb2)\.", r"viam_mcp.proto.\1.", text)
     text = text.replace(
         "from google.protobuf import descriptor_pool as _descriptor_pool",
@@ -84,7 +91,9 @@ def rehome(text: str) -> str:
 def reexports(folder: Path) -> str:
     """The text of a package's `__init__`: `app` offers the messages of `app/v1`, as the SDK's `viam.proto` does."""
     version = folder / "v1"
-    modules = sorted(path.stem for path in version.glob("*.py") if path.stem.endswith("_pb2")) if version.is_dir() else []
+    modules = (
+        sorted(path.stem for path in version.glob("*.py") if path.stem.endswith("_pb2")) if version.is_dir() else []
+    )
     return "".join(f"\nfrom .v1.{module} import *  # noqa: F403" for module in modules) + ("\n" if modules else "")
 
 

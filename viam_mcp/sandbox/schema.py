@@ -9,6 +9,11 @@ the number of the wire contract.
 """
 
 SCHEMA = """
+CREATE TABLE settings (                         -- what the sandbox itself has to remember
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,

@@ -8,7 +8,7 @@ the request, reads and writes rows through `call.store`, and returns the respons
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib.const import Status
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _NANOS = 1_000_000_000
+
+# How often a machine that is online asks the service for news, in nanoseconds: a requested restart has
+# happened this long after it was asked for.
+CHECK_IN = 5 * _NANOS
 
 
 class Refusal(Exception):  # noqa: N818 - gRPC's word would be "status", an answer rather than a defect
@@ -47,6 +51,14 @@ def conflict(message: str) -> Refusal:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """An API key that works, as a client authenticates with it."""
+
+    key_id: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Call:
     """One rpc under way: who calls, and the rows.
 
@@ -69,12 +81,12 @@ def rpc(name: str) -> Callable[[Handler], Handler]:
     return mark
 
 
-def set_time(field: Timestamp, nanoseconds: int | None) -> None:
+def set_time(stamp: Timestamp, nanoseconds: int | None) -> None:
     """Fill a Timestamp field; None leaves it unset."""
     if nanoseconds is not None:
-        field.seconds, field.nanos = divmod(nanoseconds, _NANOS)
+        stamp.seconds, stamp.nanos = divmod(nanoseconds, _NANOS)
 
 
-def nanoseconds(field: Timestamp) -> int:
+def nanoseconds(stamp: Timestamp) -> int:
     """A Timestamp field as nanoseconds since 1970 UTC."""
-    return field.seconds * _NANOS + field.nanos
+    return stamp.seconds * _NANOS + stamp.nanos

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+_LOCK_WAIT = 0.5  # seconds; whoever holds the file holds it as long as it runs
+
 
 class StateError(Exception):
     """The state file cannot be used; the message says why and what to do."""
@@ -27,37 +29,56 @@ class StateError(Exception):
 class Store:
     """A fleet's rows.
 
-    Ids come from `rng`, so that a seeded store gives the same ids every time; secrets never do.
-
     Args:
         path: The SQLite file that keeps the fleet, or None to keep it in memory.
-        rng: Where ids come from.
 
     Raises:
         StateError: The file is not a fleet of this version.
     """
 
-    def __init__(self, path: Path | None = None, rng: random.Random | None = None) -> None:
-        self._rng = rng or random.SystemRandom()
+    def __init__(self, path: Path | None = None) -> None:
+        self._rng: random.Random = random.SystemRandom()
         try:
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            if path is not None:
+                # It holds credentials: nobody else may read it, not even before the first write.
+                path.touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_LOCK_WAIT)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from None
+        try:
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA synchronous = NORMAL")
             if path is not None:
+                # A second process on the same fleet would answer from other tokens and other live logs.
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode = WAL")
-            self.is_new = self._open()
+            self.is_new = self._open(path)
         except sqlite3.Error as error:
-            raise StateError(f"cannot use the state file {path}: {error}. Give another path or remove the file.") from None
+            self._db.close()
+            raise _unusable(path, error) from None
+        except StateError:
+            self._db.close()
+            raise
 
-    def _open(self) -> bool:
+    def _open(self, path: Path | None) -> bool:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version == SCHEMA_VERSION:
             return False
         if version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise StateError(f"the state file is of version {version}, not {SCHEMA_VERSION}: it is not a fleet of this release.")
+            raise StateError(
+                f"the state file {path} is of version {version}, not {SCHEMA_VERSION}: it is no fleet of this release."
+                " Give another path or remove the file."
+            )
         self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         return True
+
+    def copy(self) -> Store:
+        """The same fleet in memory, a store of its own."""
+        twin = Store()
+        self._db.backup(twin._db)
+        twin.is_new = False
+        return twin
 
     def close(self) -> None:
         """Close the database; what was committed stays in the file."""
@@ -102,6 +123,15 @@ class Store:
         marks = ", ".join("?" * len(names))
         self._db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
 
+    @contextmanager
+    def ids_from(self, rng: random.Random) -> Iterator[None]:
+        """Inside, new ids come from `rng`: the same ones every time, if it is seeded. Secrets never do."""
+        self._rng, before = rng, self._rng
+        try:
+            yield
+        finally:
+            self._rng = before
+
     def new_uuid(self) -> str:
         """An id for everything but locations."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
@@ -109,6 +139,11 @@ class Store:
     def new_location_id(self) -> str:
         """An id for a location: 10 lowercase alphanumerics."""
         return "".join(self._rng.choices(string.ascii_lowercase + string.digits, k=10))
+
+
+def _unusable(path: Path | None, error: Exception) -> StateError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StateError(f"cannot use the state file {path}: {reason}. Give another path or remove the file.")
 
 
 def new_secret() -> str:

@@ -1,0 +1,72 @@
+"""A client of Viam's fleet-management API over gRPC, and a library of its own.
+
+    async with connect(api_key_id=..., api_key=...) as app:
+        robots = await app.list_robots(location_id)
+
+`connect()` gives an `AppClient` that authenticates, keeps deadlines, repeats what may be repeated and
+reconnects. Records are views over the messages of `viam_mcp.proto.app`. Errors are `AppError`.
+"""
+
+from viam_mcp.app._client import AppClient
+from viam_mcp.app._connect import DEFAULT_URL, connect
+from viam_mcp.app._credentials import Credentials
+from viam_mcp.app._errors import (
+    Aborted,
+    AlreadyExists,
+    AppError,
+    Cancelled,
+    DeadlineExceeded,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+    Unknown,
+)
+from viam_mcp.app._keys import APIKeyAuthorization
+from viam_mcp.app._records import (
+    Fragment,
+    FragmentHistoryEntry,
+    LogEntry,
+    Page,
+    RobotPart,
+    RobotPartHistoryEntry,
+)
+from viam_mcp.app._session import LOGGER, Session
+
+__all__ = [
+    "DEFAULT_URL",
+    "LOGGER",
+    "APIKeyAuthorization",
+    "Aborted",
+    "AlreadyExists",
+    "AppClient",
+    "AppError",
+    "Cancelled",
+    "Credentials",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "Fragment",
+    "FragmentHistoryEntry",
+    "Internal",
+    "InvalidArgument",
+    "LogEntry",
+    "NotFound",
+    "OutOfRange",
+    "Page",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "RobotPart",
+    "RobotPartHistoryEntry",
+    "Session",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Unknown",
+    "connect",
+]

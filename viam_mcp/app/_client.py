@@ -1,0 +1,47 @@
+"""`AppClient`, composed of its subjects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from viam_mcp.app._fragments import Fragments
+from viam_mcp.app._keys import Keys
+from viam_mcp.app._locations import Locations
+from viam_mcp.app._logs import Logs
+from viam_mcp.app._machines import Machines
+from viam_mcp.app._modules import Modules
+from viam_mcp.app._organizations import Organizations
+from viam_mcp.app._parts import Parts
+from viam_mcp.app._registry import Registry
+from viam_mcp.app._roles import Roles
+from viam_mcp.app._session import Session
+from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from grpclib.client import Channel
+
+
+class AppClient(Organizations, Locations, Machines, Parts, Logs, Fragments, Roles, Registry, Modules, Keys):
+    """The fleet-management API of Viam, one method for each call.
+
+    `connect()` makes one that authenticates by itself. Over a grpclib channel of your own it sends the
+    metadata that you give; deadlines, repetition and errors are the same. Every method raises `AppError`,
+    in the subclass that stands for the gRPC status, when the call fails.
+    """
+
+    def __init__(self, channel: Channel | Session, metadata: Mapping[str, str], location_id: str | None = None) -> None:
+        """Speak to the app over `channel`.
+
+        Args:
+            channel: A channel, which stays yours to close, or the session that `connect()` makes.
+            metadata: Headers for every call, such as `authorization`; a session has its own.
+            location_id: What methods with an optional `location_id` fall back to.
+        """
+        self._session = channel if isinstance(channel, Session) else Session(channel, metadata)
+        self._stub = AppServiceStub(self._session.channel)
+        self._location_id = location_id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.target}>"

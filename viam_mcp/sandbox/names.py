@@ -1,0 +1,68 @@
+"""Which names things may have."""
+
+from __future__ import annotations
+
+import re
+
+from viam_mcp.sandbox.access import quoted
+from viam_mcp.sandbox.service import invalid
+
+# What the service allows for machines is not published. These are the characters that survive in a
+# machine's address, and a lone letter or digit first keeps names from looking like options.
+_DEVICE = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_]*")
+_REGISTRY = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
+_OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
+
+LABEL_LIMIT = 200
+PART_LIMIT = 63  # a part's name becomes one label of its DNS name
+MACHINE_LIMIT = PART_LIMIT - len("-main")  # so that the first part of every machine has a name that fits
+REGISTRY_LIMIT = 200
+
+
+def label(name: str, what: str) -> str:
+    """A name for people, of a location or a fragment: anything printable that is not blank.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, naming what is wrong with it.
+    """
+    if not name.strip():
+        raise invalid(f"the {what}'s name is empty: give it a name")
+    if len(name) > LABEL_LIMIT:
+        raise invalid(f"the {what}'s name has {len(name)} characters: at most {LABEL_LIMIT} are allowed")
+    if not name.isprintable():
+        raise invalid(f"the {what}'s name {quoted(name)} has control characters: use printable ones")
+    return name
+
+
+def machine(name: str) -> str:
+    """A machine's name; see `_formed`."""
+    return _formed(name, "machine", _DEVICE, MACHINE_LIMIT)
+
+
+def part(name: str) -> str:
+    """A part's name; see `_formed`."""
+    return _formed(name, "part", _DEVICE, PART_LIMIT)
+
+
+def registry_item(name: str) -> str:
+    """A registry item's name; see `_formed`."""
+    return _formed(name, "registry item", _REGISTRY, REGISTRY_LIMIT)
+
+
+def _formed(name: str, what: str, form: re.Pattern[str], limit: int) -> str:
+    """The name, if it has the form.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    if len(name) > limit or not form.fullmatch(name):
+        raise invalid(
+            f"the {what} name {quoted(name)} is not allowed: it needs 1 to {limit} letters, digits, '-' or '_', "
+            "starting with a letter or digit"
+        )
+    return name
+
+
+def dns(name: str) -> str:
+    """A name as one label of a DNS name: lowercase, with '-' for what does not fit."""
+    return _OUTSIDE_DNS.sub("-", name.lower()).strip("-")

@@ -1,0 +1,109 @@
+"""From what a client sent to a tool with its arguments, or to an error that the sender can act on."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from viam_mcp.tools import ToolError, input_schema, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from viam_mcp.tools import Tool
+
+MAX_ARGUMENTS = 1_048_576
+"""How many bytes of JSON the arguments of one call may take."""
+
+
+def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
+    """The tool with these arguments.
+
+    Raises:
+        ToolError: An argument is missing, unknown or not what the tool takes; the message names each,
+            what was expected and what came.
+    """
+    text = json.dumps(arguments)
+    if len(text) > MAX_ARGUMENTS:
+        largest = max(arguments, key=lambda name: len(json.dumps(arguments[name])))
+        size = len(json.dumps(arguments[largest]))
+        raise ToolError(
+            f"The arguments of {tool.spec.name} take {len(text):,} bytes, {size:,} of them in {quoted(largest)}; "
+            f"at most {MAX_ARGUMENTS:,} are taken. Nothing was done."
+        )
+    try:
+        return tool.model_validate_json(text)
+    except ValidationError as error:
+        problems = [_problem(tool, one) for one in error.errors(include_url=False)]
+    raise ToolError(f"The arguments of {tool.spec.name} are not right, and nothing was done. " + " ".join(problems))
+
+
+def unknown_tool(name: str, known: Mapping[str, type[Tool]]) -> ToolError:
+    """The error for a name that is no tool of this server."""
+    close = difflib.get_close_matches(name, known, n=3)
+    advice = f"Did you mean {' or '.join(close)}?" if close else "tools/list names those that there are."
+    return ToolError(f"There is no tool {quoted(name)} here. {advice}")
+
+
+def _problem(tool: type[Tool], error: Any) -> str:
+    """One sentence about one argument."""
+    path, kind, value = _path(error["loc"]), error["type"], error["input"]
+    if kind == "extra_forbidden":
+        known = input_schema(tool)["properties"]
+        close = difflib.get_close_matches(path, known, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known) or 'none'}."
+        return f"{path} is not an argument of it: {advice}"
+    if kind == "missing":
+        return f"{path} is missing: {_expected(tool, error)}."
+    return f"{path}: expected {_expected(tool, error)}, got {_got(value)}."
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`authorizations[0].role`, cut to a length that a sentence can hold: its steps are the sender's own words."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+    return text if len(text) <= 100 and text.isprintable() else quoted(text)
+
+
+def _expected(tool: type[Tool], error: Any) -> str:
+    schema = _schema_at(input_schema(tool), error["loc"])
+    if schema is None:
+        return str(error["msg"])
+    kinds = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+             "array": "a list", "object": "an object"}  # fmt: skip
+    expected = kinds.get(schema.get("type", ""), "a value")
+    if "enum" in schema:
+        expected = "one of " + ", ".join(schema["enum"])
+    elif schema.get("format") == "date-time":
+        expected = "a time with its zone, such as 2026-01-31T08:00:00Z"
+    elif error["type"] != "missing" and _is_kind(error["input"], schema.get("type")):
+        expected = f"{expected} ({error['msg'][0].lower()}{error['msg'][1:]})"
+    description = schema.get("description")
+    return f"{expected}: {description}" if description and error["type"] == "missing" else expected
+
+
+def _is_kind(value: Any, kind: str | None) -> bool:
+    """Whether the value has the right JSON type, so that what is wrong is its content."""
+    types: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
+    return kind in types and isinstance(value, types[kind]) and not isinstance(value, bool)
+
+
+def _schema_at(schema: Any, location: tuple[int | str, ...]) -> Any:
+    for step in location:
+        schema = schema.get("items") if isinstance(step, int) else schema.get("properties", {}).get(step)
+        if schema is None:
+            return None
+    return schema
+
+
+def _got(value: Any) -> str:
+    """What came, by type; of a text its beginning, since an id that is nearly right explains itself."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return f"the text {quoted(value)}" if len(value) <= 80 else f"a text of {len(value):,} characters"
+    if isinstance(value, int | float):
+        return f"the number {value}"[:60]
+    return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)}"

@@ -1,0 +1,56 @@
+"""The fleet's operations as tools: one module per toolset, one class per tool.
+
+`TOOLS` holds all of them by name, `definition` is a tool as data, `collect` runs a list.
+"""
+
+from viam_mcp.tools import (
+    fragments,
+    keys,
+    locations,
+    logs,
+    machines,
+    modules,
+    organizations,
+    parts,
+    registry,
+    roles,
+)
+from viam_mcp.tools._base import TOOLS, Effect, ListTool, Preview, Spec, Tool, ToolError
+from viam_mcp.tools._budget import fit
+from viam_mcp.tools._environment import Environment, Progress
+from viam_mcp.tools._files import Files
+from viam_mcp.tools._names import quoted
+from viam_mcp.tools._output import Done
+from viam_mcp.tools._paging import collect
+from viam_mcp.tools._schema import definition, hints, input_schema
+from viam_mcp.tools._secrets import REDACTED, redacted
+from viam_mcp.tools._text import sanitize
+
+__all__ = [
+    "REDACTED",
+    "TOOLS",
+    "TOOLSETS",
+    "Done",
+    "Effect",
+    "Environment",
+    "Files",
+    "ListTool",
+    "Preview",
+    "Progress",
+    "Spec",
+    "Tool",
+    "ToolError",
+    "collect",
+    "definition",
+    "fit",
+    "hints",
+    "input_schema",
+    "quoted",
+    "redacted",
+    "sanitize",
+]
+
+_MODULES = (organizations, locations, machines, parts, logs, fragments, roles, registry, modules, keys)
+
+TOOLSETS: dict[str, str] = {module.__name__.rpartition(".")[2]: (module.__doc__ or "").strip() for module in _MODULES}
+"""The toolsets by name, with what each is about."""

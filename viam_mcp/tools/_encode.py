@@ -1,0 +1,227 @@
+"""Wire messages as JSON values, and the JSON schema of what comes out.
+
+A message type is compiled once, from its descriptor, into a Python function that reads its fields
+one after the other; from then on encoding is a call. What comes out:
+
+- field names as in the wire contract, enums by short name (`ONLINE_STATE_OFFLINE` is "offline"),
+  times as RFC 3339 in UTC, 64-bit integers as numbers, Struct as plain JSON;
+- numbers and booleans always, everything else only where it is set;
+- text sanitized, and credentials (`debug_redact` in the contract, and what `_secrets` knows inside a
+  Struct) replaced by `[redacted]`, unless the encoder was asked to reveal them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache, partial
+from typing import TYPE_CHECKING, Any, cast
+
+from viam_mcp.tools._secrets import REDACTED, is_secret, without_url_password
+from viam_mcp.tools._text import sanitize
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+    from google.protobuf.message import Message
+
+Json = Any
+Writer = Callable[[Any], Json]
+
+# A configuration travels twice, as a Struct and as the text it was written in. The Struct is enough.
+_SAID_TWICE = frozenset({"robot_config_json", "fragment_config_json"})
+
+
+def encode(message: Message, *, reveal: bool = False) -> dict[str, Json]:
+    """A message of the wire contract as a JSON object; `reveal` gives credentials as they are."""
+    encoded: dict[str, Json] = _encoder(message.DESCRIPTOR, reveal)(message)
+    return encoded
+
+
+@cache
+def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
+    """The compiled function that encodes one message type.
+
+    Its source holds only field names of our own descriptors; values reach it as arguments.
+    """
+    scope: dict[str, Any] = {"sanitize": sanitize}
+    lines = ["def encode_message(message):", "    out = {}"]
+    for number, field in enumerate(_fields(descriptor)):
+        scope[f"write_{number}"] = _writer(field, reveal)
+        lines += [f"    {line}" for line in _statements(field, f"write_{number}")]
+    exec("\n".join([*lines, "    return out"]), scope)  # noqa: S102 - see above
+    compiled: Writer = scope["encode_message"]
+    return compiled
+
+
+def _fields(descriptor: Descriptor) -> list[FieldDescriptor]:
+    return [field for field in descriptor.fields if field.name not in _SAID_TWICE]
+
+
+def _statements(field: FieldDescriptor, write: str) -> list[str]:
+    """The lines that write one field, `write` being the name of what turns its value into JSON."""
+    name, put = field.name, f"out[{field.name!r}] ="
+    if _is_map(field):
+        return [
+            f"entries = message.{name}",
+            f"if entries: {put} {{sanitize(key): {write}(entries[key]) for key in entries}}",
+        ]
+    if field.is_repeated:
+        return [f"values = message.{name}", f"if values: {put} [{write}(value) for value in values]"]
+    if field.has_presence:
+        return [f"if message.HasField({name!r}): {put} {write}(message.{name})"]
+    if field.type == field.TYPE_STRING:
+        if _is_secret(field):
+            return [f"if message.{name}: {put} {write}(message.{name})"]
+        # Nearly every text is harmless: find that out without a call.
+        return [
+            f"value = message.{name}",
+            f"if value: {put} value if value.isascii() and value.isprintable() else sanitize(value)",
+        ]
+    if field.enum_type is not None:
+        return [f"value = message.{name}", f"if value: {put} {write}(value)"]
+    return [f"{put} message.{name}"]
+
+
+def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
+    """What turns one value of this field into JSON."""
+    if _is_secret(field):
+        return sanitize if reveal else lambda value: REDACTED
+    if _is_map(field):
+        return _writer(_map_value(field), reveal)
+    if field.enum_type is not None:
+        return enum_names(field.enum_type).__getitem__
+    if field.type == field.TYPE_STRING:
+        return sanitize
+    if field.message_type is None:
+        return _unchanged
+    well_known: dict[str, Writer] = {
+        "google.protobuf.Timestamp": _time,
+        "google.protobuf.Struct": partial(_struct, reveal=reveal),
+        "google.protobuf.Value": partial(_value, reveal=reveal),
+    }
+    return well_known.get(field.message_type.full_name) or _encoder(field.message_type, reveal)
+
+
+def _unchanged(value: Json) -> Json:
+    return value
+
+
+def _is_secret(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().debug_redact)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _map_value(field: FieldDescriptor) -> FieldDescriptor:
+    value: FieldDescriptor = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
+    return value
+
+
+class _Names(dict[int, str]):
+    def __missing__(self, number: int) -> str:
+        # A server newer than our contract may send a number that has no name here.
+        return f"unknown_{number}"
+
+
+@cache
+def enum_names(enum: EnumDescriptor) -> dict[int, str]:
+    """Numbers of an enum to the names that people use: lower case, without the prefix that all of them share."""
+    prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+    return _Names({value.number: value.name.removeprefix(prefix).lower() for value in enum.values})
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+
+
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:")
+
+
+def rfc3339(seconds: int, nanos: int = 0) -> str:
+    """A time in UTC, with as many fractional digits (0, 3, 6 or 9) as it needs."""
+    minutes, second = divmod(seconds, 60)
+    text = _minute(minutes) + _TWO_DIGITS[second]
+    if not nanos:
+        return f"{text}Z"
+    if nanos % 1_000:
+        return f"{text}.{nanos:09}Z"
+    return f"{text}.{nanos // 1_000:06}Z" if nanos % 1_000_000 else f"{text}.{nanos // 1_000_000:03}Z"
+
+
+def _time(value: Any) -> str:
+    return rfc3339(value.seconds, value.nanos)
+
+
+@lru_cache(maxsize=4096)
+def _key(key: str) -> tuple[str, bool]:
+    """A configuration's key made safe to show, and whether text under it is a credential."""
+    return sanitize(key), is_secret(key, "text")
+
+
+def _struct(struct: Any, reveal: bool = False) -> Json:
+    out = {}
+    fields = struct.fields
+    for key in fields:
+        name, secret = _key(key)
+        value = _value(fields[key], reveal)
+        out[name] = REDACTED if secret and not reveal and is_secret(key, value) else value
+    return out
+
+
+def _value(value: Any, reveal: bool = False) -> Json:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        text = sanitize(value.string_value)
+        return text if reveal else without_url_password(text)
+    if kind == "struct_value":
+        return _struct(value.struct_value, reveal)
+    if kind == "list_value":
+        return [_value(item, reveal) for item in value.list_value.values]
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    return value.bool_value if kind == "bool_value" else None
+
+
+def schema_of(kind: type[Message]) -> dict[str, Json]:
+    """The JSON schema of what `encode` makes of a message of this type: names, types, enums."""
+    return _object_schema(cast("Descriptor", kind.DESCRIPTOR))
+
+
+def _object_schema(descriptor: Descriptor) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "properties": {
+            field.name: _field_schema(field) for field in descriptor.fields if field.name not in _SAID_TWICE
+        },
+    }
+
+
+def _field_schema(field: FieldDescriptor) -> dict[str, Json]:
+    if _is_map(field):
+        return {"type": "object", "additionalProperties": _one_schema(_map_value(field))}
+    return {"type": "array", "items": _one_schema(field)} if field.is_repeated else _one_schema(field)
+
+
+_WELL_KNOWN_SCHEMAS: dict[str, dict[str, Json]] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.Value": {},
+}
+
+
+def _one_schema(field: FieldDescriptor) -> dict[str, Json]:
+    if field.message_type is not None:
+        well_known = _WELL_KNOWN_SCHEMAS.get(field.message_type.full_name)
+        return _object_schema(field.message_type) if well_known is None else well_known
+    if field.enum_type is not None:
+        return {"type": "string", "enum": [*enum_names(field.enum_type).values()]}
+    if field.cpp_type == field.CPPTYPE_STRING:
+        return {"type": "string"}
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return {"type": "boolean"}
+    return {"type": "number" if field.cpp_type in (field.CPPTYPE_DOUBLE, field.CPPTYPE_FLOAT) else "integer"}

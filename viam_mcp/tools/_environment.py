@@ -1,0 +1,32 @@
+"""What a tool may use besides the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from viam_mcp.tools._files import Files
+
+Progress = Callable[[float, float | None, str], Awaitable[None]]
+"""Tells the client how far a call has come: done, of how much (None: unknown), and a few words."""
+
+
+async def no_progress(done: float, total: float | None, message: str) -> None:
+    """The progress of a call that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a tool may use besides the fleet.
+
+    Attributes:
+        files: The folder that tools may read from and write to; None where the operator gave none.
+        progress: Where a long call says how far it has come.
+        notes: What the caller should know besides the result, such as the name of a file that was written.
+    """
+
+    files: Files | None = None
+    progress: Progress = no_progress
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,157 @@
+"""The one folder that tools may read files from and write files to.
+
+Paths are relative to it, and stay in it: no absolute path, no `..`, and no link on the way, even one
+that is put there between the check and the use, since each step of a path is opened relative to the
+one before, refusing links. Files are written whole or not at all, readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Annotated
+
+from pydantic import Field, StringConstraints
+
+from viam_mcp.tools._base import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from viam_mcp.tools._environment import Environment
+
+_PATH = StringConstraints(min_length=1, max_length=1000)
+Dest = Annotated[str, _PATH, Field(description="Also write to this file, below the server's files folder")]
+Source = Annotated[str, _PATH, Field(description="Path below the server's files folder")]
+Overwrite = Annotated[bool, Field(description="Replace dest if it exists")]
+
+
+class Files:
+    """A folder that tools may use.
+
+    Args:
+        root: The folder; it has to exist.
+
+    Raises:
+        NotADirectoryError: It is not one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve(strict=True)
+        if not self.root.is_dir():
+            raise NotADirectoryError(f"{root} is not a folder")
+
+    def write(self, path: str, data: bytes, *, overwrite: bool) -> None:
+        """Write a file whole, mode 0600. An existing one is replaced only if `overwrite`.
+
+        Raises:
+            ToolError: The path leaves the folder or passes a link, or the file exists.
+        """
+        with self._parent(path, create=True) as (folder, name):
+            temporary = f".{name[:100]}.{secrets.token_hex(8)}.tmp"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if overwrite:
+                    os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                else:
+                    # A link is made only where nothing is, which a rename would not check.
+                    os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                    os.unlink(temporary, dir_fd=folder)
+            except FileExistsError:
+                os.unlink(temporary, dir_fd=folder)
+                raise ToolError(f"{path} exists. Give another name, or overwrite=true to replace it.") from None
+            except OSError as error:
+                os.unlink(temporary, dir_fd=folder)
+                raise ToolError(f"{path} cannot be written: {error.strerror}.") from None
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[tuple[IO[bytes], int]]:
+        """A regular file, open for reading, and its size in bytes.
+
+        Raises:
+            ToolError: There is no such regular file in the folder.
+        """
+        with self._parent(path, create=False) as (folder, name):
+            try:
+                # Without O_NONBLOCK a named pipe would block here for ever.
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            except OSError as error:
+                raise _refused(path, error) from None
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not os.path.isfile(descriptor):  # noqa: PTH113 - pathlib has no descriptors
+                raise ToolError(f"{path} is not a regular file.")
+            yield file, status.st_size
+
+    @contextmanager
+    def _parent(self, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
+        """The folder that holds `path`, as an open descriptor, and the last step's name."""
+        steps = PurePosixPath(path).parts
+        if "\0" in path or not steps or path.startswith("/") or ".." in steps or path.endswith("/"):
+            raise ToolError(f"{path!r} is not a path below the files folder: give a relative one without '..'.")
+        with ExitStack() as stack:
+            folder = _open_folder(stack, self.root, None)
+            for step in steps[:-1]:
+                try:
+                    if create:
+                        _make_folder(step, folder)
+                    folder = _open_folder(stack, step, folder)
+                except OSError as error:
+                    raise _refused(path, error) from None
+            yield folder, steps[-1]
+
+
+def _open_folder(stack: ExitStack, name: str | Path, within: int | None) -> int:
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _make_folder(name: str, within: int) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=within)
+    except FileExistsError:
+        return
+
+
+def _refused(path: str, error: OSError) -> ToolError:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return ToolError(f"{path} passes through a link or something that is not a folder, which is not followed.")
+    return ToolError(f"{path} cannot be opened: {error.strerror}.")
+
+
+def _files(environment: Environment) -> Files:
+    if environment.files is None:
+        raise ToolError(
+            "This server has no files folder, so it neither reads nor writes files. "
+            "Leave dest out, or ask the operator to start it with --files-dir DIR."
+        )
+    return environment.files
+
+
+def save(environment: Environment, path: str, data: bytes, *, overwrite: bool) -> None:
+    """Write a file into the files folder, and tell the caller so.
+
+    Raises:
+        ToolError: There is no files folder, or the file cannot be written.
+    """
+    _files(environment).write(path, data, overwrite=overwrite)
+    environment.notes.append(f"Written to {path}: {len(data):,} bytes.")
+
+
+@contextmanager
+def opened(environment: Environment, path: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A file of the files folder, open for reading, and its size in bytes.
+
+    Raises:
+        ToolError: There is no files folder, or no such file.
+    """
+    with _files(environment).open(path) as file_and_size:
+        yield file_and_size

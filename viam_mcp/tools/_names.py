@@ -1,0 +1,68 @@
+"""What things are called when a person is told about them: kind, name and id.
+
+Names come from the fleet, so they are quoted and sanitized: a machine that is named like the end of
+a sentence stays a name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from viam_mcp.tools._text import sanitize, shorten
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+
+
+def quoted(name: str) -> str:
+    """A name from the fleet as a sentence may hold it: one line, quoted, of bounded length."""
+    return repr(shorten(" ".join(sanitize(name).split()), 120))
+
+
+async def organization_name(app: AppClient, org_id: str) -> str:
+    """Such as `organization 'Acme' (id)`."""
+    return f"organization {quoted((await app.get_organization(org_id)).name)} ({org_id})"
+
+
+async def location_name(app: AppClient, location_id: str | None) -> str:
+    """Such as `location 'Hall 3' (id)`."""
+    location = await app.get_location(location_id)
+    return f"location {quoted(location.name)} ({location.id})"
+
+
+async def machine_name(app: AppClient, robot_id: str) -> str:
+    """Such as `machine 'rover-1' (id)`."""
+    return f"machine {quoted((await app.get_robot(robot_id)).name)} ({robot_id})"
+
+
+async def part_name(app: AppClient, part_id: str) -> str:
+    """Such as `part 'rover-1-main' (id) of machine 'rover-1' (id)`."""
+    part = await app.get_robot_part(part_id)
+    return f"part {quoted(part.name)} ({part_id}) of {await machine_name(app, part.robot)}"
+
+
+async def fragment_name(app: AppClient, fragment_id: str) -> str:
+    """Such as `fragment 'drive' (id)`."""
+    return f"fragment {quoted((await app.get_fragment(fragment_id)).name)} ({fragment_id})"
+
+
+async def member_name(app: AppClient, org_id: str, user_id: str) -> str:
+    """Such as `user ada@example.com (id)`; the id alone for one who is not a member."""
+    members, _ = await app.list_organization_members(org_id)
+    emails = [", ".join(member.emails) for member in members if member.user_id == user_id]
+    return f"user {quoted(emails[0])} ({user_id})" if emails else f"user {user_id}"
+
+
+async def identity_name(app: AppClient, org_id: str, identity_id: str) -> str:
+    """A user or an API key of the organization, by name and id."""
+    keys = await app.list_keys(org_id)
+    for entry in keys:
+        if entry.api_key.id == identity_id:
+            return f"API key {quoted(entry.api_key.name)} ({identity_id})"
+    return await member_name(app, org_id, identity_id)
+
+
+async def resource_name(app: AppClient, resource_type: str, resource_id: str) -> str:
+    """An organization, location or machine, by name and id."""
+    kinds = {"organization": organization_name, "location": location_name, "robot": machine_name}
+    return await kinds[resource_type](app, resource_id)

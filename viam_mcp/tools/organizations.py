@@ -1,0 +1,224 @@
+"""Organizations, their members and invites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from viam_mcp.app import Page
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.tools._names import member_name, organization_name
+from viam_mcp.tools._nested import Authorization, FragmentImport
+from viam_mcp.tools._output import Done, Many, One, Values
+from viam_mcp.tools._types import Email, LocationId, Name, OrganizationId, Text, UserId
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+
+
+class GetUserIdByEmail(Tool, toolset="organizations", returns=Values(user_id=str)):
+    """Find the id of a user by e-mail address. Needed before list_organizations_by_user and the role tools,
+    which take ids."""
+
+    email: Email
+
+    async def run(self, app: AppClient) -> str:
+        return await app.get_user_id_by_email(self.email)
+
+
+class CreateOrganization(
+    Tool, toolset="organizations", effect=Effect.WRITE, returns=One("organization", wire.Organization)
+):
+    """Create an organization, owned by the caller. It starts with one location. Returns the new organization
+    with its id."""
+
+    name: Name
+
+    async def run(self, app: AppClient) -> wire.Organization:
+        return await app.create_organization(self.name)
+
+
+class ListOrganizations(ListTool, toolset="organizations", returns=Many(organizations=wire.Organization)):
+    """List the organizations that the configured key can reach. The place to start: their ids lead to
+    locations, members, fragments, keys and registry items."""
+
+    async def run(self, app: AppClient) -> list[wire.Organization]:
+        return await app.list_organizations()
+
+
+class GetOrganizationsWithAccessToLocation(
+    ListTool, toolset="organizations", returns=Many(organizations=wire.OrganizationIdentity)
+):
+    """List the organizations that may use a location: its owner and those that it is shared with. Returns ids
+    and names."""
+
+    location_id: LocationId
+
+    async def run(self, app: AppClient) -> list[wire.OrganizationIdentity]:
+        return await app.get_organizations_with_access_to_location(self.location_id)
+
+
+class ListOrganizationsByUser(ListTool, toolset="organizations", returns=Many(organizations=wire.OrgDetails)):
+    """List the organizations that a user belongs to, with names and namespaces. Take the id from
+    get_user_id_by_email."""
+
+    user_id: UserId
+
+    async def run(self, app: AppClient) -> list[wire.OrgDetails]:
+        return await app.list_organizations_by_user(self.user_id)
+
+
+class GetOrganization(Tool, toolset="organizations", returns=One("organization", wire.Organization)):
+    """Get one organization: name, public namespace, region, fragments that new machines start with."""
+
+    org_id: OrganizationId
+
+    async def run(self, app: AppClient) -> wire.Organization:
+        return await app.get_organization(self.org_id)
+
+
+class GetOrganizationNamespaceAvailability(Tool, toolset="organizations", returns=Values(available=bool)):
+    """Say whether a public namespace is still free. A namespace is lowercase letters, digits and dashes."""
+
+    public_namespace: Name
+
+    async def run(self, app: AppClient) -> bool:
+        return await app.get_organization_namespace_availability(self.public_namespace)
+
+
+class UpdateOrganization(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=One("organization", wire.Organization)
+):
+    """Change an organization's name, region, CRM id or default fragments, or set its public namespace, which
+    can be done once and not undone. What is left out stays as it is. Returns the organization as it is then."""
+
+    org_id: OrganizationId
+    name: Name | None = None
+    public_namespace: Name | None = None
+    region: Name | None = None
+    cid: Text | None = None
+    default_fragments: Annotated[list[FragmentImport], Field(description="Replaces the present list")] | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await organization_name(app, self.org_id)
+
+    async def run(self, app: AppClient) -> wire.Organization:
+        fragments = None if self.default_fragments is None else [item.message() for item in self.default_fragments]
+        return await app.update_organization(
+            self.org_id, self.name, self.public_namespace, self.region, self.cid, default_fragments=fragments
+        )
+
+
+class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete an organization. Its locations have to be deleted before. This cannot be undone."""
+
+    org_id: OrganizationId
+
+    async def subject(self, app: AppClient) -> str:
+        return await organization_name(app, self.org_id)
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_organization(self.org_id)
+
+
+class ListOrganizationMembers(
+    ListTool,
+    toolset="organizations",
+    returns=Many(members=wire.OrganizationMember, invites=wire.OrganizationInvite),
+):
+    """List who belongs to an organization, with addresses and last access, and the invites that are still
+    pending. For what each may do, see list_authorizations."""
+
+    org_id: OrganizationId
+
+    async def page(self, app: AppClient, token: str, limit: int) -> Page[Any]:
+        members, invites = await app.list_organization_members(self.org_id)
+        return Page([("members", member) for member in members] + [("invites", invite) for invite in invites])
+
+
+class CreateOrganizationInvite(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=One("invite", wire.OrganizationInvite)
+):
+    """Invite somebody to an organization by e-mail. Without authorizations the invited person becomes an owner
+    of everything in it. Returns the pending invite."""
+
+    org_id: OrganizationId
+    email: Email
+    authorizations: list[Authorization] | None = None
+    send_email_invite: Annotated[
+        bool, Field(description="False: no mail is sent, the access is there at the person's next login")
+    ] = True
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{self.email} to {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> wire.OrganizationInvite:
+        given = None if self.authorizations is None else [item.message(self.org_id) for item in self.authorizations]
+        return await app.create_organization_invite(self.org_id, self.email, given, self.send_email_invite)
+
+
+class UpdateOrganizationInviteAuthorizations(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=One("invite", wire.OrganizationInvite)
+):
+    """Change what a pending invite will allow. An invite holds at most one authorization for each resource and
+    at least one in all. Returns the invite as it is then. For members who have joined, use change_role."""
+
+    org_id: OrganizationId
+    email: Email
+    add_authorizations: list[Authorization] | None = None
+    remove_authorizations: list[Authorization] | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return f"the invite of {self.email} to {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> wire.OrganizationInvite:
+        add, remove = (
+            None if items is None else [item.message(self.org_id) for item in items]
+            for items in (self.add_authorizations, self.remove_authorizations)
+        )
+        return await app.update_organization_invite_authorizations(self.org_id, self.email, add, remove)
+
+
+class DeleteOrganizationMember(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=Done("Removed {subject}.")
+):
+    """Remove a member from an organization, with all access to it. For a pending invite, use
+    delete_organization_invite."""
+
+    org_id: OrganizationId
+    user_id: UserId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{await member_name(app, self.org_id, self.user_id)} from {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_organization_member(self.org_id, self.user_id)
+
+
+class DeleteOrganizationInvite(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")
+):
+    """Withdraw a pending invite. For somebody who has joined, use delete_organization_member."""
+
+    org_id: OrganizationId
+    email: Email
+
+    async def subject(self, app: AppClient) -> str:
+        return f"the invite of {self.email} to {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_organization_invite(self.org_id, self.email)
+
+
+class ResendOrganizationInvite(
+    Tool, toolset="organizations", effect=Effect.WRITE, returns=One("invite", wire.OrganizationInvite)
+):
+    """Send the mail of a pending invite again. Changes nothing else. Returns the invite."""
+
+    org_id: OrganizationId
+    email: Email
+
+    async def run(self, app: AppClient) -> wire.OrganizationInvite:
+        return await app.resend_organization_invite(self.org_id, self.email)

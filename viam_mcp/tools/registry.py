@@ -1,0 +1,104 @@
+"""The registry: modules, models, training scripts and archives that machines use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.tools._nested import package_type, registry_item_status, visibility
+from viam_mcp.tools._output import Done, Many, One
+from viam_mcp.tools._types import (
+    Name,
+    OrganizationId,
+    PackageType,
+    RegistryItemId,
+    RegistryItemStatus,
+    Text,
+    Visibility,
+)
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+
+
+class GetRegistryItem(Tool, toolset="registry", returns=One("item", wire.RegistryItem)):
+    """Get one registry item of any type: description, visibility, usage, versions. For a module's models and
+    entrypoint see also get_module."""
+
+    item_id: RegistryItemId
+    include_markdown_documentation: bool = False
+
+    async def run(self, app: AppClient) -> wire.RegistryItem:
+        return await app.get_registry_item(self.item_id, self.include_markdown_documentation)
+
+
+class CreateRegistryItem(Tool, toolset="registry", effect=Effect.WRITE, returns=Done("Created {subject}.")):
+    """Create a private, empty registry item, such as an ml_model. For a module use create_module."""
+
+    organization_id: OrganizationId
+    name: Name
+    type: PackageType
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{self.type} {self.name!r} ({self.organization_id}:{self.name})"
+
+    async def run(self, app: AppClient) -> None:
+        await app.create_registry_item(self.organization_id, self.name, package_type(self.type))
+
+
+class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, returns=Done("Updated {subject}.")):
+    """Replace a registry item's description and visibility; all three values are set. Public shows it to
+    everybody, and cannot be taken back while others use it."""
+
+    item_id: RegistryItemId
+    type: PackageType
+    description: Text
+    visibility: Visibility
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{self.type} {self.item_id}"
+
+    async def run(self, app: AppClient) -> None:
+        await app.update_registry_item(
+            self.item_id, package_type(self.type), self.description, visibility(self.visibility)
+        )
+
+
+class ListRegistryItems(ListTool, toolset="registry", returns=Many(items=wire.RegistryItem)):
+    """List registry items by type, visibility, platform, status and text; an empty list does not filter.
+    Without an organization ("") the public items of everybody are listed."""
+
+    organization_id: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")]
+    types: list[PackageType]
+    visibilities: list[Visibility]
+    platforms: Annotated[list[str], Field(description="Such as linux/arm64")]
+    statuses: list[RegistryItemStatus]
+    search_term: Text | None = None
+    page_token: str | None = None
+
+    async def run(self, app: AppClient) -> list[wire.RegistryItem]:
+        return await app.list_registry_items(
+            self.organization_id,
+            [package_type(item) for item in self.types],
+            [visibility(item) for item in self.visibilities],
+            self.platforms,
+            [registry_item_status(item) for item in self.statuses],
+            self.search_term,
+            self.page_token,
+        )
+
+
+class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a registry item with all its versions. Refused while others use it. A deleted version can never be
+    uploaded again. This cannot be undone."""
+
+    item_id: RegistryItemId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"registry item {self.item_id}"
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_registry_item(self.item_id)

@@ -1,0 +1,94 @@
+"""Who may do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.tools._names import identity_name, resource_name
+from viam_mcp.tools._nested import AuthorizedPermissions
+from viam_mcp.tools._output import Done, Many
+from viam_mcp.tools._types import IdentityId, OrganizationId, ResourceId, ResourceType, Role
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+
+
+class _OneRole(Tool):
+    """The arguments of the tools that add or remove one role."""
+
+    org_id: OrganizationId
+    identity_id: IdentityId
+    role: Role
+    resource_type: ResourceType
+    resource_id: ResourceId
+
+    async def subject(self, app: AppClient) -> str:
+        who = await identity_name(app, self.org_id, self.identity_id)
+        return f"{who} as {self.role} of {await resource_name(app, self.resource_type, self.resource_id)}"
+
+
+class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Added {subject}.")):
+    """Make a user or an API key an owner or operator of an organization, location or machine and all below it.
+    Owners configure it and manage members and keys, operators control and view."""
+
+    async def run(self, app: AppClient) -> None:
+        await app.add_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
+
+
+class RemoveRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Removed {subject}.")):
+    """Take a role away from a user or an API key. What they hold on other resources stays; see
+    list_authorizations."""
+
+    async def run(self, app: AppClient) -> None:
+        await app.remove_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
+
+
+class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Changed {subject}.")):
+    """Replace one role by another within an organization, in one step: another role, another resource, or
+    another user or key."""
+
+    organization_id: OrganizationId
+    old_identity_id: IdentityId
+    old_role: Role
+    old_resource_type: ResourceType
+    old_resource_id: ResourceId
+    new_identity_id: IdentityId
+    new_role: Role
+    new_resource_type: ResourceType
+    new_resource_id: ResourceId
+
+    async def subject(self, app: AppClient) -> str:
+        org = self.organization_id
+        old = f"{await identity_name(app, org, self.old_identity_id)} as {self.old_role} of "
+        new = f"{await identity_name(app, org, self.new_identity_id)} as {self.new_role} of "
+        old += await resource_name(app, self.old_resource_type, self.old_resource_id)
+        return f"{old} to {new}{await resource_name(app, self.new_resource_type, self.new_resource_id)}"
+
+    async def run(self, app: AppClient) -> None:
+        arguments: dict[str, Any] = self.model_dump()
+        await app.change_role(**arguments)
+
+
+class ListAuthorizations(ListTool, toolset="roles", returns=Many(authorizations=wire.Authorization)):
+    """List who holds which role on what, in a whole organization or on the resources named. identity_id is a
+    user's or a key's; list_organization_members and list_keys tell their names."""
+
+    org_id: OrganizationId
+    resource_ids: list[ResourceId] | None = None
+
+    async def run(self, app: AppClient) -> list[wire.Authorization]:
+        return await app.list_authorizations(self.org_id, self.resource_ids)
+
+
+class CheckPermissions(ListTool, toolset="roles", returns=Many(permissions=wire.AuthorizedPermissions)):
+    """Ask which of some permissions the configured key has. Returns those that it has; the others are missing
+    from the answer. Use it to find out why a call is denied."""
+
+    permissions: Annotated[list[AuthorizedPermissions], Field(min_length=1)]
+
+    async def run(self, app: AppClient) -> list[wire.AuthorizedPermissions]:
+        return await app.check_permissions([item.message() for item in self.permissions])
