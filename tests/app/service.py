@@ -168,6 +168,11 @@ class Service:
         if not self.tokens or sent != f"Bearer {self.tokens[-1]}":
             raise GRPCError(Status.UNAUTHENTICATED, f"unauthenticated: no such token: {sent}")
 
+    def drop(self) -> None:
+        """Break every connection."""
+        for call in self.calls:
+            call.stream._stream._transport.abort()
+
     def revoke(self) -> None:
         """Make every token so far worthless."""
         self.tokens.append("revoked")

@@ -207,6 +207,7 @@ async def test_a_client_reconnects_when_the_server_comes_back() -> None:
         manager = connect(service.url, api_key_id=KEY_ID, api_key=KEY)
         app = await manager.__aenter__()
         await app.get_robot("before")
+    service.drop()
     try:
         with pytest.raises(Unavailable, match="Connection refused"):
             await app.get_robot("meanwhile")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from google.protobuf.message import Message
+import pytest
+from grpclib import GRPCError
 from grpclib.client import Channel
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
-from viam_mcp.proto.common import LogEntry
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
-from viam_mcp.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from google.protobuf.message import Message
+    from grpclib.const import Status
+
+    from viam_mcp.proto.common import LogEntry
+    from viam_mcp.sandbox import Sandbox
 
 
 class Calls(Protocol):
@@ -60,3 +67,32 @@ async def connected(sandbox: Sandbox, key_id: str | None = None, key: str | None
         client = Client(channel)
         await client.authenticate(key_id or sandbox.api_key_id, key or sandbox.api_key)
         yield client
+
+
+@contextmanager
+def refused(status: Status, *words: str) -> Iterator[None]:
+    """Inside, a call must end with this status and a message that holds these words."""
+    with pytest.raises(GRPCError) as caught:
+        yield
+    assert caught.value.status is status, caught.value
+    for word in words:
+        assert word in (caught.value.message or "")
+
+
+def named(sandbox: Sandbox, table: str, name: str) -> str:
+    """The id of the row of that name."""
+    identifier = sandbox.store.value(f"SELECT id FROM {table} WHERE name = ?", name)
+    assert identifier, f"no {name!r} in {table}"
+    return str(identifier)
+
+
+def role(org_id: str, kind: str, resource_id: str, role: str = "owner", identity_id: str = "") -> app.Authorization:
+    """An Authorization as clients send it."""
+    return app.Authorization(
+        authorization_type="role",
+        authorization_id=f"{kind}_{role}",
+        resource_type=kind,
+        resource_id=resource_id,
+        organization_id=org_id,
+        identity_id=identity_id,
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox.client import Calls, Client, connected
 from viam_mcp.sandbox import Sandbox, open_fleet
-from viam_mcp.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from viam_mcp.sandbox.store import Store
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from viam_mcp.app._call import FAILURES, TRANSIENT, Call, rpc_at
 from viam_mcp.app._credentials import Credentials, Tokens
 from viam_mcp.app._dial import Dialer
 from viam_mcp.app._errors import AppError, error_for
-from viam_mcp.app._interrupt import Interrupted
+from viam_mcp.app._interrupt import Interrupted, interrupt_once
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import AuthenticateRequest
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import Credentials as CredentialsMessage
@@ -125,6 +125,7 @@ class Session:
                 await self._dial(call)
                 with Interrupted():
                     async with method.open(timeout=call.remaining(), metadata=metadata) as stream:
+                        interrupt_once(stream)
                         await stream.send_message(request, end=True)
                         reply = await stream.recv_message()
                 return self._answered(call, reply)
@@ -147,6 +148,7 @@ class Session:
                 metadata = await self._headers(call)
                 await self._dial(call)
                 async with method.open(metadata=metadata) as stream:
+                    interrupt_once(stream)
                     with Interrupted():
                         await stream.send_message(request, end=True)
                     while True:
@@ -209,6 +211,7 @@ class Session:
             asyncio.timeout(None) as pace,
             method.open(metadata=metadata) as stream,
         ):
+            interrupt_once(stream)
             while (message := await _next(messages)) is not None:
                 pace.reschedule(now() + self._timeout)
                 await stream.send_message(message)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping, Sequence
 
+    from viam_mcp.sandbox._fleet_resources import Json
+
     # For each module, its versions, oldest first.
     Versions = Mapping[str, Sequence[str]]
     # Undoes an edit of a configuration in place, or says that there is none of its kind.
-    Undo = Callable[["Json", Versions, random.Random], bool]
-
-Json = dict[str, Any]
+    Undo = Callable[[Json, Versions, random.Random], bool]
 
 
 def lineage(config: Json, edits: int, versions: Versions, rng: random.Random) -> list[Json]:

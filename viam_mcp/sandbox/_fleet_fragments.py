@@ -29,7 +29,7 @@ class Fragment:
     visibility: FragmentVisibility
     age: int
     edits: int
-    tags: tuple[tuple[str, int], ...]
+    tags: Mapping[str, int]
     config: Json
 
 
@@ -39,7 +39,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PRIVATE,
         520,
         2,
-        (("stable", 0),),
+        {"stable": 0},
         {
             "components": [webcam("left-eye"), webcam("right-eye")],
             "services": [service("vision", "vision", "viam:vision:color-detector", {"hue_tolerance_pct": 0.06})],
@@ -50,7 +50,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PRIVATE,
         500,
         27,
-        (("stable", 2), ("canary", 0)),
+        {"stable": 2, "canary": 0},
         {
             "components": [component("host-health", "sensor", "viam:viam-sensor:telegrafsensor", {"interval_sec": 10})],
             "services": [
@@ -80,7 +80,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PRIVATE,
         480,
         5,
-        (("stable", 1),),
+        {"stable": 1},
         {
             "components": [
                 component(
@@ -102,7 +102,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PUBLIC_UNLISTED,
         420,
         3,
-        (("stable", 1),),
+        {"stable": 1},
         {
             "components": [],
             "services": [service("slip-guard", "generic", "tidewater:drive-control:slip", {"threshold_pct": 12.5})],
@@ -114,7 +114,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PUBLIC,
         400,
         3,
-        (("stable", 0),),
+        {"stable": 0},
         {
             "components": [
                 component("fields", "sensor", "kestrel:safety-scanner:fields", {"host": "10.0.9.2", "range_mm": 5500}),
@@ -130,7 +130,7 @@ FRAGMENTS: Mapping[str, Fragment] = {
         FRAGMENT_VISIBILITY_PRIVATE,
         390,
         2,
-        (("stable", 0),),
+        {"stable": 0},
         {
             "components": [
                 component(

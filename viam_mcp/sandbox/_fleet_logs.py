@@ -64,7 +64,7 @@ def _said(name: str, last: int, rng: random.Random) -> Iterator[_Said]:
         for step, line in enumerate(START):
             yield start + step * SECOND, _entry(name, line), _with_numbers(line.message, rng)
 
-    for ago, line in voice.ending or ((0, EVERY_PART[0]),):
+    for ago, line in voice.ending or ((0, rng.choice(lines)),):
         yield last - ago * SECOND, _entry(name, line), _with_numbers(line.message, rng)
 
     if name == HOSTILE_PART:

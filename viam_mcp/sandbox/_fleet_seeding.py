@@ -178,15 +178,14 @@ class Seeding:
             self.made["fragment", name] = fragment_id
             times = self._edit_times(created, self._now - 2 * _DAY, fragment.edits)
             states = lineage(self._resolved(fragment.config), fragment.edits, _VERSIONS, self._rng)
+            revisions = []
             for time, state in zip(times, states, strict=True):
                 update = app.UpdateFragmentRequest(id=fragment_id, name=name, fragment_config_json=json.dumps(state))
-                newest = service.update(self._by_editor(fragment.org, time), update).fragment.revision
-            for tag, before in fragment.tags:
-                tagged = app.SetFragmentTagRequest(fragment_id=fragment_id, tag=tag, revision=str(int(newest) - before))
+                revisions.append(service.update(self._by_editor(fragment.org, time), update).fragment.revision)
+            for tag, before in fragment.tags.items():
+                tagged = app.SetFragmentTagRequest(fragment_id=fragment_id, tag=tag, revision=revisions[-1 - before])
                 service.set_tag(self._by_editor(fragment.org, times[-1]), tagged)
-            self.made["revision", name] = self._store.value(
-                "SELECT revision FROM fragment_tags WHERE fragment_id = ? AND tag = 'stable'", fragment_id
-            )
+            self.made["revision", name] = revisions[-1 - fragment.tags["stable"]]
         for org in ORGANIZATIONS:
             if org.default_fragment:
                 imported = app.FragmentImport(fragment_id=self.made["fragment", org.default_fragment])

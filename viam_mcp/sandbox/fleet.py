@@ -65,7 +65,7 @@ def seed(store: Store, now: int) -> Credential:
     """Fill an empty store with the demo fleet, inside the caller's transaction.
 
     Args:
-        store: Where to. Its ids are the same each time if they come from `random.Random(SEED)`.
+        store: Where to. The ids are the same each time inside `store.ids_from(random.Random(SEED))`.
         now: The time that "last night" and everything else is relative to, in nanoseconds since 1970.
 
     Returns:

@@ -84,13 +84,11 @@ class Locations:
         parent_id = row["parent_id"]
         if request.HasField("parent_location_id") and request.parent_location_id != (parent_id or ""):
             parent_id = self._moved(call, row, request.parent_location_id)
-        if request.HasField("region") and not request.region:
-            raise invalid("region is empty: name one, or leave the field out to keep the present one")
         call.store.run(
             "UPDATE locations SET name = ?, parent_id = ?, region = ? WHERE id = ?",
             names.label(request.name, "location") if request.name else row["name"],
             parent_id,
-            request.region or row["region"],
+            names.region(request.region) if request.HasField("region") else row["region"],
             row["id"],
         )
         return app.UpdateLocationResponse(location=_message(call, row["id"]))

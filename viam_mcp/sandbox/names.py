@@ -11,6 +11,7 @@ from viam_mcp.sandbox.service import invalid
 # machine's address, and a lone letter or digit first keeps names from looking like options.
 _DEVICE = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_]*")
 _REGISTRY = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
 
 LABEL_LIMIT = 200
@@ -31,6 +32,17 @@ def label(name: str, what: str) -> str:
         raise invalid(f"the {what}'s name has {len(name)} characters: at most {LABEL_LIMIT} are allowed")
     if not name.isprintable():
         raise invalid(f"the {what}'s name {quoted(name)} has control characters: use printable ones")
+    return name
+
+
+def region(name: str) -> str:
+    """A region's name, whichever: the list of those that exist is not published.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT: nothing that could be one.
+    """
+    if len(name) > LABEL_LIMIT or not _REGION.fullmatch(name):
+        raise invalid(f"the region {quoted(name)} has not the form of one: use a name like 'us-central'")
     return name
 
 

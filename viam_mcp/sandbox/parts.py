@@ -79,7 +79,7 @@ class Parts:
 
     @rpc("GetRobotPartHistory")
     def history(self, call: Call, request: app.GetRobotPartHistoryRequest) -> app.GetRobotPartHistoryResponse:
-        part = access.part(call, request.id)
+        part = access.part(call, request.id, "owner")
         rows, token = PARTS.page(
             call.store,
             part["id"],

@@ -78,11 +78,17 @@ def open_fleet(state: Path | None = None, seed: Seed | None = None) -> Store:
     """
     try:
         store = Store(state)
+    except StateError as error:
+        raise StartError(str(error)) from None
+    try:
         with store.transaction():
             if keys.remembered(store, now()) is None:
                 keys.remember(store, (seed or _demo)(store, now()))
-    except StateError as error:
-        raise StartError(str(error)) from None
+    except BaseException as error:
+        store.close()
+        if isinstance(error, StateError):
+            raise StartError(str(error)) from None
+        raise
     return store
 
 

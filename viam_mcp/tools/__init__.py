@@ -17,7 +17,7 @@ from viam_mcp.tools import (
 )
 from viam_mcp.tools._base import TOOLS, Effect, ListTool, Preview, Spec, Tool, ToolError
 from viam_mcp.tools._budget import fit
-from viam_mcp.tools._environment import Environment, Progress
+from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._files import Files
 from viam_mcp.tools._names import quoted
 from viam_mcp.tools._output import Done
@@ -45,6 +45,7 @@ __all__ = [
     "fit",
     "hints",
     "input_schema",
+    "no_progress",
     "quoted",
     "redacted",
     "sanitize",

@@ -1,0 +1,53 @@
+"""`viam-mcp serve`: the fleet for an MCP client, over stdin and stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+
+from viam_mcp.app import PermissionDenied
+from viam_mcp.cli._calls import open_calls
+from viam_mcp.cli._fleet import open_fleet, settings_of
+from viam_mcp.server import build_server, stdio
+from viam_mcp.settings import add_options
+
+if TYPE_CHECKING:
+    import argparse
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.settings import Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give the command its flags."""
+    add_options(parser, "fleet", "tools", "calls")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until the client closes stdin, or a signal says to stop."""
+    asyncio.run(_serve(settings_of(options)))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    async with open_fleet(settings, lazy=True) as app, open_calls(settings, app) as calls, stdio() as (source, sink):
+        server = build_server(calls, sandbox=settings.sandbox)
+        async with anyio.create_task_group() as tasks:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, tasks.cancel_scope.cancel)
+            # A client may ask what there is before the fleet has answered; it need not wait.
+            tasks.start_soon(_check, app)
+            await server.run(source, sink, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+
+
+async def _check(app: AppClient) -> None:
+    """End the server when its fleet is out of reach from the start: a wrong host or key is better told at once."""
+    try:
+        await app.list_organizations()
+    except PermissionDenied:
+        return  # the key may do something else

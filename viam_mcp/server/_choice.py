@@ -1,0 +1,97 @@
+"""Which of the tools a server offers."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from viam_mcp.tools import TOOLS, TOOLSETS, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from viam_mcp.tools import Tool
+
+CORE = frozenset(
+    {
+        "list_organizations",
+        "get_organization",
+        "list_organization_members",
+        "list_locations",
+        "get_location",
+        "create_location",
+        "update_location",
+        "list_robots",
+        "get_robot",
+        "new_robot",
+        "update_robot",
+        "delete_robot",
+        "get_robot_parts",
+        "get_robot_part",
+        "get_robot_part_history",
+        "update_robot_part",
+        "new_robot_part",
+        "delete_robot_part",
+        "mark_part_for_restart",
+        "get_robot_part_logs",
+        "tail_robot_part_logs",
+        "list_fragments",
+        "get_fragment",
+        "get_fragment_history",
+        "create_fragment",
+        "update_fragment",
+        "list_authorizations",
+        "check_permissions",
+        "get_registry_item",
+        "list_registry_items",
+        "get_module",
+        "list_modules",
+        "list_keys",
+    }
+)
+"""What running a fleet day by day takes, for clients that accept few tools."""
+
+
+class ChoiceError(ValueError):
+    """A name of a tool or toolset is not one; the message lists those that there are."""
+
+
+def choose(
+    *,
+    toolsets: Sequence[str] = (),
+    tools: Sequence[str] = (),
+    exclude_tools: Sequence[str] = (),
+    read_only: bool = False,
+) -> dict[str, type[Tool]]:
+    """The tools to offer, by name, in a stable order.
+
+    Args:
+        toolsets: Only these; `core` and `all` are presets. Nothing means all, unless `tools` are named.
+        tools: These besides, by name.
+        exclude_tools: None of these, whatever else was said.
+        read_only: Only what changes nothing.
+
+    Raises:
+        ChoiceError: A name is unknown, or nothing is left.
+    """
+    _check("toolset", toolsets, [*TOOLSETS, "core", "all"])
+    _check("tool", [*tools, *exclude_tools], TOOLS)
+    everything = "all" in toolsets or not (toolsets or tools)
+    chosen = {
+        name: tool
+        for name, tool in TOOLS.items()
+        if (everything or tool.spec.toolset in toolsets or ("core" in toolsets and name in CORE) or name in tools)
+        and name not in exclude_tools
+        and (tool.spec.effect is Effect.READ or not read_only)
+    }
+    if not chosen:
+        raise ChoiceError("No tool is left: name other toolsets or tools, or exclude fewer.")
+    return chosen
+
+
+def _check(kind: str, names: Sequence[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f" Did you mean {close[0]}?" if close else ""
+            raise ChoiceError(f"There is no {kind} {name!r}.{advice} There are: {', '.join(sorted(known))}.")

@@ -1,0 +1,173 @@
+"""What the command is told: by flags, else by `VIAM_MCP_*` environment variables, else by defaults.
+
+Every option is said once, in `OPTIONS`; the flag, the variable and the field of `Settings` have the
+same name. Credentials come from the environment alone, under the names that the official SDK uses: a
+flag would show them to everybody who lists processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import argparse
+
+DEFAULT_APP_URL = "https://app.viam.com"
+KEY_VARIABLE, KEY_ID_VARIABLE = "VIAM_API_KEY", "VIAM_API_KEY_ID"
+
+
+class SettingsError(Exception):
+    """A flag or an environment variable cannot be used; the message says which, why, and what to try."""
+
+
+class Option(NamedTuple):
+    """One thing that can be set.
+
+    Attributes:
+        name: The field of `Settings`.
+        help: What it is for.
+        parse: From text to its value; raises ValueError with what was expected. None for a switch.
+        metavar: What the flag takes, as its help shows it.
+    """
+
+    name: str
+    help: str
+    parse: Callable[[str], Any] | None = None
+    metavar: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """Such as `--app-url`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Such as `VIAM_MCP_APP_URL`."""
+        return f"VIAM_MCP_{self.name.upper()}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a command can be told. See `OPTIONS` for what each means."""
+
+    app_url: str = DEFAULT_APP_URL
+    sandbox: bool = False
+    read_only: bool = False
+    toolsets: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    exclude_tools: tuple[str, ...] = ()
+    policy: Path | None = None
+    audit: Path | None = None
+    dry_run: bool = False
+    files_dir: Path | None = None
+    max_result_bytes: int = 65_536
+    timeout: float = 20.0
+    debug: bool = False
+    api_key_id: str = ""
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there is a key to sign in with."""
+        return bool(self.api_key and self.api_key_id)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _bytes(text: str) -> int:
+    return _number(text, int, 1_024, 64 * 1_048_576, "a whole number of bytes from 1,024 to 67,108,864")
+
+
+def _seconds(text: str) -> float:
+    return _number(text, float, 0.1, 3_600, "a number of seconds from 0.1 to 3,600")
+
+
+def _number(text: str, kind: Callable[[str], Any], low: float, high: float, expected: str) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"expected {expected}") from None
+    if not low <= number <= high:
+        raise ValueError(f"expected {expected}")
+    return number
+
+
+_FLEET = (
+    Option("app_url", f"where the Viam app is; default {DEFAULT_APP_URL}", str, "URL"),
+    Option("sandbox", "use an embedded demonstration fleet; needs no account"),
+    Option("timeout", "how long a call to the Viam app may take; default 20", _seconds, "SECONDS"),
+    Option("debug", "show tracebacks and log more"),
+)
+_CHOICE = (
+    Option("read_only", "offer only tools that change nothing"),
+    Option("toolsets", "offer only these toolsets; core is a preset of at most 40 tools", _names, "A,B"),
+    Option("tools", "offer these tools besides the toolsets, or only these", _names, "X,Y"),
+    Option("exclude_tools", "do not offer these tools", _names, "Z"),
+)
+_CALLS = (
+    Option("policy", "what is allowed, asked or denied: a TOML file, see viam-mcp policy init", Path, "FILE"),
+    Option("audit", "where calls and decisions are written; default in the state folder", Path, "FILE"),
+    Option("dry_run", "answer everything that changes something with its preview, and do nothing"),
+    Option("files_dir", "the one folder that tools may read files from and write to", Path, "DIR"),
+    Option("max_result_bytes", "how large a result may be; default 65536", _bytes, "N"),
+)
+OPTIONS: dict[str, tuple[Option, ...]] = {"fleet": _FLEET, "tools": _CHOICE, "calls": _CALLS}
+"""The options, by the groups that a command takes whole."""
+
+
+def add_options(parser: argparse.ArgumentParser, *groups: str) -> None:
+    """Give a command the flags of some groups of options."""
+    for group in groups:
+        section = parser.add_argument_group(group)
+        for option in OPTIONS[group]:
+            switch = {"action": "store_true", "default": None} if option.parse is None else {"metavar": option.metavar}
+            section.add_argument(option.flag, dest=option.name, help=option.help, **switch)
+
+
+def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The settings of a command.
+
+    Args:
+        flags: What the command line gave, by option name; None or absent for what it did not.
+        environment: The process's variables.
+
+    Raises:
+        SettingsError: A value cannot be used.
+    """
+    values: dict[str, Any] = {}
+    for option in _all_options():
+        source, text = option.flag, flags.get(option.name)
+        if text is None:
+            source, text = option.variable, environment.get(option.variable)
+        if text is not None:
+            values[option.name] = _parsed(option, source, text)
+    key_id, key = environment.get(KEY_ID_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
+    return Settings(**values, api_key_id=key_id.strip(), api_key=key.strip())
+
+
+def _all_options() -> Iterable[Option]:
+    return (option for group in OPTIONS.values() for option in group)
+
+
+def _parsed(option: Option, source: str, value: Any) -> Any:
+    if option.parse is None:
+        return value if isinstance(value, bool) else _switch(source, value)
+    if not value:
+        raise SettingsError(f"{source} is empty: give {option.metavar}, or leave it out.")
+    try:
+        return option.parse(value)
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}, got {value!r}.") from None
+
+
+def _switch(source: str, text: str) -> bool:
+    states = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    state = states.get(text.strip().lower() or "0")
+    if state is None:
+        raise SettingsError(f"{source}: expected true or false, got {text!r}.")
+    return state
