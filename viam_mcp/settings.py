@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
 DEFAULT_APP_URL = "https://app.viam.com"
+SANDBOX_KEY_PREFIX = "sandbox-"
 KEY_VARIABLE, KEY_ID_VARIABLE = "VIAM_API_KEY", "VIAM_API_KEY_ID"
 
 
@@ -68,6 +69,11 @@ class Settings:
     debug: bool = False
     api_key_id: str = ""
     api_key: str = field(default="", repr=False)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the fleet is the embedded one, here or in a process of its own: only its keys look like this."""
+        return self.sandbox or self.api_key.startswith(SANDBOX_KEY_PREFIX)
 
     @property
     def has_credentials(self) -> bool:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.app.service import KEY, KEY_ID, Service, serving
 from viam_mcp.app import AppClient, connect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
@@ -17,6 +16,9 @@ from grpclib.server import Server
 
 from viam_mcp.proto import POOL, app  # noqa: F401 - fills the pool
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 KEY_ID = "11111111-2222-4333-8444-555555555555"
 KEY = "the-key-nobody-may-see"

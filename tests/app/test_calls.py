@@ -89,7 +89,7 @@ async def test_a_read_outlives_its_connection(service: Service, client: AppClien
 
 async def test_a_write_whose_connection_breaks_is_left_open(service: Service, client: AppClient) -> None:
     service.on("DeleteRobot", cut, reply(wire.DeleteRobotResponse()))
-    with pytest.raises(Unavailable, match="connection to http://127.0.0.1:.* broke") as failed:
+    with pytest.raises(Unavailable, match=r"connection to http://127\.0\.0\.1:.* broke") as failed:
         await client.delete_robot("r")
     assert len(service.received("DeleteRobot")) == 1
     assert failed.value.outcome_unknown
@@ -199,6 +199,7 @@ async def test_a_plain_channel_carries_its_metadata_and_the_same_care(service: S
     try:
         app = AppClient(channel, {"authorization": "Bearer mine-and-secret", "x-other": "1"}, "location1")
         assert (await app.get_robot("r")).name == "rover"
+        assert app.api_key_id is None
         await app.list_robots()
         service.on("GetRobot", fail(Status.INTERNAL, "seen 1: mine-and-secret"))
         with pytest.raises(Internal, match=r"seen 1: \[redacted\]"):
@@ -237,16 +238,18 @@ async def test_a_tail_has_no_deadline(service: Service) -> None:
         await proceed.wait()
 
     service.on("TailRobotPartLogs", then(wait, reply(batch("late"))))
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app:
-        async with aclosing(await app.tail_robot_part_logs("p")) as batches:
-            first = asyncio.ensure_future(anext(batches))
-            await service.until(lambda: bool(service.received("TailRobotPartLogs")))
-            # Longer than any other call may take.
-            service.on("GetRobot", hang)
-            with pytest.raises(DeadlineExceeded):
-                await app.get_robot("r")
-            proceed.set()
-            assert [entry.message for entry in await first] == ["late"]
+    async with (
+        connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app,
+        aclosing(await app.tail_robot_part_logs("p")) as batches,
+    ):
+        first = asyncio.ensure_future(anext(batches))
+        await service.until(lambda: bool(service.received("TailRobotPartLogs")))
+        # Longer than any other call may take.
+        service.on("GetRobot", hang)
+        with pytest.raises(DeadlineExceeded):
+            await app.get_robot("r")
+        proceed.set()
+        assert [entry.message for entry in await first] == ["late"]
 
 
 async def test_closing_a_tail_cancels_it_at_the_server(service: Service, client: AppClient) -> None:
@@ -273,7 +276,8 @@ async def test_a_tail_that_could_not_open_is_opened_again(service: Service, clie
 
 
 @pytest.mark.parametrize(
-    ("ending", "kind"), [(cut, Unavailable), (fail(Status.UNAVAILABLE), Unavailable), (fail(Status.NOT_FOUND), NotFound)]
+    ("ending", "kind"),
+    [(cut, Unavailable), (fail(Status.UNAVAILABLE), Unavailable), (fail(Status.NOT_FOUND), NotFound)],
 )
 async def test_a_tail_that_breaks_says_so_and_repeats_nothing(
     service: Service, client: AppClient, ending: object, kind: type[AppError]

@@ -10,9 +10,8 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, aclosing
-from pathlib import Path
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from grpclib.client import Channel
@@ -22,6 +21,10 @@ from tests.app.service import KEY, KEY_ID, Received, Service, fail, hang, reply,
 from viam_mcp.app import AppClient, Credentials, DeadlineExceeded, Unauthenticated, Unavailable, connect
 from viam_mcp.app._dial import parse_url
 from viam_mcp.proto import app as wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 def jwt(**claims: float) -> str:
@@ -74,12 +77,15 @@ async def test_authentication_carries_no_token_and_calls_carry_it(service: Servi
     await client.get_robot("r")
     (first,) = service.received("Authenticate")
     assert "authorization" not in first.metadata
-    assert [call.metadata["authorization"] for call in service.received("GetRobot")] == [f"Bearer {service.tokens[0]}"] * 2
+    assert [call.metadata["authorization"] for call in service.received("GetRobot")] == [
+        f"Bearer {service.tokens[0]}"
+    ] * 2
 
 
 async def test_a_lazy_client_dials_at_the_first_call(service: Service) -> None:
     async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, lazy=True) as app:
         assert service.calls == []
+        assert app.api_key_id == KEY_ID
         await app.list_organizations()
     assert [call.rpc for call in service.calls] == ["Authenticate", "ListOrganizations"]
 
@@ -104,8 +110,7 @@ async def test_a_token_is_replaced_before_it_expires(service: Service) -> None:
     service.mint = mint
     async with connect(service.url, api_key_id=KEY_ID, api_key=KEY) as app:
         await app.get_robot("r")
-        while time.time() < expires[0]:
-            await asyncio.sleep(0.005)
+        await asyncio.sleep(expires[0] - time.time())
         await app.get_robot("r")
         await app.get_robot("r")
     # No call was refused: the token was replaced ahead of time, and once.
@@ -129,9 +134,7 @@ async def test_the_lifetime_of_a_token_does_not_depend_on_the_local_clock(servic
     assert len(service.received("Authenticate")) == 1
 
 
-async def test_a_refused_token_is_replaced_and_even_a_write_is_sent_again(
-    service: Service, client: AppClient
-) -> None:
+async def test_a_refused_token_is_replaced_and_even_a_write_is_sent_again(service: Service, client: AppClient) -> None:
     service.revoke()
     await client.create_organization("o")
     assert [call.rpc for call in service.calls] == [
@@ -218,7 +221,12 @@ async def test_a_client_reconnects_when_the_server_comes_back() -> None:
     assert [call.request.id for call in service.received("GetRobot")] == ["before", "after"]
 
 
-async def test_a_write_waits_for_a_connection_that_cannot_be_made_yet(unused_port: int) -> None:
+async def test_a_write_waits_for_a_connection_that_cannot_be_made_yet(
+    unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The longest pauses that the jitter can draw, so that the server is there in time.
+    monkeypatch.setattr("viam_mcp.app._session._FIRST_BACKOFF", 0.05)
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
     service = Service()
     attempts = asyncio.Event()
     heard = logging.getLogger("viam_mcp.app")
@@ -233,9 +241,7 @@ async def test_a_write_waits_for_a_connection_that_cannot_be_made_yet(unused_por
     channel = Channel("127.0.0.1", unused_port)
     try:
         service.tokens.append("t")
-        writing = asyncio.create_task(
-            AppClient(channel, {"authorization": "Bearer t"}).create_organization("o")
-        )
+        writing = asyncio.create_task(AppClient(channel, {"authorization": "Bearer t"}).create_organization("o"))
         await attempts.wait()
         async with serving(service, port=unused_port):
             await writing
@@ -278,7 +284,9 @@ async def listening(answer: bytes | None) -> AsyncIterator[str]:
         over.set()
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-OpenSSH_9.7\r\n" * 4])
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-OpenSSH_9.7\r\n" * 4]
+)
 async def test_what_is_not_grpc_is_recognized(answer: bytes) -> None:
     async with listening(answer) as address:
         with pytest.raises(Unavailable, match=r"does not speak gRPC|connection to .* broke"):
@@ -297,7 +305,7 @@ async def test_a_server_that_says_nothing_runs_into_the_deadline() -> None:
 
 async def test_tls_that_nobody_answers_runs_into_the_connect_timeout() -> None:
     async with listening(None) as address:
-        with pytest.raises(Unavailable, match="could not connect .* within"):
+        with pytest.raises(Unavailable, match=r"could not connect .* within"):
             async with connect(
                 f"https://{address}", api_key_id=KEY_ID, api_key=KEY, timeout=0.4, connect_timeout=0.1,
                 ssl_context=ssl.create_default_context(),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,11 +13,19 @@ from viam_mcp.app import AppClient, InvalidArgument, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.proto import common
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def page(numbers: Sequence[int], token: str = "") -> Behaviour:
     return reply(wire.GetRobotPartLogsResponse(logs=[{"message": str(n)} for n in numbers], next_page_token=token))
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def asked(service: Service) -> list[tuple[str, int]]:
@@ -54,7 +60,13 @@ async def test_a_token_that_comes_again_ends_the_reading(service: Service, clien
 async def test_conditions_are_sent_with_every_page(service: Service, client: AppClient) -> None:
     service.on("GetRobotPartLogs", page([1], "a"), page([2]))
     await client.get_robot_part_logs(
-        "p", "needle", log_levels=["error", "warn"], num_log_entries=0, end=NOON, order=wire.LOG_ORDER_ASCENDING, range="10m"
+        "p",
+        "needle",
+        log_levels=["error", "warn"],
+        num_log_entries=0,
+        end=NOON,
+        order=wire.LOG_ORDER_ASCENDING,
+        range="10m",
     )
     common_fields = {
         "id": "p", "filter": "needle", "levels": ["error", "warn"], "limit": 1000,
@@ -112,7 +124,7 @@ async def test_logs_are_written_one_a_line(service: Service, client: AppClient, 
         "2026-03-01T12:00:00+00:00\terror\trdk\ta/b.go:12\ttwo\n\tlines\n\tmain()\n\trun()\n\t\t\t\tbare\n"
     )
     assert dest.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["part.log"]
+    assert names(tmp_path) == ["part.log"]
 
 
 async def test_a_configuration_is_written_with_its_keys_in_order(
@@ -123,9 +135,7 @@ async def test_a_configuration_is_written_with_its_keys_in_order(
     dest = tmp_path / "part.json"
     part = await client.get_robot_part("p", dest=str(dest), indent=2)
     assert part.id == "p"
-    assert dest.read_text() == (
-        '{\n  "z": 1,\n  "a": {\n    "big": 9007199254740993\n  },\n  "é": null\n}\n'
-    )
+    assert dest.read_text() == ('{\n  "z": 1,\n  "a": {\n    "big": 9007199254740993\n  },\n  "é": null\n}\n')
 
 
 @pytest.mark.parametrize(
@@ -145,15 +155,13 @@ async def test_a_configuration_is_written_from_whatever_the_server_sent(
     assert json.loads(dest.read_text()) == written
 
 
-async def test_a_file_that_cannot_be_written_leaves_nothing_behind(
-    client: AppClient, tmp_path: Path
-) -> None:
+async def test_a_file_that_cannot_be_written_leaves_nothing_behind(client: AppClient, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(IsADirectoryError):
         await client.get_robot_part("p", dest=str(tmp_path / "folder"))
     with pytest.raises(FileNotFoundError):
         await client.get_robot_part("p", dest=str(tmp_path / "missing" / "part.json"))
-    assert os.listdir(tmp_path) == ["folder"]
+    assert names(tmp_path) == ["folder"]
 
 
 async def test_histories_say_how_to_go_on(service: Service, client: AppClient) -> None:

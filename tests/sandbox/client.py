@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from google.protobuf.message import Message
+    from grpclib.client import Stream
     from grpclib.const import Status
 
     from viam_mcp.proto.common import LogEntry
@@ -56,7 +57,16 @@ class Client:
         async with self.app.TailRobotPartLogs.open(metadata=self.metadata) as stream:
             await stream.send_message(app.TailRobotPartLogsRequest(id=part_id, **fields), end=True)
             await stream.recv_initial_metadata()
-            yield (entry async for response in stream for entry in response.logs)
+            yield entries(stream)
+            await stream.cancel()
+
+
+async def entries(stream: Stream[Any, Any]) -> AsyncIterator[LogEntry]:
+    """The entries of an open tail; its status as a GRPCError when the server has ended it."""
+    async for response in stream:
+        for entry in response.logs:
+            yield entry
+    await stream.recv_trailing_metadata()
 
 
 @asynccontextmanager
@@ -70,10 +80,10 @@ async def connected(sandbox: Sandbox, key_id: str | None = None, key: str | None
 
 
 @contextmanager
-def refused(status: Status, *words: str) -> Iterator[None]:
+def refused(status: Status, *words: str) -> Iterator[pytest.ExceptionInfo[GRPCError]]:
     """Inside, a call must end with this status and a message that holds these words."""
     with pytest.raises(GRPCError) as caught:
-        yield
+        yield caught
     assert caught.value.status is status, caught.value
     for word in words:
         assert word in (caught.value.message or "")

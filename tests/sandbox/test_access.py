@@ -89,9 +89,10 @@ async def test_an_operator_reads_and_may_not_change_or_read_logs(sandbox: Sandbo
     robot, part = named(sandbox, "robots", "picker-01"), named(sandbox, "parts", "picker-01-main")
 
     assert (await location_operator("GetRobotPart", id=part)).part.id == part
-    for rpc, identifier in (("DeleteRobot", robot), ("GetRobotPartLogs", part), ("DeleteRobotPart", part)):
+    forbidden = {"DeleteRobot": {"id": robot}, "GetRobotPartLogs": {"id": part}, "DeleteRobotPart": {"part_id": part}}
+    for rpc, fields in forbidden.items():
         with refused(Status.PERMISSION_DENIED, "'owner'", robot, "ask an owner"):
-            await location_operator(rpc, id=identifier)
+            await location_operator(rpc, **fields)
     assert sandbox.store.one("SELECT 1 FROM robots WHERE id = ?", robot)
 
 

@@ -43,5 +43,10 @@ class AppClient(Organizations, Locations, Machines, Parts, Logs, Fragments, Role
         self._stub = AppServiceStub(self._session.channel)
         self._location_id = location_id
 
+    @property
+    def api_key_id(self) -> str | None:
+        """The id of the API key that `connect()` was given; None over a channel of your own."""
+        return self._session.api_key_id
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.target}>"

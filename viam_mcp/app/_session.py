@@ -86,6 +86,11 @@ class Session:
         """The server's address, for people."""
         return self._dialer.target
 
+    @property
+    def api_key_id(self) -> str | None:
+        """The id of the API key that calls are authenticated with, if they are."""
+        return self._credentials.api_key_id if self._credentials else None
+
     async def authenticate(self) -> None:
         """Get a token now, which shows whether the server answers and takes the key.
 

@@ -10,8 +10,8 @@ from viam_mcp.proto.google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 # Struct carries numbers as IEEE doubles: beyond this, neighbouring integers become one.
 _EXACT = 2**53
-# The depth at which protobuf's parsers give up, which is two messages for every level of JSON.
-_DEEPEST = 48
+# Protobuf's parsers give up at 100 messages within each other; a level of objects is three of them.
+_DEEPEST = 30
 
 
 def to_plain(struct: Struct) -> dict[str, Any]:

@@ -51,11 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     debug = bool(getattr(options, "debug", None)) or os.environ.get("VIAM_MCP_DEBUG", "") not in ("", "0")
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    _log_to_stderr(debug)
     module = import_module(f"viam_mcp.cli._{options.command}")
     gc.freeze()
     gc.enable()
@@ -67,11 +63,27 @@ def _run(options: argparse.Namespace) -> int:
         # Whoever read our output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: everything below here ends as one sentence
         if debug:
             traceback.print_exc()
         print(f"viam-mcp {options.command}: {_message(error)}", file=sys.stderr)
         return 1
+
+
+def _log_to_stderr(debug: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if not debug:
+        handler.addFilter(_without_traceback)
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Reduce an exception to its type: its text may hold anything, and its traceback helps only who debugs."""
+    if record.exc_info and record.exc_info[0]:
+        record.msg = f"{record.getMessage()} ({record.exc_info[0].__name__}; --debug shows where)"
+        record.args, record.exc_info = (), None
+    return True
 
 
 def _message(error: Exception) -> str:

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from viam_mcp.sandbox import run as serve
+from viam_mcp.sandbox.run import run as serve
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

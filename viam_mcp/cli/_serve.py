@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings) -> None:
     async with open_fleet(settings, lazy=True) as app, open_calls(settings, app) as calls, stdio() as (source, sink):
-        server = build_server(calls, sandbox=settings.sandbox)
+        server = build_server(calls, sandbox=settings.is_sandbox)
         async with anyio.create_task_group() as tasks:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):

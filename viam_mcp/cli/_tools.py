@@ -31,6 +31,6 @@ def run(options: argparse.Namespace) -> int:
     for tool in tools.values():
         spec = tool.spec
         marks = f"{spec.effect}{', credential' if spec.reveals_secret else ''}"
-        print(f"{spec.name:{width}}  {spec.toolset:13}  {marks:23}  {spec.description.split('. ')[0].rstrip('.')}.")
+        print(f"{spec.name:{width}}  {spec.toolset:13}  {marks:23}  {spec.summary}")
     print(f"{len(tools)} tools")
     return 0

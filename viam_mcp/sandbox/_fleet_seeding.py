@@ -39,7 +39,7 @@ from viam_mcp.sandbox.fragments import Fragments
 from viam_mcp.sandbox.names import dns
 from viam_mcp.sandbox.service import Call
 from viam_mcp.sandbox.shared_secrets import LOCATION, PART
-from viam_mcp.sandbox.store import new_secret
+from viam_mcp.sandbox.store import new_api_key, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ class Seeding:
             org_id = self.made["org", invite.grants[0].org]
             self._store.insert("invites", org_id=org_id, email=invite.email, created_on=self._ago(invite.age))
         for key in KEYS:
-            value = self.made["key_value", key.name] = new_secret()
+            value = self.made["key_value", key.name] = new_api_key()
             self._store.insert(
                 "api_keys",
                 id=self._new("key", key.name),

@@ -74,12 +74,14 @@ def text_of(struct: Struct) -> str:
     """A Struct as JSON text, its whole numbers as integers and its keys in order.
 
     Raises:
-        Refusal: INVALID_ARGUMENT: it holds a number that JSON has no way to write.
+        Refusal: INVALID_ARGUMENT: it holds a number that JSON has no way to write, or is nested too deep.
     """
     try:
-        return json.dumps(_whole(MessageToDict(struct)), ensure_ascii=False, sort_keys=True)
-    except SerializeToJsonError:
+        plain = _whole(MessageToDict(struct))
+    except (SerializeToJsonError, ValueError):
         raise invalid("the configuration holds a number that is infinite or not a number: JSON cannot") from None
+    _check(plain, "the configuration", _DEEPEST)
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True)
 
 
 def fill(struct: Struct, text: str) -> None:

@@ -110,7 +110,7 @@ class History:
             The edits, and the token of the next page: "" after the last.
 
         Raises:
-            Refusal: INVALID_ARGUMENT: the limit or the token can not be right.
+            Refusal: INVALID_ARGUMENT: the limit or the token cannot be right.
         """
         if limit is not None and limit < 1:
             raise invalid(f"page_limit is {limit}: it must be 1 to {LONGEST_PAGE}")

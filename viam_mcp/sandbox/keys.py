@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.proto import app
 from viam_mcp.sandbox import access, grants, names
 from viam_mcp.sandbox.service import Call, Credential, invalid, not_found, rpc, set_time
-from viam_mcp.sandbox.store import StateError, new_secret
+from viam_mcp.sandbox.store import StateError, new_api_key
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def mint(store: Store, org_id: str, name: str, now: int, held: list[Grant]) -> Credential:
     """A new key of an organization that holds some grants."""
-    credential = Credential(store.new_uuid(), new_secret())
+    credential = Credential(store.new_uuid(), new_api_key())
     store.insert("api_keys", id=credential.key_id, org_id=org_id, key=credential.key, name=name, created_on=now)
     for grant in held:
         grant.give(store, credential.key_id, "api-key")
@@ -91,7 +91,7 @@ class Keys:
     @rpc("RotateKey")
     def rotate(self, call: Call, request: app.RotateKeyRequest) -> app.RotateKeyResponse:
         row = _find(call, request.id)
-        key = new_secret()
+        key = new_api_key()
         call.store.run("UPDATE api_keys SET key = ? WHERE id = ?", key, row["id"])
         return app.RotateKeyResponse(id=row["id"], key=key)
 

@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.store import Store
 
-INTERVAL = 5.0  # seconds between two entries of a part, on average
-
 # Only a part's oldest entries: with the new ones among them, the fleet would say ever less.
 _REPERTOIRE = 1_000
 
 
-async def speak(
-    store: Store, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float = INTERVAL
-) -> None:
+async def speak(store: Store, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float) -> None:
     """Have every online part log something now and then, for ever.
 
     Args:

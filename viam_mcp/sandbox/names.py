@@ -7,10 +7,9 @@ import re
 from viam_mcp.sandbox.access import quoted
 from viam_mcp.sandbox.service import invalid
 
-# What the service allows for machines is not published. These are the characters that survive in a
-# machine's address, and a lone letter or digit first keeps names from looking like options.
-_DEVICE = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_]*")
-_REGISTRY = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
+# Published for registry items; for machines and parts it is not, and these are the characters that
+# survive in an address.
+_FORM = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
 
@@ -47,27 +46,34 @@ def region(name: str) -> str:
 
 
 def machine(name: str) -> str:
-    """A machine's name; see `_formed`."""
-    return _formed(name, "machine", _DEVICE, MACHINE_LIMIT)
-
-
-def part(name: str) -> str:
-    """A part's name; see `_formed`."""
-    return _formed(name, "part", _DEVICE, PART_LIMIT)
-
-
-def registry_item(name: str) -> str:
-    """A registry item's name; see `_formed`."""
-    return _formed(name, "registry item", _REGISTRY, REGISTRY_LIMIT)
-
-
-def _formed(name: str, what: str, form: re.Pattern[str], limit: int) -> str:
-    """The name, if it has the form.
+    """A machine's name; short enough for the name of its first part.
 
     Raises:
         Refusal: INVALID_ARGUMENT, saying which form it needs.
     """
-    if len(name) > limit or not form.fullmatch(name):
+    return _formed(name, "machine", MACHINE_LIMIT)
+
+
+def part(name: str) -> str:
+    """A part's name, which its address is made from.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    return _formed(name, "part", PART_LIMIT)
+
+
+def registry_item(name: str) -> str:
+    """A registry item's name, which is the second half of its id.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    return _formed(name, "registry item", REGISTRY_LIMIT)
+
+
+def _formed(name: str, what: str, limit: int) -> str:
+    if len(name) > limit or not _FORM.fullmatch(name):
         raise invalid(
             f"the {what} name {quoted(name)} is not allowed: it needs 1 to {limit} letters, digits, '-' or '_', "
             "starting with a letter or digit"

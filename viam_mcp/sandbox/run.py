@@ -13,6 +13,8 @@ from viam_mcp.sandbox.server import Sandbox, open_fleet
 if TYPE_CHECKING:
     from pathlib import Path
 
+LIVE_INTERVAL = 5.0  # seconds between two log entries of an online part
+
 
 async def run(host: str, port: int, state: Path | None) -> None:
     """Serve the demo fleet until SIGINT or SIGTERM.
@@ -33,7 +35,7 @@ async def run(host: str, port: int, state: Path | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with Sandbox.start(open_fleet(state), host=host, port=port, live=True) as sandbox:
+        async with Sandbox.start(open_fleet(state), host=host, port=port, live=LIVE_INTERVAL) as sandbox:
             settings = {
                 "VIAM_MCP_APP_URL": sandbox.url,
                 "VIAM_API_KEY_ID": sandbox.api_key_id,

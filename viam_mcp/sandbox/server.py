@@ -141,7 +141,7 @@ class Sandbox:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        live: bool = False,
+        live: float | None = None,
         token_lifetime: float | None = auth.TOKEN_LIFETIME,
     ) -> AsyncIterator[Sandbox]:
         """Serve a fleet inside the block.
@@ -151,7 +151,7 @@ class Sandbox:
                 with the sandbox.
             host: The address to listen on.
             port: The port, or 0 for a free one.
-            live: Whether online machines log something now and then.
+            live: How often each online part logs something, as seconds between two entries; None for never.
             token_lifetime: In seconds; None for tokens without an end.
 
         Raises:
@@ -169,14 +169,15 @@ class Sandbox:
                     f"cannot listen on {host} port {port}: {reason}. Choose another port, or 0 for a free one."
                 ) from None
             sandbox.url = f"http://{address}"
-            speaker = asyncio.create_task(speak(store, sandbox.emit, random.Random(0))) if live else None  # noqa: S311
+            speaking = set()
+            if live is not None:
+                speaking.add(asyncio.create_task(speak(store, sandbox.emit, random.Random(0), live)))  # noqa: S311
             try:
                 yield sandbox
             finally:
-                if speaker:
-                    speaker.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await speaker
+                for task in speaking:
+                    task.cancel()
+                await asyncio.gather(*speaking, return_exceptions=True)
                 await sandbox._stop(listener)
         finally:
             store.close()

@@ -52,8 +52,7 @@ class Store:
             if path is not None:
                 # A second process on the same fleet would answer from other tokens and other live logs.
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-                self._db.execute("PRAGMA journal_mode = WAL")
-            self.is_new = self._open(path)
+            self._open(path)
         except sqlite3.Error as error:
             self._db.close()
             raise _unusable(path, error) from None
@@ -61,23 +60,23 @@ class Store:
             self._db.close()
             raise
 
-    def _open(self, path: Path | None) -> bool:
+    def _open(self, path: Path | None) -> None:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if version == SCHEMA_VERSION:
-            return False
-        if version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        known = version == SCHEMA_VERSION
+        if not known and (version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone()):
             raise StateError(
                 f"the state file {path} is of version {version}, not {SCHEMA_VERSION}: it is no fleet of this release."
                 " Give another path or remove the file."
             )
-        self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        return True
+        if path is not None:
+            self._db.execute("PRAGMA journal_mode = WAL")
+        if not known:
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def copy(self) -> Store:
         """The same fleet in memory, a store of its own."""
         twin = Store()
         self._db.backup(twin._db)
-        twin.is_new = False
         return twin
 
     def close(self) -> None:
@@ -144,6 +143,11 @@ class Store:
 def _unusable(path: Path | None, error: Exception) -> StateError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StateError(f"cannot use the state file {path}: {reason}. Give another path or remove the file.")
+
+
+def new_api_key() -> str:
+    """The value of an API key: as hard to guess as any secret, and plainly not a real fleet's."""
+    return f"sandbox-{secrets.token_urlsafe(18)}"
 
 
 def new_secret() -> str:

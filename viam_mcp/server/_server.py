@@ -49,14 +49,18 @@ def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any
         calls: Where calls go.
         sandbox: Whether the fleet behind it is the embedded one; the instructions then say so.
     """
-    listing = {"tools": [definition(tool) for tool in calls.tools.values()]}
+    listing = {"resultType": "complete", "tools": [definition(tool) for tool in calls.tools.values()]}
 
     async def list_tools(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> Any:
         return listing
 
     async def call_tool(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Any:
         result = await calls.call(params.name, params.arguments or {}, _progress(ctx))
-        answer: dict[str, Any] = {"content": [{"type": "text", "text": result.text}], "isError": result.is_error}
+        answer: dict[str, Any] = {
+            "resultType": "complete",
+            "content": [{"type": "text", "text": result.text}],
+            "isError": result.is_error,
+        }
         if result.data is not None:
             answer["structuredContent"] = result.data
         return answer

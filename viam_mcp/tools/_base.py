@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import POOL
+from viam_mcp.tools._secrets import redacted
+from viam_mcp.tools._text import shorten, visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -90,6 +92,11 @@ class Spec:
         return self.name.replace("_", " ").capitalize()
 
     @property
+    def summary(self) -> str:
+        """The description's first sentence."""
+        return self.description.split(". ")[0].rstrip(".") + "."
+
+    @property
     def idempotent(self) -> bool:
         """Whether repeating a call leaves the fleet as one call does, by the contract's `idempotency_level`."""
         return self.effect is Effect.READ or (self.rpc is not None and bool(self.rpc.GetOptions().idempotency_level))
@@ -138,7 +145,8 @@ class Tool(BaseModel):
 
     async def subject(self, app: AppClient) -> str:
         """What the call is about, by kind, name and id, such as `machine 'rover-1' (4a8f…)`. Reads, never changes."""
-        return ", ".join(f"{key} {value!r}" for key, value in self.model_dump(exclude_defaults=True).items())
+        arguments: Any = redacted(self.model_dump(exclude_defaults=True))
+        return ", ".join(f"{key} {shorten(visible(repr(value)), 200)}" for key, value in arguments.items())
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         """What a person sees before it runs. Reads, never changes.

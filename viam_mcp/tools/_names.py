@@ -8,49 +8,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from viam_mcp.app import NotFound, PermissionDenied
 from viam_mcp.tools._text import sanitize, shorten
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
+    from viam_mcp.proto import app as wire
 
 
-def quoted(name: str) -> str:
-    """A name from the fleet as a sentence may hold it: one line, quoted, of bounded length."""
-    return repr(shorten(" ".join(sanitize(name).split()), 120))
+def quoted(name: str, length: int = 120) -> str:
+    """A name from the fleet as a sentence may hold it: one line, quoted, of at most about `length` characters."""
+    return repr(shorten(" ".join(sanitize(name).split()), length))
+
+
+def named(kind: str, name: str, identifier: str) -> str:
+    """Such as `machine 'rover-1' (id)`."""
+    return f"{kind} {quoted(name)} ({identifier})"
 
 
 async def organization_name(app: AppClient, org_id: str) -> str:
     """Such as `organization 'Acme' (id)`."""
-    return f"organization {quoted((await app.get_organization(org_id)).name)} ({org_id})"
+    return await resource_name(app, "organization", org_id)
 
 
 async def location_name(app: AppClient, location_id: str | None) -> str:
     """Such as `location 'Hall 3' (id)`."""
     location = await app.get_location(location_id)
-    return f"location {quoted(location.name)} ({location.id})"
+    return named("location", location.name, location.id)
 
 
 async def machine_name(app: AppClient, robot_id: str) -> str:
     """Such as `machine 'rover-1' (id)`."""
-    return f"machine {quoted((await app.get_robot(robot_id)).name)} ({robot_id})"
+    return await resource_name(app, "robot", robot_id)
 
 
 async def part_name(app: AppClient, part_id: str) -> str:
     """Such as `part 'rover-1-main' (id) of machine 'rover-1' (id)`."""
     part = await app.get_robot_part(part_id)
-    return f"part {quoted(part.name)} ({part_id}) of {await machine_name(app, part.robot)}"
+    return f"{named('part', part.name, part_id)} of {await machine_name(app, part.robot)}"
 
 
 async def fragment_name(app: AppClient, fragment_id: str) -> str:
     """Such as `fragment 'drive' (id)`."""
-    return f"fragment {quoted((await app.get_fragment(fragment_id)).name)} ({fragment_id})"
+    return named("fragment", (await app.get_fragment(fragment_id)).name, fragment_id)
 
 
 async def member_name(app: AppClient, org_id: str, user_id: str) -> str:
     """Such as `user ada@example.com (id)`; the id alone for one who is not a member."""
     members, _ = await app.list_organization_members(org_id)
     emails = [", ".join(member.emails) for member in members if member.user_id == user_id]
-    return f"user {quoted(emails[0])} ({user_id})" if emails else f"user {user_id}"
+    return named("user", emails[0], user_id) if emails else f"user {user_id}"
 
 
 async def identity_name(app: AppClient, org_id: str, identity_id: str) -> str:
@@ -58,11 +65,32 @@ async def identity_name(app: AppClient, org_id: str, identity_id: str) -> str:
     keys = await app.list_keys(org_id)
     for entry in keys:
         if entry.api_key.id == identity_id:
-            return f"API key {quoted(entry.api_key.name)} ({identity_id})"
+            return named("API key", entry.api_key.name, identity_id)
     return await member_name(app, org_id, identity_id)
+
+
+async def resource(
+    app: AppClient, resource_type: str, resource_id: str
+) -> wire.Organization | wire.Location | wire.Robot:
+    """An organization, location or machine."""
+    if resource_type == "organization":
+        return await app.get_organization(resource_id)
+    return await (app.get_location(resource_id) if resource_type == "location" else app.get_robot(resource_id))
 
 
 async def resource_name(app: AppClient, resource_type: str, resource_id: str) -> str:
     """An organization, location or machine, by name and id."""
-    kinds = {"organization": organization_name, "location": location_name, "robot": machine_name}
-    return await kinds[resource_type](app, resource_id)
+    return named(kind(resource_type), (await resource(app, resource_type, resource_id)).name, resource_id)
+
+
+async def resource_name_if_readable(app: AppClient, resource_type: str, resource_id: str) -> str:
+    """An organization, location or machine, by name and id; the id alone if this API key may not read it."""
+    try:
+        return await resource_name(app, resource_type, resource_id)
+    except (NotFound, PermissionDenied):
+        return f"{kind(resource_type)} {resource_id}"
+
+
+def kind(resource_type: str) -> str:
+    """What people call a type of resource."""
+    return "machine" if resource_type == "robot" else resource_type

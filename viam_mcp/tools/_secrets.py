@@ -8,6 +8,7 @@ whatever a module takes as its environment or attributes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 REDACTED = "[redacted]"
 
@@ -32,15 +33,15 @@ def is_secret(key: str, value: object) -> bool:
     return bool(_SECRET_KEY.search(key)) or (isinstance(value, str) and bool(_KEY_ID.match(key)))
 
 
-def without_url_password(text: str) -> str:
+def without_url_password(text: str, label: Callable[[object], str] = lambda secret: REDACTED) -> str:
     """The text with the user and password of any URL in it redacted."""
-    return _URL_USER.sub(rf"\1{REDACTED}@", text) if "://" in text else text
+    return _URL_USER.sub(lambda found: f"{found[1]}{label(found[0])}@", text) if "://" in text else text
 
 
-def redacted(value: object) -> object:
-    """A copy of a JSON value in which every credential reads `[redacted]`."""
+def redacted(value: object, label: Callable[[object], str] = lambda secret: REDACTED) -> object:
+    """A copy of a JSON value in which every credential reads as `label` says of it: `[redacted]`, if nothing else."""
     if isinstance(value, dict):
-        return {key: REDACTED if is_secret(key, item) else redacted(item) for key, item in value.items()}
+        return {key: label(item) if is_secret(key, item) else redacted(item, label) for key, item in value.items()}
     if isinstance(value, list):
-        return [redacted(item) for item in value]
-    return without_url_password(value) if isinstance(value, str) else value
+        return [redacted(item, label) for item in value]
+    return without_url_password(value, label) if isinstance(value, str) else value

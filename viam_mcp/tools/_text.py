@@ -38,6 +38,18 @@ def sanitize(text: str) -> str:
     return _UNSAFE.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
+def visible(text: str) -> str:
+    """The text with everything that `sanitize` would take out escaped instead, so that it can be seen; newlines stay."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        character
+        if character == "\n" or (character.isprintable() and not _UNSAFE.match(character))
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def shorten(text: str, length: int) -> str:
     """At most about `length` characters of the text, saying how many are missing."""
     if len(text) <= length:

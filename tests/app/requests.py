@@ -1,0 +1,236 @@
+"""What every method of the client sends, and what it makes of the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.app import APIKeyAuthorization, Fragment, FragmentHistoryEntry, RobotPart, RobotPartHistoryEntry
+from viam_mcp.proto import app as wire
+from viam_mcp.proto.app.packages import PACKAGE_TYPE_MODULE
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STAMP = {"seconds": int(NOON.timestamp())}
+OWNS_LOCATION = wire.Authorization(
+    authorization_type="role", authorization_id="location_owner", resource_type="location", resource_id="l",
+    organization_id="o", identity_id="u",
+)  # fmt: skip
+OPERATES_ROBOT = wire.Authorization(
+    authorization_type="role", authorization_id="robot_operator", resource_type="robot", resource_id="r",
+    organization_id="o", identity_id="v",
+)  # fmt: skip
+KEY_OWNS_ORGANIZATION = wire.Authorization(
+    authorization_type="role", authorization_id="organization_owner", resource_type="organization", resource_id="o",
+    organization_id="o", identity_type="api-key",
+)  # fmt: skip
+PERMISSIONS = wire.AuthorizedPermissions(resource_type="robot", resource_id="r", permissions=["control_robot"])
+MODEL = wire.Model(api="rdk:component:base", model="a:b:c")
+ORGANIZATION = wire.Organization(id="o", name="org")
+LOCATION = wire.Location(id="l", name="place")
+AUTH = wire.LocationAuth(location_id="l", secrets=[{"id": "s", "secret": "x"}])
+ROBOT = wire.Robot(id="r", name="rover")
+PART = wire.RobotPart(id="p", name="rover-main")
+FRAGMENT = wire.Fragment(id="f", name="arm")
+ITEM = wire.RegistryItem(item_id="a:b")
+MODULE = wire.Module(module_id="a:b")
+INVITE = wire.OrganizationInvite(email="e")
+KEYS = wire.APIKeyWithAuthorizations(api_key={"id": "k", "key": "x"})
+SUMMARY = wire.LocationSummary(location_id="l")
+
+# method(arguments) -> request, reply of the server, what the method returns.
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], Message, Message, Any]] = []
+
+
+def sends(
+    method: str, *args: Any, request: Message, gets: Message | None = None, gives: Any = None, **kwargs: Any
+) -> None:
+    response = gets or getattr(wire, type(request).__name__.removesuffix("Request") + "Response")()
+    CALLS.append((method, args, kwargs, request, response, gives))
+
+
+# fmt: off
+sends("get_user_id_by_email", "e", request=wire.GetUserIDByEmailRequest(email="e"),
+      gets=wire.GetUserIDByEmailResponse(user_id="u"), gives="u")
+sends("create_organization", "org", request=wire.CreateOrganizationRequest(name="org"),
+      gets=wire.CreateOrganizationResponse(organization=ORGANIZATION), gives=ORGANIZATION)
+sends("list_organizations", request=wire.ListOrganizationsRequest(),
+      gets=wire.ListOrganizationsResponse(organizations=[ORGANIZATION]), gives=[ORGANIZATION])
+sends("get_organizations_with_access_to_location", "l",
+      request=wire.GetOrganizationsWithAccessToLocationRequest(location_id="l"),
+      gets=wire.GetOrganizationsWithAccessToLocationResponse(organization_identities=[{"id": "o"}]),
+      gives=[wire.OrganizationIdentity(id="o")])
+sends("list_organizations_by_user", "u", request=wire.ListOrganizationsByUserRequest(user_id="u"),
+      gets=wire.ListOrganizationsByUserResponse(orgs=[{"org_id": "o"}]), gives=[wire.OrgDetails(org_id="o")])
+sends("get_organization", "o", request=wire.GetOrganizationRequest(organization_id="o"),
+      gets=wire.GetOrganizationResponse(organization=ORGANIZATION), gives=ORGANIZATION)
+sends("get_organization_namespace_availability", "n",
+      request=wire.GetOrganizationNamespaceAvailabilityRequest(public_namespace="n"),
+      gets=wire.GetOrganizationNamespaceAvailabilityResponse(available=True), gives=True)
+sends("update_organization", "o", request=wire.UpdateOrganizationRequest(organization_id="o"),
+      gets=wire.UpdateOrganizationResponse(organization=ORGANIZATION), gives=ORGANIZATION)
+sends("update_organization", "o", "org", "n", "r", "c", [],
+      request=wire.UpdateOrganizationRequest(organization_id="o", name="org", public_namespace="n", region="r",
+      cid="c", default_fragments=wire.FragmentImportList()), gives=wire.Organization())
+sends("update_organization", "o", default_fragments=[wire.FragmentImport(fragment_id="f")],
+      request=wire.UpdateOrganizationRequest(organization_id="o",
+      default_fragments=wire.FragmentImportList(fragments=[{"fragment_id": "f"}])), gives=wire.Organization())
+sends("delete_organization", "o", request=wire.DeleteOrganizationRequest(organization_id="o"))
+sends("list_organization_members", "o", request=wire.ListOrganizationMembersRequest(organization_id="o"),
+      gets=wire.ListOrganizationMembersResponse(members=[{"user_id": "u"}], invites=[INVITE]),
+      gives=([wire.OrganizationMember(user_id="u")], [INVITE]))
+sends("create_organization_invite", "o", "e", request=wire.CreateOrganizationInviteRequest(organization_id="o",
+      email="e", send_email_invite=True), gets=wire.CreateOrganizationInviteResponse(invite=INVITE), gives=INVITE)
+sends("create_organization_invite", "o", "e", [OWNS_LOCATION], False,
+      request=wire.CreateOrganizationInviteRequest(organization_id="o", email="e", authorizations=[OWNS_LOCATION],
+      send_email_invite=False), gives=wire.OrganizationInvite())
+sends("update_organization_invite_authorizations", "o", "e", [OWNS_LOCATION], [OPERATES_ROBOT],
+      request=wire.UpdateOrganizationInviteAuthorizationsRequest(organization_id="o", email="e",
+      add_authorizations=[OWNS_LOCATION], remove_authorizations=[OPERATES_ROBOT]),
+      gets=wire.UpdateOrganizationInviteAuthorizationsResponse(invite=INVITE), gives=INVITE)
+sends("delete_organization_member", "o", "u", request=wire.DeleteOrganizationMemberRequest(organization_id="o",
+      user_id="u"))
+sends("delete_organization_invite", "o", "e", request=wire.DeleteOrganizationInviteRequest(organization_id="o",
+      email="e"))
+sends("resend_organization_invite", "o", "e", request=wire.ResendOrganizationInviteRequest(organization_id="o",
+      email="e"), gets=wire.ResendOrganizationInviteResponse(invite=INVITE), gives=INVITE)
+sends("create_location", "o", "place", request=wire.CreateLocationRequest(organization_id="o", name="place"),
+      gets=wire.CreateLocationResponse(location=LOCATION), gives=LOCATION)
+sends("create_location", "o", "place", "l", request=wire.CreateLocationRequest(organization_id="o", name="place",
+      parent_location_id="l"), gives=wire.Location())
+sends("get_location", "l", request=wire.GetLocationRequest(location_id="l"),
+      gets=wire.GetLocationResponse(location=LOCATION), gives=LOCATION)
+sends("update_location", "l", "place", request=wire.UpdateLocationRequest(location_id="l", name="place"),
+      gets=wire.UpdateLocationResponse(location=LOCATION), gives=LOCATION)
+sends("update_location", "l", "", "", request=wire.UpdateLocationRequest(location_id="l", name="",
+      parent_location_id=""), gives=wire.Location())
+sends("delete_location", "l", request=wire.DeleteLocationRequest(location_id="l"))
+sends("list_locations", "o", request=wire.ListLocationsRequest(organization_id="o"),
+      gets=wire.ListLocationsResponse(locations=[LOCATION]), gives=[LOCATION])
+sends("share_location", "o", "l", request=wire.ShareLocationRequest(organization_id="o", location_id="l"))
+sends("unshare_location", "o", "l", request=wire.UnshareLocationRequest(organization_id="o", location_id="l"))
+sends("location_auth", "l", request=wire.LocationAuthRequest(location_id="l"),
+      gets=wire.LocationAuthResponse(auth=AUTH), gives=AUTH)
+sends("create_location_secret", "l", request=wire.CreateLocationSecretRequest(location_id="l"),
+      gets=wire.CreateLocationSecretResponse(auth=AUTH), gives=AUTH)
+sends("delete_location_secret", "s", "l", request=wire.DeleteLocationSecretRequest(secret_id="s",
+      location_id="l"))
+sends("get_robot", "r", request=wire.GetRobotRequest(id="r"), gets=wire.GetRobotResponse(robot=ROBOT),
+      gives=ROBOT)
+sends("get_rover_rental_robots", "o", request=wire.GetRoverRentalRobotsRequest(org_id="o"),
+      gets=wire.GetRoverRentalRobotsResponse(robots=[{"robot_id": "r"}]),
+      gives=[wire.RoverRentalRobot(robot_id="r")])
+sends("get_robot_parts", "r", request=wire.GetRobotPartsRequest(robot_id="r"),
+      gets=wire.GetRobotPartsResponse(parts=[PART]), gives=[RobotPart(PART)])
+sends("get_robot_part", "p", request=wire.GetRobotPartRequest(id="p"), gets=wire.GetRobotPartResponse(part=PART),
+      gives=RobotPart(PART))
+sends("get_robot_part_logs", "p", request=wire.GetRobotPartLogsRequest(id="p", limit=100), gives=[])
+sends("robot_part_logs_page", "p", request=wire.GetRobotPartLogsRequest(id="p"), gives=[])
+sends("get_robot_part_history", "p", NOON, NOON, 3, request=wire.GetRobotPartHistoryRequest(id="p", start=STAMP,
+      end=STAMP, page_limit=3), gets=wire.GetRobotPartHistoryResponse(history=[{"part": "p"}]),
+      gives=[RobotPartHistoryEntry(wire.RobotPartHistoryEntry(part="p"))])
+sends("robot_part_history_page", "p", page_token="t", request=wire.GetRobotPartHistoryRequest(id="p",
+      page_token="t"), gives=[])
+sends("update_robot_part", "p", "arm", request=wire.UpdateRobotPartRequest(id="p", name="arm"),
+      gets=wire.UpdateRobotPartResponse(part=PART), gives=RobotPart(PART))
+sends("update_robot_part", "p", "arm", {}, request=wire.UpdateRobotPartRequest(id="p", name="arm",
+      robot_config={}), gives=RobotPart(wire.RobotPart()))
+sends("update_robot_part", "p", "arm", {"a": [1, None]}, NOON, '{"a": 1}',
+      request=wire.UpdateRobotPartRequest(id="p", name="arm", robot_config={"a": [1, None]},
+      last_known_update=STAMP, robot_config_json='{"a": 1}'), gives=RobotPart(wire.RobotPart()))
+sends("new_robot_part", "r", "arm", request=wire.NewRobotPartRequest(robot_id="r", part_name="arm"),
+      gets=wire.NewRobotPartResponse(part_id="p"), gives="p")
+sends("delete_robot_part", "p", request=wire.DeleteRobotPartRequest(part_id="p"))
+sends("get_robot_api_keys", "r", request=wire.GetRobotAPIKeysRequest(robot_id="r"),
+      gets=wire.GetRobotAPIKeysResponse(api_keys=[KEYS]), gives=[KEYS])
+sends("mark_part_as_main", "p", request=wire.MarkPartAsMainRequest(part_id="p"))
+sends("mark_part_for_restart", "p", request=wire.MarkPartForRestartRequest(part_id="p"))
+sends("create_robot_part_secret", "p", request=wire.CreateRobotPartSecretRequest(part_id="p"),
+      gets=wire.CreateRobotPartSecretResponse(part=PART), gives=RobotPart(PART))
+sends("delete_robot_part_secret", "p", "s", request=wire.DeleteRobotPartSecretRequest(part_id="p", secret_id="s"))
+sends("list_robots", "l", request=wire.ListRobotsRequest(location_id="l"),
+      gets=wire.ListRobotsResponse(robots=[ROBOT]), gives=[ROBOT])
+sends("list_machine_summaries", "o", fragment_ids=["f"], location_ids=["l"], limit=7,
+      request=wire.ListMachineSummariesRequest(organization_id="o", fragment_ids=["f"], location_ids=["l"],
+      limit=7), gets=wire.ListMachineSummariesResponse(location_summaries=[SUMMARY]), gives=[SUMMARY])
+sends("new_robot", "rover", "l", request=wire.NewRobotRequest(name="rover", location="l"),
+      gets=wire.NewRobotResponse(id="r"), gives="r")
+sends("update_robot", "r", "rover", "l", request=wire.UpdateRobotRequest(id="r", name="rover", location="l"),
+      gets=wire.UpdateRobotResponse(robot=ROBOT), gives=ROBOT)
+sends("delete_robot", "r", request=wire.DeleteRobotRequest(id="r"))
+sends("list_fragments", "o", request=wire.ListFragmentsRequest(organization_id="o", show_public=True),
+      gets=wire.ListFragmentsResponse(fragments=[FRAGMENT]), gives=[Fragment(FRAGMENT)])
+sends("list_fragments", "o", False, [Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED],
+      request=wire.ListFragmentsRequest(organization_id="o", fragment_visibility=[1, 3]), gives=[])
+sends("get_fragment", "f", "v", request=wire.GetFragmentRequest(id="f", version="v"),
+      gets=wire.GetFragmentResponse(fragment=FRAGMENT), gives=Fragment(FRAGMENT))
+sends("fragment_details", "f", request=wire.GetFragmentRequest(id="f"),
+      gets=wire.GetFragmentResponse(tags=[{"tag": "stable"}]),
+      gives=wire.GetFragmentResponse(tags=[{"tag": "stable"}]))
+sends("create_fragment", "o", "arm", request=wire.CreateFragmentRequest(organization_id="o", name="arm"),
+      gets=wire.CreateFragmentResponse(fragment=FRAGMENT), gives=Fragment(FRAGMENT))
+sends("create_fragment", "o", "arm", {}, request=wire.CreateFragmentRequest(organization_id="o", name="arm",
+      config={}), gives=Fragment(wire.Fragment()))
+sends("update_fragment", "f", "arm", request=wire.UpdateFragmentRequest(id="f", name="arm"),
+      gets=wire.UpdateFragmentResponse(fragment=FRAGMENT), gives=Fragment(FRAGMENT))
+sends("update_fragment", "f", "arm", {}, False, Fragment.Visibility.PUBLIC, NOON,
+      request=wire.UpdateFragmentRequest(id="f", name="arm", config={}, public=False, visibility=2,
+      last_known_update=STAMP), gives=Fragment(wire.Fragment()))
+sends("delete_fragment", "f", request=wire.DeleteFragmentRequest(id="f"))
+sends("get_fragment_history", "f", request=wire.GetFragmentHistoryRequest(id="f", page_limit=10),
+      gets=wire.GetFragmentHistoryResponse(history=[{"fragment": "f"}]),
+      gives=[FragmentHistoryEntry(wire.FragmentHistoryEntry(fragment="f"))])
+sends("get_fragment_history", "f", "t", None, request=wire.GetFragmentHistoryRequest(id="f", page_token="t"),
+      gives=[])
+sends("add_role", "o", "u", "owner", "location", "l", request=wire.AddRoleRequest(authorization=OWNS_LOCATION))
+sends("remove_role", "o", "u", "owner", "location", "l",
+      request=wire.RemoveRoleRequest(authorization=OWNS_LOCATION))
+sends("change_role", "o", "u", "owner", "location", "l", "v", "operator", "robot", "r",
+      request=wire.ChangeRoleRequest(old_authorization=OWNS_LOCATION, new_authorization=OPERATES_ROBOT))
+sends("list_authorizations", "o", request=wire.ListAuthorizationsRequest(organization_id="o"),
+      gets=wire.ListAuthorizationsResponse(authorizations=[OWNS_LOCATION]), gives=[OWNS_LOCATION])
+sends("list_authorizations", "o", ["l"], gives=[], request=wire.ListAuthorizationsRequest(organization_id="o",
+      resource_ids=["l"]))
+sends("check_permissions", [PERMISSIONS], request=wire.CheckPermissionsRequest(permissions=[PERMISSIONS]),
+      gets=wire.CheckPermissionsResponse(authorized_permissions=[PERMISSIONS]), gives=[PERMISSIONS])
+sends("get_registry_item", "a:b", request=wire.GetRegistryItemRequest(item_id="a:b",
+      include_markdown_documentation=False), gets=wire.GetRegistryItemResponse(item=ITEM), gives=ITEM)
+sends("create_registry_item", "o", "b", PACKAGE_TYPE_MODULE,
+      request=wire.CreateRegistryItemRequest(organization_id="o", name="b", type=PACKAGE_TYPE_MODULE))
+sends("update_registry_item", "a:b", PACKAGE_TYPE_MODULE, "d", wire.VISIBILITY_PUBLIC,
+      request=wire.UpdateRegistryItemRequest(item_id="a:b", type=PACKAGE_TYPE_MODULE, description="d",
+      visibility=wire.VISIBILITY_PUBLIC))
+sends("list_registry_items", "o", [PACKAGE_TYPE_MODULE], [wire.VISIBILITY_PRIVATE], ["linux/any"],
+      [wire.REGISTRY_ITEM_STATUS_PUBLISHED], "s", "t", request=wire.ListRegistryItemsRequest(organization_id="o",
+      types=[PACKAGE_TYPE_MODULE], visibilities=[wire.VISIBILITY_PRIVATE], platforms=["linux/any"],
+      statuses=[wire.REGISTRY_ITEM_STATUS_PUBLISHED], search_term="s", page_token="t"),
+      gets=wire.ListRegistryItemsResponse(items=[ITEM]), gives=[ITEM])
+sends("delete_registry_item", "a:b", request=wire.DeleteRegistryItemRequest(item_id="a:b"))
+sends("create_module", "o", "b", request=wire.CreateModuleRequest(organization_id="o", name="b"),
+      gets=wire.CreateModuleResponse(module_id="a:b", url="w"), gives=("a:b", "w"))
+sends("update_module", "a:b", "w", "d", [MODEL], "run.sh", True, request=wire.UpdateModuleRequest(module_id="a:b",
+      url="w", description="d", models=[MODEL], entrypoint="run.sh", visibility=wire.VISIBILITY_PUBLIC),
+      gets=wire.UpdateModuleResponse(url="w"), gives="w")
+sends("update_module", "a:b", "w", "d", None, "run.sh", gives="", request=wire.UpdateModuleRequest(module_id="a:b",
+      url="w", description="d", entrypoint="run.sh", visibility=wire.VISIBILITY_PRIVATE))
+sends("upload_module_file", wire.ModuleFileInfo(module_id="a:b"), b"",
+      request=wire.UploadModuleFileRequest(module_file_info={"module_id": "a:b"}),
+      gets=wire.UploadModuleFileResponse(url="w"), gives="w")
+sends("get_module", "a:b", request=wire.GetModuleRequest(module_id="a:b"),
+      gets=wire.GetModuleResponse(module=MODULE), gives=MODULE)
+sends("list_modules", "o", request=wire.ListModulesRequest(organization_id="o"),
+      gets=wire.ListModulesResponse(modules=[MODULE]), gives=[MODULE])
+sends("create_key", "o", [APIKeyAuthorization("owner", "organization", "o")], "mine",
+      request=wire.CreateKeyRequest(authorizations=[KEY_OWNS_ORGANIZATION], name="mine"),
+      gets=wire.CreateKeyResponse(key="x", id="k"), gives=("x", "k"))
+sends("delete_key", "k", request=wire.DeleteKeyRequest(id="k"))
+sends("create_key_from_existing_key_authorizations", "k",
+      request=wire.CreateKeyFromExistingKeyAuthorizationsRequest(id="k"),
+      gets=wire.CreateKeyFromExistingKeyAuthorizationsResponse(key="x", id="k2"), gives=("x", "k2"))
+sends("list_keys", "o", request=wire.ListKeysRequest(org_id="o"), gets=wire.ListKeysResponse(api_keys=[KEYS]),
+      gives=[KEYS])
+sends("rotate_key", "k", request=wire.RotateKeyRequest(id="k"), gets=wire.RotateKeyResponse(key="x", id="k"),
+      gives=("x", "k"))
+# fmt: on

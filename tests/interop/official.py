@@ -1,0 +1,35 @@
+"""The official SDK, as far as these tests use it, imported without what its import does to the process."""
+
+from __future__ import annotations
+
+import sys
+
+_hook = sys.excepthook
+
+import viam.proto.app as wire  # noqa: E402
+import viam.proto.app.mltraining as mltraining  # noqa: E402
+import viam.proto.app.packages as packages  # noqa: E402
+import viam.proto.rpc.auth as auth  # noqa: E402
+from viam.app.app_client import APIKeyAuthorization, AppClient, Fragment  # noqa: E402
+from viam.app.viam_client import ViamClient  # noqa: E402
+from viam.gen.app.v1.app_grpc import AppServiceBase  # noqa: E402
+from viam.gen.proto.rpc.v1.auth_grpc import AuthServiceBase  # noqa: E402
+from viam.rpc.dial import Credentials, DialOptions  # noqa: E402
+
+# Importing the SDK replaces the hook with one that logs.
+sys.excepthook = _hook
+
+__all__ = [
+    "APIKeyAuthorization",
+    "AppClient",
+    "AppServiceBase",
+    "AuthServiceBase",
+    "Credentials",
+    "DialOptions",
+    "Fragment",
+    "ViamClient",
+    "auth",
+    "mltraining",
+    "packages",
+    "wire",
+]

@@ -1,0 +1,420 @@
+"""The official SDK's own client works against the sandbox unchanged, through every method that we have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpclib import GRPCError
+from grpclib.const import Status
+
+from tests.interop import official
+from tests.interop.official import mltraining, packages, wire
+from tests.sandbox.client import named
+from viam_mcp.sandbox import Sandbox, fleet, open_fleet
+from viam_mcp.sandbox.store import Store
+from viam_mcp.tools import TOOLS
+
+CLAIMED: set[str] = set()
+"""The methods that the scenarios below say they drive; each checks that it does."""
+
+CONFIG = {"components": [{"name": "arm", "api": "rdk:component:arm", "model": "rdk:builtin:fake", "attributes": {}}]}
+
+
+def drives(*methods: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+    CLAIMED.update(methods)
+
+    def decorate(scenario: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        @wraps(scenario)
+        async def run(cloud: Any, **fixtures: Any) -> None:
+            await scenario(cloud, **fixtures)
+            assert set(methods) <= cloud.driven, "the scenario claims a method that it does not call"
+
+        return run
+
+    return decorate
+
+
+class Cloud:
+    """The official client, and which of its methods were called."""
+
+    def __init__(self, client: official.AppClient) -> None:
+        self._client = client
+        self.driven: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.driven.add(name)
+        return getattr(self._client, name)
+
+
+@pytest.fixture(scope="module")
+def demo_fleet() -> Iterator[Store]:
+    store = open_fleet()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
+    async with Sandbox.start(demo_fleet.copy()) as running:
+        yield running
+
+
+async def signed_in(sandbox: Sandbox, key_id: str, key: str) -> official.ViamClient:
+    options = official.DialOptions(
+        credentials=official.Credentials(type="api-key", payload=key), auth_entity=key_id, insecure=True
+    )
+    return await official.ViamClient.create_from_dial_options(options, sandbox.url)
+
+
+@pytest.fixture
+async def cloud(sandbox: Sandbox) -> AsyncIterator[Cloud]:
+    client = await signed_in(sandbox, sandbox.api_key_id, sandbox.api_key)
+    yield Cloud(client.app_client)
+    client.close()
+
+
+@pytest.fixture
+def tidewater(sandbox: Sandbox) -> str:
+    return named(sandbox, "organizations", fleet.TIDEWATER)
+
+
+@pytest.fixture
+def kestrel(sandbox: Sandbox) -> str:
+    return named(sandbox, "organizations", fleet.KESTREL)
+
+
+def test_the_scenarios_drive_every_method_that_there_is_a_tool_for() -> None:
+    assert set(TOOLS) == CLAIMED
+    assert len(CLAIMED) == 70
+
+
+async def test_a_wrong_key_is_refused_as_the_official_client_expects(sandbox: Sandbox) -> None:
+    with pytest.raises(GRPCError) as refused:
+        await signed_in(sandbox, sandbox.api_key_id, "not the key")
+    assert refused.value.status is Status.UNAUTHENTICATED
+
+
+@drives(
+    "create_organization",
+    "list_organizations",
+    "get_organization",
+    "get_organization_namespace_availability",
+    "update_organization",
+    "delete_organization",
+)
+async def test_an_organization_from_its_founding_to_its_end(cloud: Any) -> None:
+    founded = await cloud.create_organization("Interop")
+    assert {org.name for org in await cloud.list_organizations()} == {"Interop", fleet.TIDEWATER, fleet.KESTREL}
+
+    assert await cloud.get_organization_namespace_availability("interop")
+    await cloud.update_organization(founded.id, name="Interop 2", public_namespace="interop", region="eu-west", cid="c")
+    assert not await cloud.get_organization_namespace_availability("interop")
+    now = await cloud.get_organization(founded.id)
+    assert (now.name, now.public_namespace, now.default_region, now.cid) == ("Interop 2", "interop", "eu-west", "c")
+
+    (first,) = await cloud.list_locations(founded.id)
+    await cloud.delete_location(first.id)
+    await cloud.delete_organization(founded.id)
+    with pytest.raises(GRPCError) as gone:
+        await cloud.get_organization(founded.id)
+    assert gone.value.status is Status.NOT_FOUND
+
+
+@drives("get_user_id_by_email", "list_organizations_by_user", "list_organization_members", "delete_organization_member")
+async def test_members_are_found_and_removed(cloud: Any, tidewater: str) -> None:
+    user_id = await cloud.get_user_id_by_email("priya.raman@tidewater.example")
+    assert [org.org_id for org in await cloud.list_organizations_by_user(user_id)] == [tidewater]
+    members, invites = await cloud.list_organization_members(tidewater)
+    assert user_id in {member.user_id for member in members}
+    assert "auditor@harbour-audit.example" in {invite.email for invite in invites}
+
+    await cloud.delete_organization_member(tidewater, user_id)
+    members, _ = await cloud.list_organization_members(tidewater)
+    assert user_id not in {member.user_id for member in members}
+
+
+@drives(
+    "create_organization_invite",
+    "update_organization_invite_authorizations",
+    "resend_organization_invite",
+    "delete_organization_invite",
+)
+async def test_an_invite_is_made_changed_resent_and_withdrawn(cloud: Any, kestrel: str) -> None:
+    def role(kind: str, role: str, resource: str) -> wire.Authorization:
+        return wire.Authorization(
+            authorization_type="role",
+            authorization_id=f"{kind}_{role}",
+            resource_type=kind,
+            resource_id=resource,
+            organization_id=kestrel,
+        )
+
+    email = "interop@example.com"
+    invite = await cloud.create_organization_invite(kestrel, email, send_email_invite=False)
+    assert [a.authorization_id for a in invite.authorizations] == ["organization_owner"]
+
+    location = (await cloud.list_locations(kestrel))[0].id
+    await cloud.update_organization_invite_authorizations(
+        kestrel,
+        email,
+        add_authorizations=[role("location", "operator", location)],
+        remove_authorizations=[role("organization", "owner", kestrel)],
+    )
+    resent = await cloud.resend_organization_invite(kestrel, email)
+    assert [(a.authorization_id, a.resource_id) for a in resent.authorizations] == [("location_operator", location)]
+
+    await cloud.delete_organization_invite(kestrel, email)
+    _, invites = await cloud.list_organization_members(kestrel)
+    assert email not in {invite.email for invite in invites}
+
+
+@drives(
+    "create_location",
+    "get_location",
+    "update_location",
+    "delete_location",
+    "list_locations",
+    "share_location",
+    "unshare_location",
+    "get_organizations_with_access_to_location",
+)
+async def test_a_location_is_nested_shared_moved_and_deleted(cloud: Any, tidewater: str, kestrel: str) -> None:
+    root = await cloud.create_location(tidewater, "Interop Site")
+    child = await cloud.create_location(tidewater, "Hall", parent_location_id=root.id)
+    assert (await cloud.get_location(child.id)).parent_location_id == root.id
+
+    await cloud.share_location(kestrel, root.id)
+    assert [org.id for org in await cloud.get_organizations_with_access_to_location(root.id)] == [tidewater, kestrel]
+    await cloud.unshare_location(kestrel, root.id)
+    assert [org.id for org in await cloud.get_organizations_with_access_to_location(root.id)] == [tidewater]
+
+    moved = await cloud.update_location(child.id, name="Yard", parent_location_id="")
+    assert (moved.name, moved.parent_location_id) == ("Yard", "")
+    for location in (root, child):
+        await cloud.delete_location(location.id)
+    assert not {root.id, child.id} & {location.id for location in await cloud.list_locations(tidewater)}
+
+
+@drives("location_auth", "create_location_secret", "delete_location_secret")
+async def test_a_location_gets_a_second_secret_and_loses_the_first(cloud: Any, sandbox: Sandbox) -> None:
+    location = named(sandbox, "locations", "Test Lab")
+    (first,) = (await cloud.location_auth(location)).secrets
+    both = (await cloud.create_location_secret(location)).secrets
+    assert len(both) == 2
+    assert first.id in {secret.id for secret in both}
+    await cloud.delete_location_secret(first.id, location)
+    (left,) = (await cloud.location_auth(location)).secrets
+    assert left.id != first.id
+
+
+@drives("new_robot", "get_robot", "list_robots", "update_robot", "delete_robot", "get_robot_parts")
+async def test_a_machine_is_made_moved_and_deleted(cloud: Any, sandbox: Sandbox) -> None:
+    lab, docks = named(sandbox, "locations", "Test Lab"), named(sandbox, "locations", "Loading Docks")
+    robot_id = await cloud.new_robot("interop-1", lab)
+    assert [part.name for part in await cloud.get_robot_parts(robot_id)] == ["interop-1-main"]
+    assert robot_id in {robot.id for robot in await cloud.list_robots(lab)}
+
+    await cloud.update_robot(robot_id, "interop-2", docks)
+    moved = await cloud.get_robot(robot_id)
+    assert (moved.name, moved.location) == ("interop-2", docks)
+    await cloud.delete_robot(robot_id)
+    assert robot_id not in {robot.id for robot in await cloud.list_robots(docks)}
+
+
+@drives("get_rover_rental_robots", "get_robot_api_keys")
+async def test_rentals_and_the_keys_of_a_machine_are_listed(cloud: Any, sandbox: Sandbox, tidewater: str) -> None:
+    (rental,) = await cloud.get_rover_rental_robots(tidewater)
+    assert (rental.robot_id, rental.robot_name) == (named(sandbox, "robots", "rental-rover"), "rental-rover")
+    (key,) = await cloud.get_robot_api_keys(named(sandbox, "robots", "picker-01"))
+    assert key.api_key.name == "picker-01-machine"
+    assert key.api_key.key
+
+
+@drives("new_robot_part", "mark_part_as_main", "mark_part_for_restart", "delete_robot_part", "get_robot_part")
+async def test_a_part_is_added_made_main_restarted_and_deleted(cloud: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    robot_id, old_main = named(sandbox, "robots", "hauler-02"), named(sandbox, "parts", "hauler-02-main")
+    part_id = await cloud.new_robot_part(robot_id, "hauler-02-extra")
+    await cloud.mark_part_as_main(part_id)
+    assert {part.id: part.main_part for part in await cloud.get_robot_parts(robot_id)} == {
+        part_id: True,
+        old_main: False,
+    }
+
+    await cloud.mark_part_for_restart(part_id)
+    assert sandbox.store.value("SELECT restart_requested FROM parts WHERE id = ?", part_id)
+
+    file = tmp_path / "part.json"
+    part = await cloud.get_robot_part(old_main, dest=str(file))
+    assert json.loads(file.read_text()) == part.robot_config
+    await cloud.delete_robot_part(old_main)
+    assert [part.id for part in await cloud.get_robot_parts(robot_id)] == [part_id]
+
+
+@drives("update_robot_part", "get_robot_part_history")
+async def test_a_configuration_is_changed_and_the_change_is_in_the_history(cloud: Any, sandbox: Sandbox) -> None:
+    part_id = named(sandbox, "parts", "rental-rover-main")
+    before = await cloud.get_robot_part(part_id)
+    after = await cloud.update_robot_part(part_id, before.name, CONFIG, last_known_update=before.last_updated)
+    assert after.robot_config == CONFIG
+    assert after.last_updated > before.last_updated
+    assert (await cloud.get_robot_part_history(part_id))[0].old.robot_config == before.robot_config
+
+    text = '{"modules": [], "components": []}'
+    raw = await cloud.update_robot_part(part_id, before.name, robot_config_json=text)
+    assert raw.robot_config_json == text
+    with pytest.raises(GRPCError) as stale:
+        await cloud.update_robot_part(part_id, before.name, CONFIG, last_known_update=before.last_updated)
+    assert stale.value.status is Status.FAILED_PRECONDITION
+
+
+@drives("create_robot_part_secret", "delete_robot_part_secret")
+async def test_a_part_gets_a_second_secret_and_loses_the_first(cloud: Any, sandbox: Sandbox) -> None:
+    part_id = named(sandbox, "parts", "picker-01-main")
+    (first,) = (await cloud.get_robot_part(part_id)).secrets
+    assert len((await cloud.create_robot_part_secret(part_id)).secrets) == 2
+    await cloud.delete_robot_part_secret(part_id, first.id)
+    (left,) = (await cloud.get_robot_part(part_id)).secrets
+    assert left.id != first.id
+
+
+@drives("get_robot_part_logs")
+async def test_logs_are_paged_filtered_and_written_to_a_file(cloud: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    part_id = named(sandbox, "parts", fleet.NOISY_PART)
+    newest = sandbox.store.one("SELECT message FROM logs WHERE part_id = ? ORDER BY time DESC, seq DESC", part_id)
+    few = await cloud.get_robot_part_logs(part_id, num_log_entries=250, range="10d")
+    assert len(few) == 250
+    assert few[0].message == newest["message"]
+    assert few == sorted(few, key=lambda entry: entry.time, reverse=True)
+
+    (level,) = {entry.level for entry in await cloud.get_robot_part_logs(part_id, log_levels=["error"], range="10d")}
+    assert level == "error"
+    everything = await cloud.get_robot_part_logs(part_id, num_log_entries=0, range="3d")
+    stored = sandbox.store.value(
+        "SELECT count(*) FROM logs WHERE part_id = ? AND time >= ?",
+        part_id,
+        sandbox.store.value("SELECT max(time) FROM logs") - int(timedelta(days=3).total_seconds() * 1e9),
+    )
+    assert len(everything) == pytest.approx(stored, abs=50)
+
+    file = tmp_path / "logs.txt"
+    await cloud.get_robot_part_logs(part_id, num_log_entries=5, dest=str(file), range="10d")
+    assert file.read_text().splitlines()
+
+
+@drives("tail_robot_part_logs")
+async def test_a_tail_brings_what_is_logged_after_it_began(cloud: Any, sandbox: Sandbox) -> None:
+    from viam_mcp.proto.common import LogEntry
+
+    part_id = named(sandbox, "parts", "picker-01-main")
+    stream = await cloud.tail_robot_part_logs(part_id, errors_only=True, filter="interop")
+    import asyncio
+
+    batch = asyncio.ensure_future(stream.next())
+    await sandbox.hub.until(1)
+    sandbox.emit(
+        part_id, LogEntry(level="info", message="interop: no"), LogEntry(level="error", message="interop: yes")
+    )
+    assert [entry.message for entry in await batch] == ["interop: yes"]
+    await stream._stream.aclose()
+
+
+@drives(
+    "list_fragments", "get_fragment", "create_fragment", "update_fragment", "delete_fragment", "get_fragment_history"
+)
+async def test_a_fragment_is_made_changed_published_and_deleted(cloud: Any, kestrel: str) -> None:
+    made = await cloud.create_fragment(kestrel, "interop", CONFIG)
+    assert made.visibility is official.Fragment.Visibility.PRIVATE
+    public = official.Fragment.Visibility.PUBLIC
+    changed = await cloud.update_fragment(made.id, "interop-2", {"components": []}, visibility=public)
+    assert (changed.name, changed.visibility, changed.fragment) == ("interop-2", public, {"components": []})
+    assert [entry.old.fragment for entry in await cloud.get_fragment_history(made.id)][0] == CONFIG
+    assert made.id in {fragment.id for fragment in await cloud.list_fragments(kestrel, visibilities=[public])}
+    await cloud.delete_fragment(made.id)
+    with pytest.raises(GRPCError) as gone:
+        await cloud.get_fragment(made.id)
+    assert gone.value.status is Status.NOT_FOUND
+
+
+@drives("add_role", "remove_role", "change_role", "list_authorizations", "check_permissions")
+async def test_roles_are_given_changed_taken_and_checked(cloud: Any, sandbox: Sandbox, kestrel: str) -> None:
+    user = sandbox.store.value("SELECT id FROM users WHERE email = 'lena.fischer@kestrel.example'")
+    bench = named(sandbox, "locations", "Bench A")
+
+    async def held() -> set[str]:
+        rows = await cloud.list_authorizations(kestrel, [bench])
+        return {row.authorization_id for row in rows if row.identity_id == user}
+
+    await cloud.add_role(kestrel, user, "operator", "location", bench)
+    assert await held() == {"location_operator"}
+    await cloud.change_role(kestrel, user, "operator", "location", bench, user, "owner", "location", bench)
+    assert await held() == {"location_owner"}
+    await cloud.remove_role(kestrel, user, "owner", "location", bench)
+    assert await held() == set()
+
+    asked = wire.AuthorizedPermissions(
+        resource_type="location", resource_id=bench, permissions=["read_location", "no_such_permission"]
+    )
+    (answer,) = await cloud.check_permissions([asked])
+    assert list(answer.permissions) == ["read_location"]
+
+
+@drives(
+    "create_registry_item",
+    "get_registry_item",
+    "update_registry_item",
+    "list_registry_items",
+    "delete_registry_item",
+)
+async def test_a_registry_item_is_made_published_found_and_deleted(cloud: Any, kestrel: str) -> None:
+    kind = packages.PackageType.PACKAGE_TYPE_ML_MODEL
+    await cloud.create_registry_item(kestrel, "interop-model", kind)
+    item_id = "kestrel:interop-model"
+    await cloud.update_registry_item(item_id, kind, "finds interoperability", wire.Visibility.VISIBILITY_PUBLIC)
+    item = await cloud.get_registry_item(item_id)
+    assert (item.description, item.visibility) == ("finds interoperability", wire.Visibility.VISIBILITY_PUBLIC)
+    assert item.ml_model_metadata.model_type == mltraining.ModelType.MODEL_TYPE_UNSPECIFIED
+    found = await cloud.list_registry_items(kestrel, [kind], [], [], [], search_term="interoperability")
+    assert [item.item_id for item in found] == [item_id]
+    await cloud.delete_registry_item(item_id)
+    assert await cloud.list_registry_items(kestrel, [kind], [], [], [], search_term="interoperability") == []
+
+
+@drives("create_module", "update_module", "upload_module_file", "get_module", "list_modules")
+async def test_a_module_is_made_described_and_uploaded(cloud: Any, kestrel: str) -> None:
+    module_id, url = await cloud.create_module(kestrel, "interop-module")
+    assert "interop-module" in url
+    model = wire.Model(api="rdk:component:arm", model="kestrel:interop-module:arm")
+    await cloud.update_module(module_id, "https://code.example/interop", "An arm", [model], "run.sh", public=True)
+    info = wire.ModuleFileInfo(module_id=module_id, version="1.2.3", platform="linux/amd64")
+    assert await cloud.upload_module_file(info, b"\0\1" * 50_000)
+
+    module = await cloud.get_module(module_id)
+    assert (module.url, module.entrypoint, list(module.models)) == ("https://code.example/interop", "run.sh", [model])
+    (version,) = module.versions
+    assert (version.version, [file.platform for file in version.files]) == ("1.2.3", ["linux/amd64"])
+    assert module_id in {module.module_id for module in await cloud.list_modules(kestrel)}
+
+
+@drives("create_key", "list_keys", "rotate_key", "create_key_from_existing_key_authorizations", "delete_key")
+async def test_a_key_is_made_copied_rotated_and_deleted(cloud: Any, sandbox: Sandbox, kestrel: str) -> None:
+    granted = official.APIKeyAuthorization(role="operator", resource_type="organization", resource_id=kestrel)
+    key, key_id = await cloud.create_key(kestrel, [granted], "interop")
+    copy, copy_id = await cloud.create_key_from_existing_key_authorizations(key_id)
+    assert {key_id, copy_id} <= {entry.api_key.id for entry in await cloud.list_keys(kestrel)}
+    for owned_id, owned in ((key_id, key), (copy_id, copy)):
+        with_key = await signed_in(sandbox, owned_id, owned)
+        assert [org.id for org in await with_key.app_client.list_organizations()] == [kestrel]
+        with_key.close()
+
+    rotated, _ = await cloud.rotate_key(key_id)
+    with pytest.raises(GRPCError):
+        await signed_in(sandbox, key_id, key)
+    (await signed_in(sandbox, key_id, rotated)).close()
+    await cloud.delete_key(key_id)
+    assert key_id not in {entry.api_key.id for entry in await cloud.list_keys(kestrel)}

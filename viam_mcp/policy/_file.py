@@ -1,0 +1,236 @@
+"""The policy file: TOML, read strictly. Whatever is not understood stops the start."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from viam_mcp.policy._errors import PolicyError
+from viam_mcp.policy._lines import line_of
+from viam_mcp.policy._rules import Action, ConfirmVia, Policy, Rule, Scope, Secrets
+from viam_mcp.tools import TOOLS, TOOLSETS, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+MAX_BYTES = 1_048_576
+"""How large a policy file may be."""
+
+Location = tuple[int | str, ...]
+OrganizationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+LocationId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{10}$")]
+_Pattern = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Defaults(_Table):
+    read: Action = Action.ALLOW
+    write: Action = Action.ALLOW
+    destructive: Action = Action.CONFIRM
+
+
+class _Secrets(_Table):
+    read: Secrets = Secrets.REDACT
+    mint: Secrets = Secrets.FILE
+
+
+class _Scope(_Table):
+    organizations: list[OrganizationId] = []
+    locations: list[LocationId] = []
+
+
+class _Budget(_Table):
+    destructive_per_hour: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+
+class _Rule(_Table):
+    action: Action | None = None
+    tools: list[_Pattern] = []
+    toolsets: list[_Pattern] = []
+    effects: list[Effect] = []
+    arguments: dict[str, _Pattern | list[_Pattern]] = {}
+    confirm: Literal["type-name"] | None = None
+    secrets: Secrets | None = None
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class _File(_Table):
+    confirm_via: ConfirmVia = ConfirmVia.TOKEN
+    confirm_seconds: Annotated[float, Field(ge=5, le=86_400)] = 600
+    defaults: _Defaults = _Defaults()
+    secrets: _Secrets = _Secrets()
+    scope: _Scope = _Scope()
+    budget: _Budget = _Budget()
+    rules: list[_Rule] = []
+
+
+class _Wrong(Exception):
+    """What is wrong, and where in the file's data."""
+
+    def __init__(self, at: Location, reason: str) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+def load(path: Path) -> Policy:
+    """The policy in a file.
+
+    Raises:
+        PolicyError: It cannot be read, or something in it is not understood; the message names file, line
+            and reason.
+    """
+    return parse(_read(path), str(path))
+
+
+def parse(text: str, name: str) -> Policy:
+    """The policy in a text.
+
+    Args:
+        text: TOML.
+        name: What to call its source in messages.
+
+    Raises:
+        PolicyError: Something in it is not understood; the message names source, line and reason.
+    """
+    try:
+        data = tomllib.loads(text)
+        file = _File.model_validate(data)
+        return _policy(file, text, name)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        number = int(line[1]) if line else text.rstrip().count("\n") + 1
+        raise PolicyError(f"{name}:{number}: this is not TOML: {error}.") from None
+    except RecursionError:
+        raise PolicyError(f"{name}: it is nested too deep.") from None
+    except ValidationError as error:
+        problems = [_Wrong(_place(one["loc"], data), _reason(one)) for one in error.errors(include_url=False)]
+    except _Wrong as error:
+        problems = [error]
+    # What may be one of several types has a problem with each of them: the first says enough.
+    first = {one.at: one for one in reversed(problems)}
+    ordered = sorted(first.values(), key=lambda one: line_of(text, one.at))
+    raise PolicyError("\n".join(f"{name}:{line_of(text, one.at)}: {_dotted(one.at)}{one}" for one in ordered))
+
+
+def _read(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise PolicyError(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}: name a file.")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PolicyError(f"{path} cannot be read: {error.strerror}.") from None
+    if len(data) > MAX_BYTES:
+        raise PolicyError(f"{path} is larger than {MAX_BYTES:,} bytes, which no policy needs.")
+    if not data.strip():
+        raise PolicyError(f"{path} is empty. viam-mcp policy init prints a file to start from.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PolicyError(f"{path}:{line}: this is not UTF-8 text.") from None
+
+
+def _policy(file: _File, text: str, name: str) -> Policy:
+    return Policy(
+        (_rule(rule, index, f"{name}:{line_of(text, ('rules', index))}") for index, rule in enumerate(file.rules)),
+        defaults={effect: getattr(file.defaults, effect) for effect in Effect},
+        secrets_read=file.secrets.read,
+        secrets_mint=file.secrets.mint,
+        scope=Scope(
+            frozenset(item.lower() for item in file.scope.organizations), frozenset(file.scope.locations)
+        ),
+        destructive_per_hour=file.budget.destructive_per_hour,
+        confirm_via=file.confirm_via,
+        confirm_seconds=file.confirm_seconds,
+    )
+
+
+def _rule(table: _Rule, index: int, where: str) -> Rule:
+    here: Location = ("rules", index)
+    rule = Rule(
+        where=where,
+        action=Action.CONFIRM if table.confirm else table.action,
+        tools=tuple(table.tools),
+        toolsets=tuple(table.toolsets),
+        effects=tuple(table.effects),
+        arguments={
+            path: (patterns,) if isinstance(patterns, str) else tuple(patterns)
+            for path, patterns in table.arguments.items()
+        },
+        type_name=table.confirm is not None,
+        secrets=table.secrets,
+        reason=table.reason,
+    )
+    if table.confirm and table.action not in (None, Action.CONFIRM):
+        raise _Wrong((*here, "confirm"), f'goes with action = "confirm", not "{table.action}"')
+    if rule.action is None and rule.secrets is None:
+        raise _Wrong(here, "this rule says nothing: give it an action, or say how secrets are given")
+    if not (rule.tools or rule.toolsets or rule.effects or rule.arguments):
+        raise _Wrong(here, 'this rule does not say which calls it is for; tools = ["*"] means all')
+    _check_names(rule, here)
+    return rule
+
+
+def _check_names(rule: Rule, here: Location) -> None:
+    for toolset in rule.toolsets:
+        if toolset not in TOOLSETS:
+            raise _Wrong((*here, "toolsets"), f"there is no toolset {toolset!r}. {_advice(toolset, TOOLSETS)}")
+    for pattern in rule.tools:
+        alone = Rule(rule.where, tools=(pattern,))
+        if not any(alone.concerns(tool.spec) for tool in TOOLS.values()):
+            raise _Wrong((*here, "tools"), f"no tool is named {pattern!r}. {_advice(pattern, TOOLS)}")
+    concerned = [tool for tool in TOOLS.values() if rule.concerns(tool.spec)]
+    if not concerned:
+        raise _Wrong(here, "no tool meets its tools, toolsets and effects at once")
+    arguments = {name for tool in concerned for name in tool.model_fields}
+    for path, patterns in rule.arguments.items():
+        head = path.partition(".")[0]
+        if head not in arguments:
+            raise _Wrong(
+                (*here, "arguments"), f"no tool of this rule has an argument {head!r}. {_advice(head, arguments)}"
+            )
+        if not patterns:
+            raise _Wrong((*here, "arguments"), f"{path} has no pattern, so nothing can match it")
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+
+
+def _place(location: Location, data: Any) -> Location:
+    """The part of a validation error's location that exists in the data: the rest names pydantic's own choices."""
+    place: list[int | str] = []
+    for step in location:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        place.append(step)
+    return tuple(place)
+
+
+def _reason(error: Any) -> str:
+    if error["type"] != "extra_forbidden":
+        return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {str(error['input'])[:80]!r}"
+    table: type[BaseModel] = {
+        "defaults": _Defaults, "secrets": _Secrets, "scope": _Scope, "budget": _Budget, "rules": _Rule,
+    }.get(str(error["loc"][0]), _File) if len(error["loc"]) > 1 else _File  # fmt: skip
+    key = str(error["loc"][-1])
+    return f"this is not a key that is known. {_advice(key, table.model_fields)}"
+
+
+def _dotted(place: Location) -> str:
+    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place).lstrip(".")
+    return f"{text}: " if text else ""

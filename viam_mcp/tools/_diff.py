@@ -1,0 +1,126 @@
+"""What an edit changes in a configuration, as a person can check it: a unified diff without credentials.
+
+In the diff each credential reads `[redacted 1]`, `[redacted 2]` and so on, one number for each value:
+what hides a credential must not hide that it changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.tools._base import ToolError
+from viam_mcp.tools._names import quoted
+from viam_mcp.tools._previews import count
+from viam_mcp.tools._secrets import REDACTED, redacted
+from viam_mcp.tools._text import shorten, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Json = Any
+
+_EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
+_LONGEST_LINE = 160
+_MOST_COMPARED = 20_000  # lines of both together; difflib takes a second for so many
+_CREDENTIAL = re.compile(r'[-+] *"((?:[^"\\]|\\.)*)": .*?(\[redacted \d+\])')
+
+
+def config_from(text: str, name: str) -> dict[str, Json]:
+    """The configuration that JSON text holds.
+
+    Args:
+        text: What the caller sent.
+        name: The argument that it came in.
+
+    Raises:
+        ToolError: It is not a JSON object, or says something twice, so that readers may understand it differently.
+    """
+    try:
+        config = json.loads(text, parse_float=_number, object_pairs_hook=_unambiguous)
+    except RecursionError:
+        raise ToolError(f"{name} is nested too deeply.") from None
+    except ValueError as error:
+        raise ToolError(f"{name} is not a JSON object that can be used: {error}.") from None
+    if not isinstance(config, dict):
+        raise ToolError(f"{name} is not a JSON object.")
+    return config
+
+
+def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> list[str]:
+    """The lines that say how a configuration changes; None for the new one leaves it alone.
+
+    What matters most comes first, since a reader may be shown the beginning only: how much changes and
+    where, then the credentials, then the diff.
+    """
+    if new is None:
+        return ["Configuration: not touched."]
+    if not new:
+        new = {}
+    labels: dict[str, str] = {}
+
+    def label(secret: object) -> str:
+        return labels.setdefault(repr(secret), f"[redacted {len(labels) + 1}]")
+
+    before, after = (_lines(redacted(_canonical(config), label)) for config in (old, new))
+    if before == after:
+        return ["Configuration: stays the same."]
+    sections = sorted(key for key in {*old, *new} if _canonical(old.get(key)) != _canonical(new.get(key)))
+    where = ", ".join(visible(json.dumps(shorten(key, 40), ensure_ascii=False)) for key in sections[:10])
+    if len(before) + len(after) > _MOST_COMPARED:
+        size = f"{count(len(before), 'line')} → {count(len(after), 'line')}"
+        return [f"Configuration: replaced, {size}, too long to compare line by line, in {where}.", *_lost(new)]
+    diff = list(difflib.unified_diff(before, after, lineterm=""))[2:]
+    taken, added = (sum(line.startswith(sign) for line in diff) for sign in "-+")
+    return [
+        f"Configuration: {count(taken, 'line')} removed, {count(added, 'line')} added, in {where}.",
+        *_lost(new),
+        *_credentials(diff),
+        *(shorten(line, _LONGEST_LINE) for line in diff),
+    ]
+
+
+def _lost(new: Mapping[str, Json]) -> list[str]:
+    # What a reader of redacted configurations sends back unless somebody stops it.
+    lost = json.dumps(new).count(REDACTED)
+    warning = f"WARNING: the new configuration says {REDACTED} in {count(lost, 'place')}: credentials would be lost."
+    return [warning] if lost else []
+
+
+def _credentials(diff: Iterable[str]) -> list[str]:
+    """Which keys' credentials a diff changes."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for line in diff:
+        if match := _CREDENTIAL.match(line):
+            found.setdefault(match[1], {"-": set(), "+": set()})[line[0]].add(match[2])
+    changed = [key for key, labels in found.items() if labels["-"] != labels["+"]]
+    return [f"A credential under {quoted(key)} {_becomes(found[key])}." for key in changed]
+
+
+def _becomes(labels: Mapping[str, set[str]]) -> str:
+    if not labels["+"]:
+        return "is removed"
+    return "changes" if labels["-"] else "is added"
+
+
+def _lines(config: Json) -> list[str]:
+    return visible(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)).split("\n")
+
+
+def _canonical(value: Json) -> Json:
+    """The same value with one way to write each number."""
+    return json.loads(json.dumps(value), parse_float=_number)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise ValueError("an object in it has the same key twice")
+    return unique

@@ -1,0 +1,75 @@
+"""Roles on resources, in words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from viam_mcp.tools._names import kind, quoted, resource_name_if_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.proto import app as wire
+
+_MOST_LOOKED_UP = 10
+_KINDS = ("organization", "location", "robot")
+
+
+class Asked(Protocol):
+    """A role on a resource, as arguments have it."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def resource_type(self) -> str: ...
+    @property
+    def resource_id(self) -> str: ...
+
+
+class Grant(NamedTuple):
+    """A role on a resource."""
+
+    role: str
+    resource_type: str
+    resource_id: str
+
+    @classmethod
+    def asked(cls, argument: Asked) -> Grant:
+        """As arguments have it."""
+        return cls(argument.role, argument.resource_type, argument.resource_id)
+
+    @classmethod
+    def held(cls, message: wire.Authorization | wire.AuthorizationDetails) -> Grant:
+        """As the wire contract has it, where the role is the end of an id such as `location_owner`."""
+        role = message.authorization_id.removeprefix(f"{message.resource_type}_")
+        return cls(role, message.resource_type, message.resource_id)
+
+
+async def held_by(app: AppClient, org_id: str, identity_id: str) -> list[Grant]:
+    """What a user or an API key holds in an organization."""
+    held = await app.list_authorizations(org_id)
+    return [Grant.held(message) for message in held if message.identity_id == identity_id]
+
+
+async def in_words(app: AppClient, grants: Iterable[Grant]) -> list[str]:
+    """Such as `owner of machine 'rover-1' (id)`, the first few with the names of what they are about."""
+    grants = list(grants)
+    known = [(grant.resource_type, grant.resource_id) for grant in grants if grant.resource_type in _KINDS]
+    looked_up = list(dict.fromkeys(known))[:_MOST_LOOKED_UP]
+    names = await asyncio.gather(*(resource_name_if_readable(app, *one) for one in looked_up))
+    found = dict(zip(looked_up, names, strict=True))
+    return [
+        f"{_role(grant.role)} of "
+        + found.get((grant.resource_type, grant.resource_id), f"{_type(grant.resource_type)} {quoted(grant.resource_id)}")
+        for grant in grants
+    ]
+
+
+def _role(role: str) -> str:
+    return role if role in ("owner", "operator") else quoted(role)
+
+
+def _type(resource_type: str) -> str:
+    return kind(resource_type) if resource_type in _KINDS else quoted(resource_type)

@@ -1,0 +1,101 @@
+"""How previews are worded: few lines, bounded, names beside ids, and nothing from the fleet that acts on a terminal."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._base import Preview
+from viam_mcp.tools._encode import enum_names, rfc3339
+from viam_mcp.tools._names import quoted
+from viam_mcp.tools._secrets import without_url_password
+from viam_mcp.tools._text import shorten, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
+    from viam_mcp.tools._base import Tool
+
+MOST_LINES = 40
+MOST_CHARACTERS = 4_000
+_LONGEST_LINE = 500
+_MOST_NAMES = 10
+_LONGEST_VALUE = 200
+
+UNCHANGED = "Nothing changes: it has these values already."
+GONE_FOR_GOOD = "This cannot be undone."
+
+
+def preview(tool: Tool, what: str, lines: Iterable[str], **facts: Any) -> Preview:
+    """The preview of a tool about `what`; `facts` are the other attributes of `Preview`."""
+    return Preview(lines=bounded([f"{tool.spec.title}: {what}", *lines]), **facts)
+
+
+def bounded(lines: Iterable[str]) -> tuple[str, ...]:
+    """The first of the lines, at most 40 with 4,000 characters in all.
+
+    What is left out is counted, and hashed: a confirmation is bound to the lines, so they have to differ
+    when anything differs.
+    """
+    lines = [shorten(line, _LONGEST_LINE) for line in lines]
+    size, kept = 0, 0
+    for line in lines:
+        size += len(line) + 1
+        if size > MOST_CHARACTERS:
+            break
+        kept += 1
+    if kept == len(lines) <= MOST_LINES:
+        return tuple(lines)
+    kept = min(kept, MOST_LINES) - 1
+    rest = "\n".join(lines[kept:])
+    digest = hashlib.sha256(rest.encode(errors="surrogatepass")).hexdigest()[:16]
+    return (*lines[:kept], f"… and {count(len(lines) - kept, 'more line')} that do not fit here (SHA-256 {digest})")
+
+
+def count(number: int, what: str) -> str:
+    """Such as `3 machines`, `1 machine`, `no machines`."""
+    return f"{number:,} {what}" if number == 1 else f"{number or 'no':,} {what}s" if number else f"no {what}s"
+
+
+def listing(names: Sequence[str]) -> str:
+    """The names, quoted, as far as a line holds them."""
+    shown = ", ".join(quoted(name, 60) for name in names[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else shown
+
+
+def counted(what: str, names: Sequence[str]) -> str:
+    """Such as `2 machines: 'rover-1', 'rover-2'.`"""
+    return f"{count(len(names), what)}: {listing(names)}." if names else f"No {what}s."
+
+
+def exact(text: str) -> str:
+    """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different."""
+    return visible(repr(shorten(without_url_password(text), _LONGEST_VALUE)))
+
+
+def change(what: str, old: str, new: str | None) -> list[str]:
+    """The line that says how a value changes; none if it does not, or if it is not touched."""
+    return [] if new is None or new == old else [f"{what}: {exact(old)} → {exact(new)}"]
+
+
+def visibility_change(old: str, new: str | None) -> list[str]:
+    """Who gains or loses sight of something, by the short names of the two visibilities; nothing if nobody."""
+    if new is None or new == old:
+        return []
+    effect = {
+        "public": "it becomes PUBLIC: anyone can see and use it",
+        "public_unlisted": "it becomes PUBLIC, though not listed: anyone who has its id can see and use it",
+    }.get(new, "it becomes private: everyone outside its organization loses it")
+    return [f"Visibility: {old} → {new}; {effect}."]
+
+
+def day(time: Timestamp) -> str:
+    """The date of a time, in UTC."""
+    return rfc3339(time.seconds)[:10]
+
+
+def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:
+    """In words whether a machine or part is online."""
+    return enum_names(wire.OnlineState.DESCRIPTOR)[record.online_state].replace("_", " ")
