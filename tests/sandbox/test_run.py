@@ -31,6 +31,10 @@ asyncio.run(run("127.0.0.1", 0, Path(sys.argv[1]) if sys.argv[1:] else None))
 NAMES = ["VIAM_MCP_APP_URL", "VIAM_API_KEY_ID", "VIAM_API_KEY"]
 
 
+def written(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 @asynccontextmanager
 async def process(
     folder: Path, *arguments: str, end: signal.Signals = signal.SIGTERM
@@ -63,7 +67,7 @@ async def process(
 async def test_a_process_says_how_it_is_reached_serves_and_writes_nothing(tmp_path: Path, end: signal.Signals) -> None:
     async with asyncio.timeout(20), process(tmp_path, end=end) as sandbox, connected(sandbox) as call:
         assert len((await call("ListOrganizations")).organizations) == 2
-    assert os.listdir(tmp_path) == []
+    assert written(tmp_path) == []
 
 
 async def test_a_state_file_keeps_the_fleet_and_its_key(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ async def test_a_closed_connection_ends_its_tails(sandbox: Sandbox, part: str) -
             await context.__aenter__()
             await sandbox.hub.until(1)
         await sandbox.hub.until(0)
-        with pytest.raises(GRPCError):
+        with pytest.raises(StreamTerminatedError):
             await context.__aexit__(None, None, None)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from viam_mcp.app import AppError, InvalidArgument, NotFound, PermissionDenied
 from viam_mcp.policy._errors import Refused
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Json = Any
 Reference = tuple[str, str]  # a kind of thing, and its id
-Keep = "Callable[[Any], bool]"
 
 REMEMBERED_SECONDS = 60.0
 _REMEMBERED = 4_096
@@ -93,7 +92,7 @@ class Boundary:
                 f"{tool.spec.title} is about no organization or location, and this server is limited to some. "
                 "Nothing was done."
             )
-        if tool.spec.name == "list_locations" and references[0][1] in await self._owners(fresh=False):
+        if tool.spec.name == "list_locations" and references[0][1].lower() in await self._owners(fresh=False):
             return
         changes = tool.spec.effect is not Effect.READ
         for kind, identifier in references:
@@ -182,6 +181,10 @@ class Boundary:
             parent = (await self._app.get_location(parent)).parent_location_id
         return Place(_owner(location), tuple(above))
 
+    async def _top(self, identifier: str) -> Place | None:
+        """The top level of the organization that a location belongs to."""
+        return Place(_owner(await self._app.get_location(identifier)))
+
     async def _robot(self, identifier: str) -> Place | None:
         return await self._location((await self._app.get_robot(identifier)).location)
 
@@ -201,18 +204,15 @@ class Boundary:
                 return Place(organization)
         return None
 
-    async def _unknown(self, identifier: str) -> Place | None:
-        return None
-
-    _find: dict[str, Callable[[Boundary, str], Awaitable[Place | None]]] = {
+    _find: ClassVar[dict[str, Callable[[Boundary, str], Awaitable[Place | None]]]] = {
         "organization": _organization,
         "location": _location,
+        "top": _top,
         "robot": _robot,
         "part": _part,
         "fragment": _fragment,
         "item": _item,
         "key": _key,
-        "resource": _unknown,
     }
 
 
@@ -223,8 +223,8 @@ def references_of(tool: Tool) -> Iterator[Reference]:
         # The client's default stands for it, if there is one.
         arguments["location_id"] = ""
     if arguments.get("parent_location_id") == "":
-        # To the top of the organization.
         del arguments["parent_location_id"]
+        yield "top", arguments["location_id"]
     yield from _references(arguments, tool.spec.toolset)
 
 
@@ -255,7 +255,7 @@ def _kind_of(identifier: str, arguments: Json) -> str:
 
 def _owner(location: Any) -> str:
     primary = [entry.organization_id for entry in location.organizations if entry.primary]
-    return str(primary[0]).lower() if primary else ""
+    return str(primary[0] if primary else location.primary_org_identity.id).lower()
 
 
 def _chain(location: str, parents: dict[str, tuple[str, ...]]) -> Iterator[str]:

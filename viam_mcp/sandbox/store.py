@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-_LOCK_WAIT = 0.5  # seconds; whoever holds the file holds it as long as it runs
+_LOCK_WAIT = 0.1  # seconds; whoever holds the file holds it as long as it runs
 
 
 class StateError(Exception):

@@ -57,8 +57,6 @@ def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> l
     """
     if new is None:
         return ["Configuration: not touched."]
-    if not new:
-        new = {}
     labels: dict[str, str] = {}
 
     def label(secret: object) -> str:
@@ -84,7 +82,8 @@ def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> l
 
 def _lost(new: Mapping[str, Json]) -> list[str]:
     # What a reader of redacted configurations sends back unless somebody stops it.
-    lost = json.dumps(new).count(REDACTED)
+    # Ours with a number as well.
+    lost = json.dumps(new).count(REDACTED.rstrip("]"))
     warning = f"WARNING: the new configuration says {REDACTED} in {count(lost, 'place')}: credentials would be lost."
     return [warning] if lost else []
 

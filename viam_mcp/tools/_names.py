@@ -60,6 +60,11 @@ async def member_name(app: AppClient, org_id: str, user_id: str) -> str:
     return named("user", emails[0], user_id) if emails else f"user {user_id}"
 
 
+async def invite_name(app: AppClient, org_id: str, email: str) -> str:
+    """Such as `the invite of 'ada@example.com' to organization 'Acme' (id)`."""
+    return f"the invite of {quoted(email)} to {await organization_name(app, org_id)}"
+
+
 async def identity_name(app: AppClient, org_id: str, identity_id: str) -> str:
     """A user or an API key of the organization, by name and id."""
     keys = await app.list_keys(org_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from viam_mcp.app import Fragment
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Preview
 from viam_mcp.tools._encode import enum_names, rfc3339
@@ -14,6 +15,7 @@ from viam_mcp.tools._text import shorten, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.tools._base import Tool
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
 MOST_LINES = 40
 MOST_CHARACTERS = 4_000
 _LONGEST_LINE = 500
+_LAST_LINE = 100  # characters that the line which counts the others takes
 _MOST_NAMES = 10
 _LONGEST_VALUE = 200
 
+VISIBILITIES = (Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED, Fragment.Visibility.PUBLIC)
+"""Which fragments to list to miss none."""
+
 UNCHANGED = "Nothing changes: it has these values already."
+LOCKED_OUT = "Whatever signs in with it is locked out at once."
 GONE_FOR_GOOD = "This cannot be undone."
 
 
@@ -43,7 +50,7 @@ def bounded(lines: Iterable[str]) -> tuple[str, ...]:
     size, kept = 0, 0
     for line in lines:
         size += len(line) + 1
-        if size > MOST_CHARACTERS:
+        if size > MOST_CHARACTERS - _LAST_LINE:
             break
         kept += 1
     if kept == len(lines) <= MOST_LINES:
@@ -56,7 +63,8 @@ def bounded(lines: Iterable[str]) -> tuple[str, ...]:
 
 def count(number: int, what: str) -> str:
     """Such as `3 machines`, `1 machine`, `no machines`."""
-    return f"{number:,} {what}" if number == 1 else f"{number or 'no':,} {what}s" if number else f"no {what}s"
+    said = f"{number:,}" if number else "no"
+    return f"{said} {what}{'' if number == 1 else 's'}"
 
 
 def listing(names: Sequence[str]) -> str:
@@ -94,6 +102,29 @@ def visibility_change(old: str, new: str | None) -> list[str]:
 def day(time: Timestamp) -> str:
     """The date of a time, in UTC."""
     return rfc3339(time.seconds)[:10]
+
+
+def deleted_secret(secret_id: str, secrets: Sequence[wire.SharedSecret]) -> list[str]:
+    """What becomes of whoever signs in with one of a location's or a part's secrets when it is deleted."""
+    found = next((secret for secret in secrets if secret.id == secret_id), None)
+    if found is None:
+        return ["There is no such secret."]
+    left = count(len(secrets) - 1, "other secret")
+    return [f"It was created on {day(found.created_on)}; {left} would be left.", LOCKED_OUT]
+
+
+def earlier(known: datetime | None, saved: datetime | None) -> datetime | None:
+    """The `last_known_update` for a call, from what the caller gave and when the target was really last saved.
+
+    A caller's that is too old must stay, so that the service refuses; one that lies ahead would let
+    edits pass that nobody has seen.
+    """
+    return min(known, saved) if known and saved else known or saved
+
+
+def owner_of(location: wire.Location) -> str:
+    """The id of the organization that a location belongs to; others may share it."""
+    return next((item.organization_id for item in location.organizations if item.primary), "")
 
 
 def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:

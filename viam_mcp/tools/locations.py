@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
-from viam_mcp.tools._names import location_name, organization_name
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._names import location_name, named, organization_name, quoted, resource_name_if_readable
 from viam_mcp.tools._output import Done, Many, One
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    count,
+    counted,
+    deleted_secret,
+    owner_of,
+    preview,
+)
 from viam_mcp.tools._types import LocationId, Name, OrganizationId, SecretId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
 
 
 class CreateLocation(Tool, toolset="locations", effect=Effect.WRITE, returns=One("location", wire.Location)):
@@ -23,6 +37,12 @@ class CreateLocation(Tool, toolset="locations", effect=Effect.WRITE, returns=One
     org_id: OrganizationId
     name: Name
     parent_location_id: LocationId | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        place = organization_name(app, self.org_id)
+        if self.parent_location_id is not None:
+            place = location_name(app, self.parent_location_id)
+        return f"location {quoted(self.name)} in {await place}"
 
     async def run(self, app: AppClient) -> wire.Location:
         return await app.create_location(self.org_id, self.name, self.parent_location_id)
@@ -51,6 +71,20 @@ class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
     async def subject(self, app: AppClient) -> str:
         return await location_name(app, self.location_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        location = await app.get_location(self.location_id)
+        lines = change("Name", location.name, self.name or None)
+        old, new = location.parent_location_id, self.parent_location_id
+        if new is not None and new != old:
+            places = await asyncio.gather(*(location_name(app, item) if item else _at_top() for item in (old, new)))
+            lines += [
+                f"Place: {places[0]} → {places[1]}.",
+                f"{count(location.robot_count, 'machine')} in it, and the locations below it, move along. "
+                "Roles on the old place no longer reach them, roles on the new one do.",
+            ]
+        what = named("location", location.name, location.id)
+        return preview(self, what, lines or [UNCHANGED], subject=location.name)
+
     async def run(self, app: AppClient) -> wire.Location:
         return await app.update_location(self.location_id, self.name, self.parent_location_id)
 
@@ -62,6 +96,25 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
 
     async def subject(self, app: AppClient) -> str:
         return await location_name(app, self.location_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        location, machines = await asyncio.gather(
+            app.get_location(self.location_id), app.list_robots(self.location_id)
+        )
+        org_id = owner_of(location)
+        everything, org = await asyncio.gather(app.list_locations(org_id), organization_name(app, org_id))
+        below = _below(location.id, everything)
+        nested = sum(item.robot_count for item in below)
+        lines = [
+            f"It belongs to {org}.",
+            counted("machine", [machine.name for machine in machines]),
+            counted("nested location", [item.name for item in below]),
+            *([f"In the nested locations: {count(nested, 'machine')}."] if below else []),
+            *(["While it holds machines or locations, the service refuses this."] if machines or below else []),
+            GONE_FOR_GOOD,
+        ]
+        what = named("location", location.name, location.id)
+        return preview(self, what, lines, subject=location.name, type_subject=bool(machines or nested))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location(self.location_id)
@@ -76,29 +129,62 @@ class ListLocations(ListTool, toolset="locations", returns=Many(locations=wire.L
         return await app.list_locations(self.org_id)
 
 
-class ShareLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("Shared {subject}.")):
-    """Give another organization access to a location and its machines. Taken back with unshare_location."""
+class _Sharing(Tool):
+    """The arguments of the tools that give and take an organization's access to a location."""
 
     organization_id: OrganizationId
     location_id: LocationId
 
     async def subject(self, app: AppClient) -> str:
-        return f"{await location_name(app, self.location_id)} with {await organization_name(app, self.organization_id)}"
+        location, organization = await asyncio.gather(location_name(app, self.location_id), self._organization(app))
+        return f"{location} with {organization}"
+
+    async def _organization(self, app: AppClient) -> str:
+        # Mostly another organization than those that the key can read; one that shares the location is named there.
+        for item in await app.get_organizations_with_access_to_location(self.location_id):
+            if item.id == self.organization_id:
+                return named("organization", item.name, item.id)
+        return await resource_name_if_readable(app, "organization", self.organization_id)
+
+    async def _facts(self, app: AppClient) -> tuple[wire.Location, list[str]]:
+        """The location, and lines about what is in it and whose it is."""
+        location = await app.get_location(self.location_id)
+        owner = await resource_name_if_readable(app, "organization", owner_of(location))
+        return location, [f"It belongs to {owner}, and has {count(location.robot_count, 'machine')} of its own."]
+
+    def _shared(self, location: wire.Location) -> bool:
+        return any(item.organization_id == self.organization_id for item in location.organizations)
+
+
+class ShareLocation(_Sharing, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("Shared {subject}.")):
+    """Give another organization access to a location and its machines. Taken back with unshare_location."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, (location, lines) = await asyncio.gather(self.subject(app), self._facts(app))
+        lines.append(
+            "They have access already."
+            if self._shared(location)
+            else "All members and keys of that organization get access to these machines and to the locations below."
+        )
+        return preview(self, what, lines, subject=location.name)
 
     async def run(self, app: AppClient) -> None:
         await app.share_location(self.organization_id, self.location_id)
 
 
 class UnshareLocation(
-    Tool, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("No longer shared: {subject}.")
+    _Sharing, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("No longer shared: {subject}.")
 ):
     """Take a location away from an organization that it was shared with. The owner keeps it."""
 
-    organization_id: OrganizationId
-    location_id: LocationId
-
-    async def subject(self, app: AppClient) -> str:
-        return f"{await location_name(app, self.location_id)} with {await organization_name(app, self.organization_id)}"
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, (location, lines) = await asyncio.gather(self.subject(app), self._facts(app))
+        lines.append(
+            "All members and keys of that organization lose these machines and the locations below."
+            if self._shared(location)
+            else "It is not shared with that organization."
+        )
+        return preview(self, what, lines, subject=location.name)
 
     async def run(self, app: AppClient) -> None:
         await app.unshare_location(self.organization_id, self.location_id)
@@ -109,6 +195,9 @@ class LocationAuth(Tool, toolset="locations", reveals_secret=True, returns=One("
     The values are credentials."""
 
     location_id: LocationId | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await location_name(app, self.location_id)
 
     async def run(self, app: AppClient) -> wire.LocationAuth:
         return await app.location_auth(self.location_id)
@@ -122,6 +211,9 @@ class CreateLocationSecret(
 
     location_id: LocationId | None = None
 
+    async def subject(self, app: AppClient) -> str:
+        return f"a secret for {await location_name(app, self.location_id)}"
+
     async def run(self, app: AppClient) -> wire.LocationAuth:
         return await app.create_location_secret(self.location_id)
 
@@ -133,7 +225,26 @@ class DeleteLocationSecret(Tool, toolset="locations", effect=Effect.DESTRUCTIVE,
     location_id: LocationId | None = None
 
     async def subject(self, app: AppClient) -> str:
-        return f"secret {self.secret_id} of {await location_name(app, self.location_id)}"
+        return f"secret {quoted(self.secret_id)} of {await location_name(app, self.location_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        location, auth = await asyncio.gather(app.get_location(self.location_id), app.location_auth(self.location_id))
+        lines = [
+            *deleted_secret(self.secret_id, auth.secrets),
+            f"It opens all of the location's {count(location.robot_count, 'machine')}.",
+        ]
+        what = f"secret {quoted(self.secret_id)} of {named('location', location.name, location.id)}"
+        return preview(self, what, lines, subject=location.name)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location_secret(self.secret_id, self.location_id)
+
+
+async def _at_top() -> str:
+    return "the top of its organization"
+
+
+def _below(location_id: str, locations: Sequence[wire.Location]) -> list[wire.Location]:
+    """All that lie in a location, and in those, and so on."""
+    inside = [item for item in locations if item.parent_location_id == location_id]
+    return inside + [deeper for item in inside for deeper in _below(item.id, locations)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
-from viam_mcp.tools._names import machine_name
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._names import location_name, machine_name, named, quoted
 from viam_mcp.tools._output import Done, Many, One, Values
+from viam_mcp.tools._previews import GONE_FOR_GOOD, UNCHANGED, change, counted, online_state, preview
 from viam_mcp.tools._types import LocationId, MachineId, Name, OrganizationId
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
 
 
 class GetRobot(Tool, toolset="machines", returns=One("robot", wire.Robot)):
@@ -50,6 +53,9 @@ class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, returns=Values(rob
     name: Name
     location_id: LocationId | None = None
 
+    async def subject(self, app: AppClient) -> str:
+        return f"machine {quoted(self.name)} in {await location_name(app, self.location_id)}"
+
     async def run(self, app: AppClient) -> str:
         return await app.new_robot(self.name, self.location_id)
 
@@ -65,6 +71,19 @@ class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=O
     async def subject(self, app: AppClient) -> str:
         return await machine_name(app, self.robot_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        # Without a location the machine goes to the client's default one.
+        robot, new = await asyncio.gather(app.get_robot(self.robot_id), app.get_location(self.location_id))
+        lines = change("Name", robot.name, self.name)
+        if new.id != robot.location:
+            old = await location_name(app, robot.location)
+            lines += [
+                f"Place: {old} → {named('location', new.name, new.id)}.",
+                "Roles on the old place no longer reach it, roles on the new one do.",
+            ]
+        what = named("machine", robot.name, robot.id)
+        return preview(self, what, lines or [UNCHANGED], subject=robot.name, now=(f"It is {online_state(robot)}.",))
+
     async def run(self, app: AppClient) -> wire.Robot:
         return await app.update_robot(self.robot_id, self.name, self.location_id)
 
@@ -77,6 +96,16 @@ class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=D
     async def subject(self, app: AppClient) -> str:
         return await machine_name(app, self.robot_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        robot, parts = await asyncio.gather(app.get_robot(self.robot_id), app.get_robot_parts(self.robot_id))
+        lines = [
+            f"It is in {await location_name(app, robot.location)}.",
+            counted("part", [part.name for part in parts]),
+            f"Their configurations, history, logs and secrets go with it. {GONE_FOR_GOOD}",
+        ]
+        what = named("machine", robot.name, robot.id)
+        return preview(self, what, lines, subject=robot.name, now=(f"It is {online_state(robot)}.",))
+
     async def run(self, app: AppClient) -> None:
         await app.delete_robot(self.robot_id)
 
@@ -87,6 +116,9 @@ class GetRobotApiKeys(
     """List the API keys that can reach a machine, with what each may do. The values are credentials."""
 
     robot_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
 
     async def run(self, app: AppClient) -> list[wire.APIKeyWithAuthorizations]:
         return await app.get_robot_api_keys(self.robot_id)

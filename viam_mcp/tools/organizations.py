@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
-from viam_mcp.tools._names import member_name, organization_name
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._grants import Grant, held_by, in_words
+from viam_mcp.tools._names import invite_name, member_name, named, organization_name, quoted
 from viam_mcp.tools._nested import Authorization, FragmentImport
 from viam_mcp.tools._output import Done, Many, One, Values
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    VISIBILITIES,
+    change,
+    count,
+    counted,
+    day,
+    exact,
+    owner_of,
+    preview,
+)
 from viam_mcp.tools._types import Email, LocationId, Name, OrganizationId, Text, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+
+_NO_INVITE = "There is no such pending invite."
 
 
 class GetUserIdByEmail(Tool, toolset="organizations", returns=Values(user_id=str)):
@@ -35,6 +54,9 @@ class CreateOrganization(
     with its id."""
 
     name: Name
+
+    async def subject(self, app: AppClient) -> str:
+        return f"organization {quoted(self.name)}"
 
     async def run(self, app: AppClient) -> wire.Organization:
         return await app.create_organization(self.name)
@@ -104,6 +126,35 @@ class UpdateOrganization(
     async def subject(self, app: AppClient) -> str:
         return await organization_name(app, self.org_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        org = await app.get_organization(self.org_id)
+        lines = [
+            *change("Name", org.name, self.name),
+            *change("Public namespace, which cannot be changed again", org.public_namespace, self.public_namespace),
+            *change("Region", org.default_region, self.region),
+            *change("CRM id", org.cid, self.cid),
+        ]
+        if self.default_fragments is not None:
+            lines += await self._fragments(app, org, self.default_fragments)
+        return preview(self, named("organization", org.name, org.id), lines or [UNCHANGED], subject=org.name)
+
+    @staticmethod
+    async def _fragments(app: AppClient, org: wire.Organization, wanted: list[FragmentImport]) -> list[str]:
+        names = {fragment.id: fragment.name for fragment in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
+
+        def said(imports: Iterable[wire.FragmentImport]) -> list[str]:
+            return [
+                f"{named('fragment', names.get(item.fragment_id, ''), item.fragment_id)}, {item.version or 'latest'}"
+                for item in imports
+            ]
+
+        old = said(org.default_fragments.fragments)
+        new = said(item.message() for item in wanted)
+        return [
+            *(f"New machines start without {text}." for text in old if text not in new),
+            *(f"New machines start with {text}." for text in new if text not in old),
+        ]
+
     async def run(self, app: AppClient) -> wire.Organization:
         fragments = None if self.default_fragments is None else [item.message() for item in self.default_fragments]
         return await app.update_organization(
@@ -118,6 +169,31 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
 
     async def subject(self, app: AppClient) -> str:
         return await organization_name(app, self.org_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        org, visible, (members, invites), keys, fragments, items = await asyncio.gather(
+            app.get_organization(self.org_id),
+            app.list_locations(self.org_id),
+            app.list_organization_members(self.org_id),
+            app.list_keys(self.org_id),
+            app.list_fragments(self.org_id, visibilities=VISIBILITIES),
+            app.list_registry_items(self.org_id, [], [], [], []),
+        )
+        locations = [location for location in visible if owner_of(location) == self.org_id]
+        machines = sum(location.robot_count for location in locations)
+        own_fragments = [fragment for fragment in fragments if fragment.organization_owner == self.org_id]
+        lines = [
+            f"It has {count(len(locations), 'location')} with {count(machines, 'machine')}, "
+            f"{count(len(members), 'member')}, {count(len(invites), 'pending invite')}, "
+            f"{count(len(keys), 'API key')}, {count(len(own_fragments), 'fragment')} and "
+            f"{count(len(items), 'registry item')}.",
+            f"Public namespace: {exact(org.public_namespace)}.",
+            counted("location", [location.name for location in locations]),
+            *(["While it has locations, the service refuses this."] if locations else []),
+            GONE_FOR_GOOD,
+        ]
+        what = named("organization", org.name, org.id)
+        return preview(self, what, lines, subject=org.name, type_subject=True)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization(self.org_id)
@@ -152,7 +228,25 @@ class CreateOrganizationInvite(
     ] = True
 
     async def subject(self, app: AppClient) -> str:
-        return f"{self.email} to {await organization_name(app, self.org_id)}"
+        return f"{quoted(self.email)} to {await organization_name(app, self.org_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        (members, invites), what = await asyncio.gather(
+            app.list_organization_members(self.org_id), self.subject(app)
+        )
+        if self.authorizations:
+            granted = await in_words(app, map(Grant.asked, self.authorizations))
+            lines = [f"They become {text}." for text in granted]
+        else:
+            lines = ["They become OWNER of the WHOLE organization: all machines, members, keys and secrets."]
+        email = self.email.casefold()
+        if any(email == address.casefold() for member in members for address in member.emails):
+            lines.append("They are a member already.")
+        if any(email == invite.email.casefold() for invite in invites):
+            lines.append("They have a pending invite already.")
+        if not self.send_email_invite:
+            lines.append("No mail is sent: the access is there at their next login.")
+        return preview(self, what, lines, subject=self.email)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         given = None if self.authorizations is None else [item.message(self.org_id) for item in self.authorizations]
@@ -171,7 +265,28 @@ class UpdateOrganizationInviteAuthorizations(
     remove_authorizations: list[Authorization] | None = None
 
     async def subject(self, app: AppClient) -> str:
-        return f"the invite of {self.email} to {await organization_name(app, self.org_id)}"
+        return await invite_name(app, self.org_id, self.email)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
+        if invite is None:
+            return preview(self, what, [_NO_INVITE], subject=self.email)
+        held = list(map(Grant.held, invite.authorizations))
+        add, remove = (
+            [Grant.asked(item) for item in items or ()] for items in (self.add_authorizations, self.remove_authorizations)
+        )
+        words = await in_words(app, [*remove, *add, *held])
+        lines = [
+            f"It no longer allows: {text}." if grant in held else f"It does not allow {text}, so that cannot be taken away."
+            for grant, text in zip(remove, words, strict=False)
+        ]
+        lines += [
+            f"It allows {text} already." if grant in held else f"It allows from then on: {text}."
+            for grant, text in zip(add, words[len(remove) :], strict=False)
+        ]
+        kept = zip(held, words[len(remove) + len(add) :], strict=True)
+        lines += [f"It still allows: {text}." for grant, text in kept if grant not in remove]
+        return preview(self, what, lines, subject=self.email)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         add, remove = (
@@ -193,6 +308,21 @@ class DeleteOrganizationMember(
     async def subject(self, app: AppClient) -> str:
         return f"{await member_name(app, self.org_id, self.user_id)} from {await organization_name(app, self.org_id)}"
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        org, (members, _), held = await asyncio.gather(
+            app.get_organization(self.org_id),
+            app.list_organization_members(self.org_id),
+            held_by(app, self.org_id, self.user_id),
+        )
+        place = named("organization", org.name, org.id)
+        member = next((member for member in members if member.user_id == self.user_id), None)
+        if member is None:
+            return preview(self, f"user {self.user_id} from {place}", ["They are not a member."])
+        email = ", ".join(member.emails)
+        lines = [f"They are a member since {day(member.date_added)}."]
+        lines += [f"They lose: {text}." for text in await in_words(app, held)]
+        return preview(self, f"{named('user', email, self.user_id)} from {place}", lines, subject=email)
+
     async def run(self, app: AppClient) -> None:
         await app.delete_organization_member(self.org_id, self.user_id)
 
@@ -206,7 +336,15 @@ class DeleteOrganizationInvite(
     email: Email
 
     async def subject(self, app: AppClient) -> str:
-        return f"the invite of {self.email} to {await organization_name(app, self.org_id)}"
+        return await invite_name(app, self.org_id, self.email)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
+        if invite is None:
+            return preview(self, what, [_NO_INVITE], subject=self.email)
+        allowed = await in_words(app, map(Grant.held, invite.authorizations))
+        lines = [f"It is pending since {day(invite.created_on)}.", *(f"It would allow: {text}." for text in allowed)]
+        return preview(self, what, lines, subject=self.email)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization_invite(self.org_id, self.email)
@@ -220,5 +358,13 @@ class ResendOrganizationInvite(
     org_id: OrganizationId
     email: Email
 
+    async def subject(self, app: AppClient) -> str:
+        return await invite_name(app, self.org_id, self.email)
+
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         return await app.resend_organization_invite(self.org_id, self.email)
+
+
+async def _invite(app: AppClient, org_id: str, email: str) -> wire.OrganizationInvite | None:
+    _, invites = await app.list_organization_members(org_id)
+    return next((invite for invite in invites if invite.email.casefold() == email.casefold()), None)

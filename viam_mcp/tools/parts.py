@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._diff import config_changes, config_from
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._files import Dest, Overwrite, save
-from viam_mcp.tools._names import part_name
+from viam_mcp.tools._names import location_name, machine_name, named, part_name, quoted
 from viam_mcp.tools._output import Done, Many, One, Values
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    deleted_secret,
+    earlier,
+    exact,
+    online_state,
+    preview,
+)
 from viam_mcp.tools._types import Config, MachineId, Name, PartId, SecretId, Time
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient, Page, RobotPart, RobotPartHistoryEntry
     from viam_mcp.tools._environment import Environment
+
+_SECTIONS = ("components", "services", "modules", "remotes", "packages", "fragments", "processes")
 
 
 class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many(parts=wire.RobotPart)):
@@ -25,6 +39,9 @@ class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many
     is short. Part ids are what the log, history and update tools take."""
 
     robot_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
 
     async def run(self, app: AppClient) -> list[RobotPart]:
         return await app.get_robot_parts(self.robot_id)
@@ -38,6 +55,9 @@ class GetRobotPart(Tool, toolset="parts", reveals_secret=True, returns=One("part
     dest: Dest | None = None
     indent: Annotated[int, Field(ge=0, le=16, description="Of the file")] = 4
     overwrite: Overwrite = False
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
 
     async def execute(self, app: AppClient, environment: Environment) -> RobotPart:
         part = await app.get_robot_part(self.robot_part_id)
@@ -58,6 +78,9 @@ class GetRobotPartHistory(
     start: Time | None = None
     end: Time | None = None
     page_limit: Annotated[int, Field(ge=1, le=100, description="Entries a page of the service")] | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
 
     async def page(self, app: AppClient, token: str, limit: int) -> Page[RobotPartHistoryEntry]:
         return await app.robot_part_history_page(
@@ -86,6 +109,20 @@ class UpdateRobotPart(
     async def subject(self, app: AppClient) -> str:
         return await part_name(app, self.robot_part_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        new = self.robot_config
+        if self.robot_config_json is not None:
+            new = config_from(self.robot_config_json, "robot_config_json")
+        return preview(
+            self,
+            what,
+            [*change("Name", part.name, self.name), *config_changes(part.robot_config or {}, new)],
+            subject=part.name,
+            now=(f"It is {online_state(part.proto)}.",),
+            last_known_update=earlier(self.last_known_update, part.last_updated),
+        )
+
     async def run(self, app: AppClient) -> RobotPart:
         return await app.update_robot_part(
             self.robot_part_id,
@@ -102,6 +139,9 @@ class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(pa
     robot_id: MachineId
     part_name: Name
 
+    async def subject(self, app: AppClient) -> str:
+        return f"part {quoted(self.part_name)} of {await machine_name(app, self.robot_id)}"
+
     async def run(self, app: AppClient) -> str:
         return await app.new_robot_part(self.robot_id, self.part_name)
 
@@ -115,6 +155,16 @@ class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=
     async def subject(self, app: AppClient) -> str:
         return await part_name(app, self.robot_part_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        config = part.robot_config or {}
+        sizes = [f"{key} {len(config[key])}" for key in _SECTIONS if isinstance(config.get(key), list)]
+        lines = [
+            *(["It is the machine's main part: the service refuses this."] if part.main_part else []),
+            f"Its configuration ({', '.join(sizes) or 'empty'}), history, logs and secrets go with it. {GONE_FOR_GOOD}",
+        ]
+        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part(self.robot_part_id)
 
@@ -126,6 +176,12 @@ class MarkPartAsMain(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=D
 
     async def subject(self, app: AppClient) -> str:
         return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        main = next((other for other in await app.get_robot_parts(part.robot) if other.main_part), None)
+        lines = [f"Main part: {exact(main.name)} → {exact(part.name)}."] if main and main.id != part.id else [UNCHANGED]
+        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
 
     async def run(self, app: AppClient) -> None:
         await app.mark_part_as_main(self.robot_part_id)
@@ -140,6 +196,11 @@ class MarkPartForRestart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, retur
     async def subject(self, app: AppClient) -> str:
         return await part_name(app, self.robot_part_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        lines = ["Its viam-server restarts when it next checks in; what it controls stops meanwhile."]
+        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+
     async def run(self, app: AppClient) -> None:
         await app.mark_part_for_restart(self.robot_part_id)
 
@@ -152,6 +213,9 @@ class CreateRobotPartSecret(
 
     robot_part_id: PartId
 
+    async def subject(self, app: AppClient) -> str:
+        return f"a secret for {await part_name(app, self.robot_part_id)}"
+
     async def run(self, app: AppClient) -> RobotPart:
         return await app.create_robot_part_secret(self.robot_part_id)
 
@@ -163,7 +227,20 @@ class DeleteRobotPartSecret(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, re
     secret_id: SecretId
 
     async def subject(self, app: AppClient) -> str:
-        return f"secret {self.secret_id} of {await part_name(app, self.robot_part_id)}"
+        return f"secret {quoted(self.secret_id)} of {await part_name(app, self.robot_part_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        lines = deleted_secret(self.secret_id, part.secrets)
+        what = f"secret {quoted(self.secret_id)} of {what}"
+        return preview(self, what, lines, subject=part.name, now=(f"The part is {online_state(part.proto)}.",))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part_secret(self.robot_part_id, self.secret_id)
+
+
+async def _part(app: AppClient, part_id: str) -> tuple[RobotPart, str]:
+    """A part, and what to call it: by its name, its machine's and its location's."""
+    part = await app.get_robot_part(part_id)
+    machine, location = await asyncio.gather(machine_name(app, part.robot), location_name(app, part.location_id))
+    return part, f"{named('part', part.name, part.id)} of {machine} in {location}"

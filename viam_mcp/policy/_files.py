@@ -1,0 +1,27 @@
+"""Files that only their owner reads, and that never replace another."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 that did not exist, so that a crash leaves it whole or not readable as such.
+
+    Raises:
+        FileExistsError: It exists.
+        OSError: It cannot be written; nothing is left.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
