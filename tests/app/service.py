@@ -94,11 +94,16 @@ class Service:
         self.mint: Callable[[int], str] = lambda number: f"token-{number}-nobody-may-see"
         self.url = ""
         self._scripts: defaultdict[str, deque[Behaviour]] = defaultdict(deque)
+        self._refused: dict[str, tuple[Status, str]] = {}
         self.arrived = asyncio.Condition()
         self.ended: list[str] = []
 
     def on(self, rpc: str, *behaviours: Behaviour) -> None:
         self._scripts[rpc] = deque(behaviours)
+
+    def refuse(self, rpc: str, status: Status, text: str) -> None:
+        """End calls before any of their messages is read."""
+        self._refused[rpc] = (status, text)
 
     def received(self, rpc: str) -> list[Received]:
         return [call for call in self.calls if call.rpc == rpc]
@@ -132,6 +137,8 @@ class Service:
                 # An upload is refused from its headers on, like any other call.
                 if rpc != "Authenticate":
                     self._check_token(call)
+                if rpc in self._refused:
+                    raise GRPCError(*self._refused[rpc])
                 async for message in stream:
                     call.requests.append(message)
                 await self._notify()

@@ -9,7 +9,15 @@ import pytest
 from grpclib.const import Status
 
 from tests.app.service import KEY, KEY_ID, Service, cut, fail, hang, reply
-from viam_mcp.app import AlreadyExists, AppClient, DeadlineExceeded, Unauthenticated, Unavailable, connect
+from viam_mcp.app import (
+    AlreadyExists,
+    AppClient,
+    DeadlineExceeded,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    connect,
+)
 from viam_mcp.proto import app as wire
 
 if TYPE_CHECKING:
@@ -121,6 +129,22 @@ async def test_a_refusal_names_the_module_and_its_version(service: Service, clie
     assert str(failed.value).startswith(
         "UploadModuleFile(module_id='a:b', version='1.0.0', platform='linux/arm64') failed (ALREADY_EXISTS): version"
     )
+
+
+@pytest.mark.parametrize("more", [b"", CONTENT], ids=["at the end", "between pieces"])
+async def test_a_refusal_in_the_middle_of_an_upload_keeps_its_status(
+    service: Service, client: AppClient, more: bytes
+) -> None:
+    async def refused_meanwhile() -> AsyncIterator[bytes]:
+        yield CONTENT
+        await service.until(lambda: "UploadModuleFile" in service.ended)
+        # Comes over the same connection, so that the refusal has arrived when its answer has.
+        await client.get_robot("r")
+        yield more
+
+    service.refuse("UploadModuleFile", Status.PERMISSION_DENIED, "not your module")
+    with pytest.raises(PermissionDenied, match="not your module"):
+        await client.upload_module_file(INFO, refused_meanwhile())
 
 
 async def test_an_upload_that_gets_no_answer_ends(service: Service) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
+from grpclib.exceptions import StreamTerminatedError
+from h2.exceptions import StreamClosedError
 
 from viam_mcp.app._call import FAILURES, TRANSIENT, Call, rpc_at
 from viam_mcp.app._credentials import Credentials, Tokens
@@ -219,10 +221,12 @@ class Session:
             interrupt_once(stream)
             while (message := await _next(messages)) is not None:
                 pace.reschedule(now() + self._timeout)
-                await stream.send_message(message)
+                with _unsendable():
+                    await stream.send_message(message)
                 pace.reschedule(None)
             pace.reschedule(now() + self._timeout)
-            await stream.end()
+            with _unsendable():
+                await stream.end()
             return await stream.recv_message()
 
     async def _authenticate(self) -> str:
@@ -298,6 +302,15 @@ class Session:
 
 class SourceError(Exception):
     """Carries an error of the caller's own data past the handling of the server's errors."""
+
+
+@contextmanager
+def _unsendable() -> Iterator[None]:
+    """Report a stream that the server has ended the way in which grpclib then looks for the server's status."""
+    try:
+        yield
+    except StreamClosedError:
+        raise StreamTerminatedError("the server ended the call") from None
 
 
 async def _next(messages: AsyncIterator[Any]) -> Any:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"^[a-z]+-[0-9a-f]{32}$")
 _SWEEP_SECONDS = 60.0
+_MOST_BYTES = 64 * 1_048_576
+_OVERHEAD = 200  # bytes, about, that a thing takes besides its data
 
 
 class Shelf(Protocol):
@@ -61,6 +63,8 @@ class MemoryShelf:
         if now - self._swept > _SWEEP_SECONDS:
             self._things = {key: thing for key, thing in self._things.items() if thing[0] > now}
             self._swept = now
+        if sum(len(thing[1]) + _OVERHEAD for thing in self._things.values()) + len(data) > _MOST_BYTES:
+            raise PolicyError("too many confirmations are open; they expire by themselves")
         return self._things.setdefault(name, thing := (expires, data)) is thing
 
     def get(self, name: str) -> bytes | None:

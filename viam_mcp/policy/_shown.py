@@ -1,0 +1,49 @@
+"""Arguments as a person or the audit sees them: without credentials, and of bounded length."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.policy._tokens import digest
+from viam_mcp.tools import REDACTED, redacted
+
+if TYPE_CHECKING:
+    from viam_mcp.tools import Tool
+
+Json = Any
+
+_LONG = 300  # characters; ids, names and addresses are shorter
+
+
+def shown_arguments(tool: Tool) -> dict[str, Json]:
+    """The arguments of a call that it was given, redacted; a long text is named by its length and digest."""
+    arguments = tool.model_dump(mode="json", exclude_unset=True)
+    return {name: _shown(name, value) for name, value in arguments.items()}
+
+
+def _shown(name: str, value: Json) -> Json:
+    if isinstance(value, str):
+        return _short(_text(name, value))
+    safe = redacted({name: value})
+    assert isinstance(safe, dict)  # noqa: S101 - what goes in as an object comes out as one
+    text = json.dumps(safe[name], ensure_ascii=False, sort_keys=True)
+    return safe[name] if len(text) <= 4 * _LONG else _named(text)
+
+
+def _text(name: str, value: str) -> str:
+    """A text without credentials. One that holds JSON is looked into."""
+    if name.endswith("_json"):
+        try:
+            return json.dumps(redacted(json.loads(value)), ensure_ascii=False)
+        except ValueError:
+            return REDACTED  # what cannot be read cannot be cleaned either
+    return str(redacted(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONG else _named(text)
+
+
+def _named(text: str) -> str:
+    return f"[{len(text):,} characters, sha256 {digest(text)}]"
