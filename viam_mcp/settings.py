@@ -7,13 +7,13 @@ flag would show them to everybody who lists processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterable, Mapping
 
 DEFAULT_APP_URL = "https://app.viam.com"
 SANDBOX_KEY_PREFIX = "sandbox-"
@@ -86,14 +86,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _bytes(text: str) -> int:
-    return _number(text, int, 1_024, 64 * 1_048_576, "a whole number of bytes from 1,024 to 67,108,864")
+    return int(_number(text, int, 1_024, 64 * 1_048_576, "a whole number of bytes from 1,024 to 67,108,864"))
 
 
 def _seconds(text: str) -> float:
-    return _number(text, float, 0.1, 3_600, "a number of seconds from 0.1 to 3,600")
+    return float(_number(text, float, 0.1, 3_600, "a number of seconds from 0.1 to 3,600"))
 
 
-def _number(text: str, kind: Callable[[str], Any], low: float, high: float, expected: str) -> Any:
+def _number(text: str, kind: type[int] | type[float], low: float, high: float, expected: str) -> float:
     try:
         number = kind(text)
     except ValueError:
@@ -131,8 +131,10 @@ def add_options(parser: argparse.ArgumentParser, *groups: str) -> None:
     for group in groups:
         section = parser.add_argument_group(group)
         for option in OPTIONS[group]:
-            switch = {"action": "store_true", "default": None} if option.parse is None else {"metavar": option.metavar}
-            section.add_argument(option.flag, dest=option.name, help=option.help, **switch)
+            if option.parse is None:
+                section.add_argument(option.flag, dest=option.name, help=option.help, action="store_true", default=None)
+            else:
+                section.add_argument(option.flag, dest=option.name, help=option.help, metavar=option.metavar)
 
 
 def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

@@ -39,10 +39,10 @@ async def open_fleet(settings: Settings, *, lazy: bool = False) -> AsyncIterator
     """
     if settings.sandbox:
         # Only who wants the sandbox pays for it.
-        from viam_mcp.sandbox import Sandbox
+        from viam_mcp.sandbox import LIVE_INTERVAL, Sandbox
 
         async with (
-            Sandbox.start(live=True) as sandbox,
+            Sandbox.start(live=LIVE_INTERVAL) as sandbox,
             connect(
                 sandbox.url,
                 api_key_id=sandbox.api_key_id,

@@ -166,7 +166,7 @@ def entries(
         entry = _entry(line)
         if entry is None:
             continue
-        time = datetime.fromisoformat(str(entry["time"]))
+        time = datetime.fromisoformat(entry["time"])
         if (
             (since is None or time >= since)
             and (until is None or time < until)
@@ -179,9 +179,9 @@ def entries(
 def _entry(line: bytes) -> dict[str, Json] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+        return entry if datetime.fromisoformat(entry["time"]).tzinfo else None
+    except (ValueError, TypeError, KeyError):
         return None
-    return entry if isinstance(entry, dict) and "time" in entry else None
 
 
 def _lines(path: Path) -> Iterator[bytes]:

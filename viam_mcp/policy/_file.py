@@ -147,9 +147,7 @@ def _policy(file: _File, text: str, name: str) -> Policy:
         defaults={effect: getattr(file.defaults, effect) for effect in Effect},
         secrets_read=file.secrets.read,
         secrets_mint=file.secrets.mint,
-        scope=Scope(
-            frozenset(item.lower() for item in file.scope.organizations), frozenset(file.scope.locations)
-        ),
+        scope=Scope(frozenset(item.lower() for item in file.scope.organizations), frozenset(file.scope.locations)),
         destructive_per_hour=file.budget.destructive_per_hour,
         confirm_via=file.confirm_via,
         confirm_seconds=file.confirm_seconds,

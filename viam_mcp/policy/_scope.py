@@ -121,9 +121,7 @@ class Boundary:
         def inside(item: Any) -> bool:
             message = getattr(item, "proto", item)
             if isinstance(message, wire.Location):
-                return self._inside(
-                    Place(_owner(message), tuple(_chain(message.id, parents))), changes=False
-                )
+                return self._inside(Place(_owner(message), tuple(_chain(message.id, parents))), changes=False)
             organization = _organization_of(message)
             return organization is None or organization.lower() in owners
 
@@ -160,8 +158,9 @@ class Boundary:
         except (NotFound, PermissionDenied, InvalidArgument):
             return None
         except AppError as error:
-            raise Refused(f"Whether {kind} {identifier} may be touched could not be read, so nothing was done: {error}")\
-                from error
+            raise Refused(
+                f"Whether {kind} {identifier} may be touched could not be read, so nothing was done: {error}"
+            ) from error
         if place is not None:
             self._places[reference] = (now + REMEMBERED_SECONDS, place)
             self._places.move_to_end(reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox._fleet_hostile import HOSTILE_MESSAGES
@@ -78,7 +78,7 @@ def _entry(part_name: str, line: Line) -> LogEntry:
         file, _, number = line.source.partition(":")
         entry.caller.update({"Defined": True, "File": file, "Line": int(number), "Function": ""})
     for key, value in line.fields:
-        field = {"Key": key, "Type": _ZAP_STRING, "Integer": 0, "String": value, "Interface": None}
+        field: dict[str, Any] = {"Key": key, "Type": _ZAP_STRING, "Integer": 0, "String": value, "Interface": None}
         if isinstance(value, int):
             field |= {"Type": _ZAP_INTEGER, "Integer": value, "String": ""}
         entry.fields.add().update(field)

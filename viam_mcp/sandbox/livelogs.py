@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.store import Store
 
+LIVE_INTERVAL = 2.0
+"""Seconds between two entries of an online part, on average, in a fleet that people look at."""
+
 # Only a part's oldest entries: with the new ones among them, the fleet would say ever less.
 _REPERTOIRE = 1_000
 

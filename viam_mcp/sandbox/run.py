@@ -8,12 +8,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from viam_mcp.sandbox.livelogs import LIVE_INTERVAL
 from viam_mcp.sandbox.server import Sandbox, open_fleet
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LIVE_INTERVAL = 5.0  # seconds between two log entries of an online part
 
 
 async def run(host: str, port: int, state: Path | None) -> None:

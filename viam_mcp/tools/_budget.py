@@ -6,38 +6,53 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from viam_mcp.tools._names import quoted
 from viam_mcp.tools._text import shorten
 
 Json = Any
 
 _LONG = 2_000  # characters of one text that stay when the whole does not fit
+_NAMED = 8  # of the members that were left out
 
 
 def fit(value: dict[str, Json], budget: int) -> tuple[dict[str, Json], list[str]]:
-    """The object, made to fit into `budget` bytes of compact JSON, and a warning for each thing that gave way.
+    """The object, made to fit into `budget` bytes of compact JSON, and warnings that say what gave way.
 
-    Long texts are shortened first. If that is not enough, members are left out, the largest first.
+    Long texts are shortened first. If that is not enough, members are left out, the largest first. The
+    members of the object itself stay, if empty, where they are objects: they are the shape of the result.
     """
     if len(to_json(value)) <= budget:
         return value, []
-    value = _shortened(value)
-    warnings = [f"Texts of over {_LONG:,} characters were shortened to fit."]
-    sizes = sorted(((len(to_json(member)), name) for name, member in value.items()), reverse=True)
+    warnings = []
+    if (short := _shortened(value)) != value:
+        warnings.append(f"Texts of over {_LONG:,} characters were shortened to fit.")
+    left_out: dict[str, int] = {}
+    cut = _cut(short, budget, "", left_out)
+    if left_out:
+        named = ", ".join(f"{quoted(path)} ({size:,} bytes)" for path, size in [*left_out.items()][:_NAMED])
+        more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
+        warnings.append(f"Left out, because they are more than fits into a result: {named}{more}.")
+    return cut, warnings
+
+
+def _cut(value: dict[str, Json], budget: int, path: str, left_out: dict[str, int]) -> dict[str, Json]:
+    """The object without as many of its members as it takes; their paths and sizes go to `left_out`."""
+    kept = dict(value)
     excess = len(to_json(value)) - budget
-    for size, name in sizes:
+    for size, name in sorted(((len(to_json(member)), name) for name, member in value.items()), reverse=True):
         if excess <= 0:
             break
-        member = value[name]
-        if isinstance(member, dict):
-            inner, said = fit(member, max(size - excess, 2))
-            value = {**value, name: inner}
-            warnings += [text for text in said if text not in warnings]
-            excess = len(to_json(value)) - budget
-            continue
-        value = {key: kept for key, kept in value.items() if key != name}
-        warnings.append(f"{name} was left out: it takes {size:,} bytes, more than fit into a result.")
-        excess -= size
-    return value, warnings
+        member, within = value[name], dict[str, int]()
+        inner = _cut(member, size - excess, f"{path}{name}.", within) if isinstance(member, dict) else {}
+        if inner or (isinstance(member, dict) and not path):
+            kept[name] = inner
+            left_out.update(within)
+            excess -= size - len(to_json(inner))
+        else:
+            del kept[name]
+            left_out[f"{path}{name}"] = size
+            excess -= size + len(to_json(name)) + 2  # the colon and the comma
+    return kept
 
 
 def _shortened(value: Json) -> Json:

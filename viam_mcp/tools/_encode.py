@@ -15,13 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
+from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
-from viam_mcp.tools._secrets import REDACTED, is_secret, without_url_password
+from google.protobuf.descriptor import FieldDescriptor
+
+from viam_mcp.tools._secrets import REDACTED, names_secret, without_url_password
 from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor
     from google.protobuf.message import Message
 
 Json = Any
@@ -43,7 +46,7 @@ def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
 
     Its source holds only field names of our own descriptors; values reach it as arguments.
     """
-    scope: dict[str, Any] = {"sanitize": sanitize}
+    scope: dict[str, Any] = {"sanitize": sanitize, "isfinite": isfinite}
     lines = ["def encode_message(message):", "    out = {}"]
     for number, field in enumerate(_fields(descriptor)):
         scope[f"write_{number}"] = _writer(field, reveal)
@@ -79,6 +82,8 @@ def _statements(field: FieldDescriptor, write: str) -> list[str]:
         ]
     if field.enum_type is not None:
         return [f"value = message.{name}", f"if value: {put} {write}(value)"]
+    if field.cpp_type in _FLOATS:
+        return [f"value = message.{name}", f"if isfinite(value): {put} value"]  # JSON has no other numbers
     return [f"{put} message.{name}"]
 
 
@@ -106,6 +111,9 @@ def _unchanged(value: Json) -> Json:
     return value
 
 
+_FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+
+
 def _is_secret(field: FieldDescriptor) -> bool:
     return bool(field.GetOptions().debug_redact)
 
@@ -121,8 +129,8 @@ def _map_value(field: FieldDescriptor) -> FieldDescriptor:
 
 class _Names(dict[int, str]):
     def __missing__(self, number: int) -> str:
-        # A server newer than our contract may send a number that has no name here.
-        return f"unknown_{number}"
+        # A server newer than our contract may send a number that has no name here, and the schema no place for it.
+        return self[0]
 
 
 @cache
@@ -133,12 +141,14 @@ def enum_names(enum: EnumDescriptor) -> dict[int, str]:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MINUTE, _LAST_MINUTE = -1_035_593_280, 4_223_371_679  # of the years 1 and 9999, all that RFC 3339 can say
 _TWO_DIGITS = [f"{number:02}" for number in range(60)]
 
 
 @lru_cache(maxsize=4096)
 def _minute(minutes: int) -> str:
-    return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:")
+    time = _EPOCH + timedelta(minutes=min(max(minutes, _FIRST_MINUTE), _LAST_MINUTE))
+    return time.replace(tzinfo=None).isoformat(timespec="minutes") + ":"
 
 
 def rfc3339(seconds: int, nanos: int = 0) -> str:
@@ -158,8 +168,9 @@ def _time(value: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def _key(key: str) -> tuple[str, bool]:
-    """A configuration's key made safe to show, and whether text under it is a credential."""
-    return sanitize(key), is_secret(key, "text")
+    """A configuration's key made safe to show, and whether what is under it is a credential."""
+    name = sanitize(key)
+    return name, names_secret(name)
 
 
 def _struct(struct: Any, reveal: bool = False) -> Json:
@@ -167,24 +178,31 @@ def _struct(struct: Any, reveal: bool = False) -> Json:
     fields = struct.fields
     for key in fields:
         name, secret = _key(key)
-        value = _value(fields[key], reveal)
-        out[name] = REDACTED if secret and not reveal and is_secret(key, value) else value
+        out[name] = _value(fields[key], reveal, secret)
     return out
 
 
-def _value(value: Any, reveal: bool = False) -> Json:
+def _value(value: Any, reveal: bool = False, secret: bool = False) -> Json:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         text = sanitize(value.string_value)
-        return text if reveal else without_url_password(text)
+        if reveal:
+            return text
+        return REDACTED if secret and text else without_url_password(text)
     if kind == "struct_value":
         return _struct(value.struct_value, reveal)
     if kind == "list_value":
-        return [_value(item, reveal) for item in value.list_value.values]
+        return [_value(item, reveal, secret) for item in value.list_value.values]
     if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
+        return REDACTED if secret and not reveal else _number(value.number_value)
     return value.bool_value if kind == "bool_value" else None
+
+
+def _number(number: float) -> float | str:
+    if not isfinite(number):
+        return str(number)
+    # From 2**53 on, more digits would claim what a double does not hold.
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def schema_of(kind: type[Message]) -> dict[str, Json]:
@@ -224,4 +242,4 @@ def _one_schema(field: FieldDescriptor) -> dict[str, Json]:
         return {"type": "string"}
     if field.cpp_type == field.CPPTYPE_BOOL:
         return {"type": "boolean"}
-    return {"type": "number" if field.cpp_type in (field.CPPTYPE_DOUBLE, field.CPPTYPE_FLOAT) else "integer"}
+    return {"type": "number" if field.cpp_type in _FLOATS else "integer"}

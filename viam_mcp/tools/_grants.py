@@ -62,7 +62,9 @@ async def in_words(app: AppClient, grants: Iterable[Grant]) -> list[str]:
     found = dict(zip(looked_up, names, strict=True))
     return [
         f"{_role(grant.role)} of "
-        + found.get((grant.resource_type, grant.resource_id), f"{_type(grant.resource_type)} {quoted(grant.resource_id)}")
+        + found.get(
+            (grant.resource_type, grant.resource_id), f"{_type(grant.resource_type)} {quoted(grant.resource_id)}"
+        )
         for grant in grants
     ]
 

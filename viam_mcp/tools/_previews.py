@@ -99,6 +99,21 @@ def visibility_change(old: str, new: str | None) -> list[str]:
     return [f"Visibility: {old} → {new}; {effect}."]
 
 
+def visibility_name(visibility: wire.Visibility) -> str:
+    """The short name of who may see a registry item."""
+    return enum_names(wire.Visibility.DESCRIPTOR)[visibility]
+
+
+def usage(item: wire.RegistryItem | wire.Module) -> tuple[str, ...]:
+    """How much a registry item is used, as a fact of the moment: others begin and cease to use it at any time."""
+    machines, organizations = item.total_robot_usage, item.total_organization_usage
+    lines = [f"It is used by {count(machines, 'machine')} of {count(organizations, 'organization')}."]
+    if isinstance(item, wire.RegistryItem) and item.total_external_organization_usage:
+        others = count(item.total_external_organization_usage, "other organization")
+        lines.append(f"Of those, {count(item.total_external_robot_usage, 'machine')} of {others}.")
+    return tuple(lines)
+
+
 def day(time: Timestamp) -> str:
     """The date of a time, in UTC."""
     return rfc3339(time.seconds)[:10]

@@ -15,7 +15,8 @@ _ESCAPES = re.compile(
     r"""
     \x1b\[ [0-?]* [ -/]* [@-~]                                  # CSI
   | \x9b [0-?]* [ -/]* [@-~]                                    # CSI, 8-bit
-  | (?: \x1b[\]PX^_] | [\x90\x98\x9d\x9e\x9f] ) [^\x07\x1b\x9c]{0,4096} (?: \x07 | \x1b\\ | \x9c )   # OSC, DCS, ...
+  | (?: \x1b[\]PX^_] | [\x90\x98\x9d-\x9f] )                     # OSC, DCS, SOS, PM, APC, their text and its end
+    [^\x07\x1b\x90\x98\x9c-\x9f]{0,4096} (?: \x07 | \x1b\\ | \x9c )
   | \x1b [ -/]* [0-~]                                           # two-character sequences
     """,
     re.VERBOSE,
@@ -25,8 +26,9 @@ _UNSAFE = re.compile(
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for tab and newline
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, fillers, Arabic letter mark
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi controls, invisible operators
-    "\u3164\ufeff\uffa0\ufff0-\ufffb"
-    "\U000e0000-\U000e0fff"  # tags and variation selectors that can carry hidden text
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # layout controls of old scripts and music
+    "\U000e0000-\U000e0fff"  # tags and, like U+FE00 on, variation selectors: they can carry hidden text
     "]"
 )
 
@@ -39,7 +41,7 @@ def sanitize(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with everything that `sanitize` would take out escaped instead, so that it can be seen; newlines stay."""
+    """The text in which what `sanitize` would take out is escaped instead, so that it can be seen; newlines stay."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     return "".join(

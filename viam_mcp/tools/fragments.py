@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
-from viam_mcp.tools._names import fragment_name
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._diff import config_changes
+from viam_mcp.tools._names import fragment_name, named, organization_name, quoted
 from viam_mcp.tools._output import Done, Many, One
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    VISIBILITIES,
+    change,
+    count,
+    counted,
+    earlier,
+    online_state,
+    preview,
+    visibility_change,
+)
 from viam_mcp.tools._types import Config, FragmentId, Name, OrganizationId, Time, Visibility
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from viam_mcp.app import AppClient, FragmentHistoryEntry
+    from viam_mcp.tools._environment import Environment
+
+_MOST_MACHINES = 1_000
 
 
 class ListFragments(ListTool, toolset="fragments", returns=Many(fragments=wire.Fragment)):
@@ -50,6 +68,9 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One
     name: Name
     config: Config | None = None
 
+    async def subject(self, app: AppClient) -> str:
+        return f"fragment {quoted(self.name)} in {await organization_name(app, self.org_id)}"
+
     async def run(self, app: AppClient) -> Fragment:
         return await app.create_fragment(self.org_id, self.name, self.config)
 
@@ -74,6 +95,28 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
     async def subject(self, app: AppClient) -> str:
         return await fragment_name(app, self.fragment_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        fragment = await app.get_fragment(self.fragment_id)
+        users, now = await _users(app, fragment)
+        visibility = self.visibility
+        if visibility is None and self.public is not None:
+            visibility = "public" if self.public else "private"
+        lines = [
+            *change("Name", fragment.name, self.name),
+            *visibility_change(fragment.visibility.value, visibility),
+            *users,
+            *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
+            *config_changes(fragment.fragment or {}, self.config),
+        ]
+        return preview(
+            self,
+            _fragment_of(fragment),
+            lines,
+            subject=fragment.name,
+            now=now,
+            last_known_update=earlier(self.last_known_update, fragment.last_updated),
+        )
+
     async def run(self, app: AppClient) -> Fragment:
         visibility = None if self.visibility is None else Fragment.Visibility(self.visibility)
         return await app.update_fragment(
@@ -90,6 +133,12 @@ class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
     async def subject(self, app: AppClient) -> str:
         return await fragment_name(app, self.fragment_id)
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        fragment = await app.get_fragment(self.fragment_id)
+        users, now = await _users(app, fragment)
+        lines = [*users, f"They lose what it configures. {GONE_FOR_GOOD}"]
+        return preview(self, _fragment_of(fragment), lines, subject=fragment.name, now=now)
+
     async def run(self, app: AppClient) -> None:
         await app.delete_fragment(self.fragment_id)
 
@@ -103,3 +152,60 @@ class GetFragmentHistory(ListTool, toolset="fragments", returns=Many(history=wir
 
     async def page(self, app: AppClient, token: str, limit: int) -> Page[FragmentHistoryEntry]:
         return await app.get_fragment_history(self.id, token or self.page_token, self.page_limit)
+
+
+def _fragment_of(fragment: Fragment) -> str:
+    owner = named("organization", fragment.organization_name, fragment.organization_owner)
+    return f"{named('fragment', fragment.name, fragment.id)} of {owner}"
+
+
+async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[str, ...]]:
+    """What a change of a fragment reaches: lines about what is configured so, and about how it is now."""
+    org_id = fragment.organization_owner
+    including = _including(fragment.id, await app.list_fragments(org_id, visibilities=VISIBILITIES))
+    details, places = await asyncio.gather(
+        app.fragment_details(fragment.id),
+        app.list_machine_summaries(
+            org_id, fragment_ids=[fragment.id, *(outer.id for outer in including)], limit=_MOST_MACHINES
+        ),
+    )
+    machines = [machine for place in places for machine in place.machine_summaries]
+    reached = {fragment.id, *(outer.id for outer in including)}
+    parts = sum(
+        any(used.id in reached for used in part.fragments) for machine in machines for part in machine.part_summaries
+    )
+    online = sum(any(online_state(part) == "online" for part in machine.part_summaries) for machine in machines)
+    lines = [f"Used on {count(parts, 'part')} of {counted('machine', [machine.machine_name for machine in machines])}"]
+    if len(machines) == _MOST_MACHINES:
+        lines = [f"Used on at least {count(parts, 'part')} of at least {count(len(machines), 'machine')}."]
+    if including:
+        lines.append(f"Part of {counted('other fragment', [outer.name for outer in including])}")
+    usage = details.fragment_usage
+    now = [f"Of the {count(len(machines), 'machine')}, {online:,} are online."] if machines else []
+    if usage.organizations:
+        now.append(
+            f"Over all organizations, {count(usage.machines, 'machine')} of "
+            f"{count(usage.organizations, 'organization')} name it."
+        )
+    return lines, tuple(now)
+
+
+def _including(fragment_id: str, fragments: Sequence[Fragment]) -> list[Fragment]:
+    """The fragments that include one, in themselves or through others."""
+    names = {fragment.id: _named_in(fragment.fragment or {}) for fragment in fragments}
+    reached, found = {fragment_id}, [fragment_id]
+    while found:
+        inner = found.pop()
+        outer = [outside for outside, inside in names.items() if inner in inside and outside not in reached]
+        reached.update(outer)
+        found += outer
+    return [fragment for fragment in fragments if fragment.id in reached - {fragment_id}]
+
+
+def _named_in(config: dict[str, Any]) -> set[str]:
+    """The ids of the fragments that a configuration names, each as `"id"` or `{"id": "id", …}`."""
+    entries = config.get("fragments")
+    if not isinstance(entries, list):
+        return set()
+    ids = (entry.get("id") if isinstance(entry, dict) else entry for entry in entries)
+    return {one for one in ids if isinstance(one, str)}

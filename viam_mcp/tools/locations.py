@@ -39,9 +39,8 @@ class CreateLocation(Tool, toolset="locations", effect=Effect.WRITE, returns=One
     parent_location_id: LocationId | None = None
 
     async def subject(self, app: AppClient) -> str:
-        place = organization_name(app, self.org_id)
-        if self.parent_location_id is not None:
-            place = location_name(app, self.parent_location_id)
+        parent = self.parent_location_id
+        place = organization_name(app, self.org_id) if parent is None else location_name(app, parent)
         return f"location {quoted(self.name)} in {await place}"
 
     async def run(self, app: AppClient) -> wire.Location:
@@ -79,7 +78,7 @@ class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
             places = await asyncio.gather(*(location_name(app, item) if item else _at_top() for item in (old, new)))
             lines += [
                 f"Place: {places[0]} → {places[1]}.",
-                f"{count(location.robot_count, 'machine')} in it, and the locations below it, move along. "
+                f"With it move {count(location.robot_count, 'machine')}, and the locations below it.",
                 "Roles on the old place no longer reach them, roles on the new one do.",
             ]
         what = named("location", location.name, location.id)
@@ -98,9 +97,7 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
         return await location_name(app, self.location_id)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        location, machines = await asyncio.gather(
-            app.get_location(self.location_id), app.list_robots(self.location_id)
-        )
+        location, machines = await asyncio.gather(app.get_location(self.location_id), app.list_robots(self.location_id))
         org_id = owner_of(location)
         everything, org = await asyncio.gather(app.list_locations(org_id), organization_name(app, org_id))
         below = _below(location.id, everything)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import hashlib
+from typing import IO, TYPE_CHECKING, Annotated
 
+import anyio.to_thread
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
 from viam_mcp.tools._files import Source, opened
+from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import Model, ModuleFileInfo
 from viam_mcp.tools._output import Many, One, Values
+from viam_mcp.tools._previews import UNCHANGED, change, exact, preview, usage, visibility_change, visibility_name
 from viam_mcp.tools._types import Name, OrganizationId, RegistryItemId, Text
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
+
+_UPLOADED = "This version has a file for this platform already: the service refuses another one."
 
 
 class CreateModule(Tool, toolset="modules", effect=Effect.WRITE, returns=Values(module_id=str, url=str)):
@@ -24,6 +30,9 @@ class CreateModule(Tool, toolset="modules", effect=Effect.WRITE, returns=Values(
 
     org_id: OrganizationId
     name: Name
+
+    async def subject(self, app: AppClient) -> str:
+        return f"module {quoted(self.name)} in {await organization_name(app, self.org_id)}"
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.create_module(self.org_id, self.name)
@@ -41,7 +50,30 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
     public: bool = False
 
     async def subject(self, app: AppClient) -> str:
-        return f"module {self.module_id}"
+        return f"module {quoted(self.module_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        module = await app.get_module(self.module_id)
+        old = {(model.api, model.model): model for model in module.models}
+        new = {(model.api, model.model): model for model in self.models or ()}
+        lines = [
+            *change("Description", module.description, self.description),
+            *change("Entrypoint", module.entrypoint, self.entrypoint),
+            *change("URL", module.url, self.url),
+            *visibility_change(visibility_name(module.visibility), "public" if self.public else "private"),
+            *(f"Model taken away: {exact(name)} ({exact(api)})." for api, name in old if (api, name) not in new),
+            *(f"Model added: {exact(name)} ({exact(api)})." for api, name in new if (api, name) not in old),
+            *(
+                line
+                for key in new
+                if key in old
+                for line in change(
+                    f"Description of model {exact(key[1])}", old[key].description, new[key].description or ""
+                )
+            ),
+        ]
+        what = named("module", module.name, module.module_id)
+        return preview(self, what, lines or [UNCHANGED], subject=module.name, now=usage(module))
 
     async def run(self, app: AppClient) -> str:
         models = None if self.models is None else [model.message() for model in self.models]
@@ -58,7 +90,26 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
 
     async def subject(self, app: AppClient) -> str:
         info = self.module_file_info
-        return f"{self.file} as module {info.module_id} {info.version} for {info.platform}"
+        return (
+            f"{quoted(self.file)} as module {quoted(info.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
+        )
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        info = self.module_file_info
+        with opened(environment, self.file) as (stream, size):
+            digest = await anyio.to_thread.run_sync(_sha256, stream)
+        module = await app.get_module(info.module_id)
+        platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
+        newest = module.versions[-1].version if module.versions else "none"
+        lines = [
+            f"Version: {exact(info.version)}; the newest so far: {exact(newest)}.",
+            f"Platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
+            f"File: {exact(self.file)}, {size:,} bytes, SHA-256 {digest}.",
+            *([_UPLOADED] if info.platform in platforms else []),
+            "Machines that follow the latest version install it and run it. It can be uploaded once, ever.",
+        ]
+        what = f"{named('module', module.name, module.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
+        return preview(self, what, lines, subject=module.name, now=usage(module))
 
     async def execute(self, app: AppClient, environment: Environment) -> str:
         with opened(environment, self.file) as (stream, size):
@@ -86,3 +137,11 @@ class ListModules(ListTool, toolset="modules", returns=Many(modules=wire.Module)
 
     async def run(self, app: AppClient) -> list[wire.Module]:
         return await app.list_modules(self.org_id)
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # IO lacks `readinto`
+
+
+def _tagged(tags: list[str]) -> str:
+    return f", for machines with {', '.join(map(exact, tags))}" if tags else ""

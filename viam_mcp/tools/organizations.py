@@ -183,10 +183,10 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
         machines = sum(location.robot_count for location in locations)
         own_fragments = [fragment for fragment in fragments if fragment.organization_owner == self.org_id]
         lines = [
-            f"It has {count(len(locations), 'location')} with {count(machines, 'machine')}, "
-            f"{count(len(members), 'member')}, {count(len(invites), 'pending invite')}, "
-            f"{count(len(keys), 'API key')}, {count(len(own_fragments), 'fragment')} and "
-            f"{count(len(items), 'registry item')}.",
+            f"It has {count(len(locations), 'location')} with {count(machines, 'machine')}.",
+            f"It has {count(len(own_fragments), 'fragment')} and {count(len(items), 'registry item')}.",
+            f"{count(len(members), 'member')}, {count(len(invites), 'pending invite')} and "
+            + f"{count(len(keys), 'API key')} lose it.",
             f"Public namespace: {exact(org.public_namespace)}.",
             counted("location", [location.name for location in locations]),
             *(["While it has locations, the service refuses this."] if locations else []),
@@ -231,9 +231,7 @@ class CreateOrganizationInvite(
         return f"{quoted(self.email)} to {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        (members, invites), what = await asyncio.gather(
-            app.list_organization_members(self.org_id), self.subject(app)
-        )
+        (members, invites), what = await asyncio.gather(app.list_organization_members(self.org_id), self.subject(app))
         if self.authorizations:
             granted = await in_words(app, map(Grant.asked, self.authorizations))
             lines = [f"They become {text}." for text in granted]
@@ -273,11 +271,14 @@ class UpdateOrganizationInviteAuthorizations(
             return preview(self, what, [_NO_INVITE], subject=self.email)
         held = list(map(Grant.held, invite.authorizations))
         add, remove = (
-            [Grant.asked(item) for item in items or ()] for items in (self.add_authorizations, self.remove_authorizations)
+            [Grant.asked(item) for item in items or ()]
+            for items in (self.add_authorizations, self.remove_authorizations)
         )
         words = await in_words(app, [*remove, *add, *held])
         lines = [
-            f"It no longer allows: {text}." if grant in held else f"It does not allow {text}, so that cannot be taken away."
+            f"It no longer allows: {text}."
+            if grant in held
+            else f"It does not allow {text}, so that cannot be taken away."
             for grant, text in zip(remove, words, strict=False)
         ]
         lines += [

@@ -7,9 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
+from viam_mcp.proto.app import packages
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._encode import enum_names
+from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import package_type, registry_item_status, visibility
 from viam_mcp.tools._output import Done, Many, One
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    counted,
+    exact,
+    preview,
+    usage,
+    visibility_change,
+    visibility_name,
+)
 from viam_mcp.tools._types import (
     Name,
     OrganizationId,
@@ -22,6 +36,7 @@ from viam_mcp.tools._types import (
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
 
 
 class GetRegistryItem(Tool, toolset="registry", returns=One("item", wire.RegistryItem)):
@@ -43,7 +58,7 @@ class CreateRegistryItem(Tool, toolset="registry", effect=Effect.WRITE, returns=
     type: PackageType
 
     async def subject(self, app: AppClient) -> str:
-        return f"{self.type} {self.name!r} ({self.organization_id}:{self.name})"
+        return f"{self.type} {quoted(self.name)} in {await organization_name(app, self.organization_id)}"
 
     async def run(self, app: AppClient) -> None:
         await app.create_registry_item(self.organization_id, self.name, package_type(self.type))
@@ -59,7 +74,18 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
     visibility: Visibility
 
     async def subject(self, app: AppClient) -> str:
-        return f"{self.type} {self.item_id}"
+        return f"{self.type} {quoted(self.item_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        item = await app.get_registry_item(self.item_id)
+        present = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
+        lines = [
+            *([f"It is of type {present}, not {self.type}."] if present != self.type else []),
+            *change("Description", item.description, self.description),
+            *visibility_change(visibility_name(item.visibility), self.visibility),
+        ]
+        what = named(present, item.name, item.item_id)
+        return preview(self, what, lines or [UNCHANGED], subject=item.name, now=usage(item))
 
     async def run(self, app: AppClient) -> None:
         await app.update_registry_item(
@@ -98,7 +124,28 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
     item_id: RegistryItemId
 
     async def subject(self, app: AppClient) -> str:
-        return f"registry item {self.item_id}"
+        return f"registry item {quoted(self.item_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        item = await app.get_registry_item(self.item_id)
+        versions = _versions(item)
+        lines = [
+            f"Description: {exact(item.description)}.",
+            f"Visibility: {visibility_name(item.visibility)}.",
+            counted("version", versions[::-1]),
+            f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
+        ]
+        what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)
+        return preview(self, what, lines, subject=item.name, now=usage(item))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_registry_item(self.item_id)
+
+
+def _versions(item: wire.RegistryItem) -> list[str]:
+    """The versions of an item of any type, oldest first."""
+    return [
+        *(one.version for one in item.module_metadata.versions),
+        *(one.version for one in item.ml_model_metadata.detailed_versions),
+        *(one.version for one in item.ml_training_metadata.versions),
+    ]

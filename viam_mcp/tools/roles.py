@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Tool
-from viam_mcp.tools._names import identity_name, resource_name
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._grants import Grant, held_by, in_words
+from viam_mcp.tools._names import identity_name, organization_name, resource, resource_name
 from viam_mcp.tools._nested import AuthorizedPermissions
 from viam_mcp.tools._output import Done, Many
+from viam_mcp.tools._previews import preview
 from viam_mcp.tools._types import IdentityId, OrganizationId, ResourceId, ResourceType, Role
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
 
 
 class _OneRole(Tool):
@@ -30,10 +34,31 @@ class _OneRole(Tool):
         who = await identity_name(app, self.org_id, self.identity_id)
         return f"{who} as {self.role} of {await resource_name(app, self.resource_type, self.resource_id)}"
 
+    async def _name(self, app: AppClient) -> str:
+        return (await resource(app, self.resource_type, self.resource_id)).name
+
+    async def _facts(self, app: AppClient) -> tuple[str, str, list[Grant]]:
+        """What the call is about, the resource's name alone, and all that the identity holds."""
+        return await asyncio.gather(
+            self.subject(app),
+            self._name(app),
+            held_by(app, self.org_id, self.identity_id),
+        )
+
 
 class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Added {subject}.")):
     """Make a user or an API key an owner or operator of an organization, location or machine and all below it.
     Owners configure it and manage members and keys, operators control and view."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, name, held = await self._facts(app)
+        wanted = Grant.asked(self)
+        lines = [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
+        if wanted in held:
+            lines = ["They have this role already."]
+        others = [grant for grant in held if grant != wanted]
+        lines += [f"Has already: {text}." for text in await in_words(app, others)]
+        return preview(self, what, lines, subject=name)
 
     async def run(self, app: AppClient) -> None:
         await app.add_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
@@ -42,6 +67,17 @@ class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done
 class RemoveRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Removed {subject}.")):
     """Take a role away from a user or an API key. What they hold on other resources stays; see
     list_authorizations."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        what, name, held = await self._facts(app)
+        lost = Grant.asked(self)
+        if lost in held:
+            lines = [f"Loses: {text}, and of all below it." for text in await in_words(app, [lost])]
+        else:
+            lines = ["They do not have this role."]
+        kept = [grant for grant in held if grant != lost]
+        lines += [f"Keeps: {text}." for text in await in_words(app, kept)] or ["Nothing else is left to them."]
+        return preview(self, what, lines, subject=name)
 
     async def run(self, app: AppClient) -> None:
         await app.remove_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
@@ -67,6 +103,27 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done(
         new = f"{await identity_name(app, org, self.new_identity_id)} as {self.new_role} of "
         old += await resource_name(app, self.old_resource_type, self.old_resource_id)
         return f"{old} to {new}{await resource_name(app, self.new_resource_type, self.new_resource_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        org = self.organization_id
+        old = Grant(self.old_role, self.old_resource_type, self.old_resource_id)
+        new = Grant(self.new_role, self.new_resource_type, self.new_resource_id)
+        place, loser, gainer, (lost, gained) = await asyncio.gather(
+            organization_name(app, org),
+            identity_name(app, org, self.old_identity_id),
+            identity_name(app, org, self.new_identity_id),
+            in_words(app, [old, new]),
+        )
+        loser_holds, gainer_holds, target = await asyncio.gather(
+            held_by(app, org, self.old_identity_id),
+            held_by(app, org, self.new_identity_id),
+            resource(app, self.new_resource_type, self.new_resource_id),
+        )
+        lines = [
+            f"Loses: {loser}: {lost}." if old in loser_holds else f"{loser} is not {lost}: nothing to take away.",
+            f"Has it already: {gainer}: {gained}." if new in gainer_holds else f"Gains: {gainer}: {gained}.",
+        ]
+        return preview(self, f"in {place}", lines, subject=target.name)
 
     async def run(self, app: AppClient) -> None:
         arguments: dict[str, Any] = self.model_dump()

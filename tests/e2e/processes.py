@@ -1,0 +1,121 @@
+"""The command `viam-mcp` as processes of its own, watched through their pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "viam_mcp")
+PATIENCE = 20.0
+"""Seconds after which a process that should have said or done something is taken for stuck."""
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """What a process sees: a home of its own, these variables, and no credentials of whoever runs the tests."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), **variables}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and what it had said that nobody had read before."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Running:
+    """A process with pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        self.stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+
+    async def line(self) -> str:
+        """The next line of its standard output, "" at the end of it."""
+        async with asyncio.timeout(PATIENCE):
+            return (await self._stdout.readline()).decode()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    async def send(self, *lines: bytes) -> None:
+        """Write lines to its standard input."""
+        for line in lines:
+            self.stdin.write(line + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            await self.stdin.drain()
+
+    async def request(self, method: str, **params: Any) -> Any:
+        """Make a JSON-RPC request of the 2025 era and wait for its answer; notifications in between are dropped."""
+        await self.send(json.dumps({"jsonrpc": "2.0", "id": method, "method": method, "params": params}).encode())
+        while (answer := json.loads(await self.line())).get("id") != method:
+            assert "method" in answer, answer
+        return answer
+
+    async def initialize(self) -> Any:
+        """Shake hands as a client of the 2025 era."""
+        answer = await self.request(
+            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "0"}
+        )
+        await self.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode())
+        return answer["result"]
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool; the result, which may be an error result."""
+        return (await self.request("tools/call", name=tool, arguments=arguments))["result"]
+
+    def stop_reading(self) -> None:
+        """Close our end of its standard output."""
+        self._process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+
+    async def end(self, *, close: bool = True) -> Ended:
+        """Wait until it ends, after its standard input was closed unless told otherwise."""
+        if close:
+            self.stdin.close()
+        async with asyncio.timeout(PATIENCE):
+            output, errors = await asyncio.gather(self._stdout.read(), self._stderr.read())
+            return Ended(await self._process.wait(), output.decode(), errors.decode())
+
+
+@asynccontextmanager
+async def running(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> AsyncIterator[Running]:
+    """A process until the block is left; then it is gone, whatever happened."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=env,
+        cwd=cwd,
+        limit=2**26,
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def ended(*arguments: str, env: Mapping[str, str], cwd: Path | None = None) -> Ended:
+    """The command with these arguments, run to its end."""
+    async with running(*COMMAND, *arguments, env=env, cwd=cwd) as process:
+        return await process.end()
+
+
+def variables(lines: str) -> dict[str, str]:
+    """What lines such as `NAME=value` set."""
+    return dict(line.split("=", 1) for line in lines.splitlines())

@@ -1,0 +1,212 @@
+"""`viam-mcp serve` as an MCP client starts it: a process with pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.e2e.processes import COMMAND, Running, running
+from viam_mcp.tools import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SERVE = (*COMMAND, "serve")
+
+
+@asynccontextmanager
+async def served(env: dict[str, str], *command: str) -> AsyncIterator[Running]:
+    """A server that has shaken hands."""
+    async with running(*(command or SERVE), env=env) as process:
+        await process.initialize()
+        yield process
+
+
+async def some_part(process: Running) -> tuple[str, str]:
+    """The ids of a machine and of its main part."""
+    organizations = (await process.call("list_organizations"))["structuredContent"]["organizations"]
+    (tidewater,) = [org["id"] for org in organizations if org["public_namespace"] == "tidewater"]
+    locations = (await process.call("list_locations", org_id=tidewater))["structuredContent"]["locations"]
+    (location,) = [location["id"] for location in locations if location["name"] == "Warehouse 1"]
+    robots = (await process.call("list_robots", location_id=location))["structuredContent"]["robots"]
+    robot = robots[0]["id"]
+    parts = (await process.call("get_robot_parts", robot_id=robot))["structuredContent"]["parts"]
+    return robot, parts[0]["id"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_official_client_lists_tools_and_reads_a_machine_and_its_logs(
+    fleet_env: dict[str, str], mode: Any
+) -> None:
+    server = StdioServerParameters(command=SERVE[0], args=list(SERVE[1:]), env=fleet_env)
+    async with Client(server, mode=mode) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+
+        async def call(name: str, **arguments: str | int) -> Any:
+            result = await client.call_tool(name, arguments)
+            assert not result.is_error, result.content
+            assert json.loads(result.content[0].text) == result.structured_content
+            return result.structured_content
+
+        (org,) = [
+            o for o in (await call("list_organizations"))["organizations"] if o["public_namespace"] == "tidewater"
+        ]
+        places = (await call("list_locations", org_id=org["id"]))["locations"]
+        (place,) = [place for place in places if place["name"] == "Warehouse 1"]
+        machine = (await call("list_robots", location_id=place["id"]))["robots"][0]
+        assert (await call("get_robot", robot_id=machine["id"]))["robot"]["name"] == machine["name"]
+        part = (await call("get_robot_parts", robot_id=machine["id"]))["parts"][0]
+        logs = await call("get_robot_part_logs", robot_part_id=part["id"], range="10d", limit=5)
+        assert len(logs["entries"]) == 5
+
+
+async def test_it_ends_well_when_the_client_closes_its_input(fleet_env: dict[str, str]) -> None:
+    async with served(fleet_env) as process:
+        await process.call("list_organizations")
+        end = await process.end()
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_well_at_a_signal_while_the_client_is_still_there(
+    fleet_env: dict[str, str], number: signal.Signals
+) -> None:
+    async with served(fleet_env) as process:
+        process.signal(number)
+        end = await process.end(close=False)
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+async def test_a_signal_ends_it_in_the_middle_of_a_call(fleet_env: dict[str, str]) -> None:
+    async with served(fleet_env) as process:
+        _, part = await some_part(process)
+        tail = {"name": "tail_robot_part_logs", "arguments": {"robot_part_id": part, "wait_seconds": 60}}
+        await process.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": tail}).encode())
+        await process.request("ping")
+        process.signal(signal.SIGTERM)
+        end = await process.end(close=False)
+    assert (end.code, end.stderr) == (0, "")
+
+
+BROKEN = {
+    "a line that is not JSON": b"{not json",
+    "a line that is not UTF-8": b'{"jsonrpc": "2.0", "id": "\xff\xfe", "method": "ping"}',
+    "a line that is no message": b'["jsonrpc"]',
+    "an empty line": b"",
+    "a line of 100 MB": b'"' + b"x" * 100_000_000 + b'"',
+    "deeply nested JSON": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN.keys())
+async def test_it_survives(fleet_env: dict[str, str], line: bytes) -> None:
+    async with served(fleet_env) as process:
+        await process.send(line)
+        assert "result" in await process.request("ping")
+        end = await process.end()
+    assert end.code == 0
+    assert "Traceback" not in end.stderr
+
+
+async def test_an_argument_of_10_mb_is_refused_by_name_and_the_next_call_works(fleet_env: dict[str, str]) -> None:
+    async with served(fleet_env) as process:
+        refused = await process.call("get_robot", robot_id="x" * 10_000_000)
+        assert refused["isError"]
+        assert "robot_id" in refused["content"][0]["text"]
+        assert len(refused["content"][0]["text"]) < 2_000
+        assert not (await process.call("list_organizations"))["isError"]
+
+
+NOISY = """
+import os, subprocess, sys
+from viam_mcp.app import AppClient
+from viam_mcp.cli import main
+quiet = AppClient.get_organization
+async def loud(self, org_id):
+    print("print", flush=True)
+    sys.__stdout__.write("the original"); sys.__stdout__.flush()
+    os.write(1, b"the descriptor")
+    subprocess.run(["sh", "-c", "echo a child; cat"])
+    return await quiet(self, org_id)
+AppClient.get_organization = loud
+sys.exit(main(["serve"]))
+"""
+
+
+async def test_what_is_printed_in_the_process_does_not_reach_the_client(fleet_env: dict[str, str]) -> None:
+    async with served(fleet_env, sys.executable, "-c", NOISY) as process:
+        organizations = (await process.call("list_organizations"))["structuredContent"]["organizations"]
+        answer = await process.call("get_organization", org_id=organizations[0]["id"])
+        assert answer["structuredContent"]["organization"]["id"] == organizations[0]["id"]
+        end = await process.end()
+    assert (end.code, end.stdout) == (0, "")
+    for noise in ("print", "the original", "the descriptor", "a child"):
+        assert noise in end.stderr
+
+
+def conversation(path: Path) -> Path:
+    """A file with what a client would say."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+    messages = (
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    )
+    path.write_text("".join(json.dumps(message) + "\n" for message in messages))
+    return path
+
+
+async def test_it_takes_its_input_from_a_file(fleet_env: dict[str, str], tmp_path: Path) -> None:
+    script = f"exec {' '.join(SERVE)} < {conversation(tmp_path / 'said.jsonl')}"
+    async with running("sh", "-c", script, env=fleet_env) as process:
+        answers = [json.loads(await process.line()) for _ in range(2)]
+        end = await process.end()
+    assert [answer["id"] for answer in answers] == [1, 2]
+    assert len(answers[1]["result"]["tools"]) == len(TOOLS)
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+async def test_it_writes_its_answers_to_a_file(fleet_env: dict[str, str], tmp_path: Path) -> None:
+    said, answered = conversation(tmp_path / "said.jsonl"), tmp_path / "answered.jsonl"
+    async with running("sh", "-c", f"exec {' '.join(SERVE)} < {said} > {answered}", env=fleet_env) as process:
+        end = await process.end()
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+    assert [json.loads(line)["id"] for line in answered.read_text().splitlines()] == [1, 2]
+
+
+async def test_without_an_input_it_ends_at_once(fleet_env: dict[str, str]) -> None:
+    async with running("sh", "-c", f"exec {' '.join(SERVE)} < {os.devnull}", env=fleet_env) as process:
+        end = await process.end(close=False)
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+async def test_it_ends_when_nobody_reads_its_answers(fleet_env: dict[str, str]) -> None:
+    async with served(fleet_env) as process:
+        process.stop_reading()
+        await process.send(b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}')
+        end = await process.end(close=False)
+    assert "Traceback" not in end.stderr
+
+
+async def test_no_credential_is_ever_shown(fleet_env: dict[str, str], fleet: dict[str, str]) -> None:
+    async with served({**fleet_env, "VIAM_MCP_DEBUG": "1"}) as process:
+        robot, part = await some_part(process)
+        answers = [
+            await process.call("get_robot_api_keys", robot_id=robot),
+            await process.call("get_robot_part", robot_part_id=part),
+            await process.call("get_robot", robot_id=fleet["VIAM_API_KEY"]),
+        ]
+        end = await process.end()
+    shown = json.dumps(answers) + end.stdout + end.stderr
+    assert "viam_mcp.app" in end.stderr, "it was to log more than usual"
+    assert fleet["VIAM_API_KEY"] not in shown
+    assert not re.search(r"Bearer [\w-]+", shown)

@@ -1,0 +1,45 @@
+"""What may be done to a fleet, who is asked first, and what is written down.
+
+`Gate` decides about every call; `load` reads an operator's policy; `Audit` keeps the record. Nothing here knows
+MCP: whoever puts questions to people brings their answers back to the gate.
+"""
+
+from viam_mcp.policy._audit import Audit, Verdict, entries, verify
+from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._file import load, parse
+from viam_mcp.policy._gate import LOCAL, Admission, Caller, Gate
+from viam_mcp.policy._question import Answer, Question, Reply, Way
+from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
+from viam_mcp.policy._start import STARTING_FILE
+from viam_mcp.policy._state import state_dir
+from viam_mcp.policy._tokens import parse_keys
+
+__all__ = [
+    "LOCAL",
+    "MINTING",
+    "STARTING_FILE",
+    "Action",
+    "Admission",
+    "Answer",
+    "Audit",
+    "Caller",
+    "ConfirmVia",
+    "Decision",
+    "Gate",
+    "Policy",
+    "PolicyError",
+    "Question",
+    "Refused",
+    "Reply",
+    "Rule",
+    "Scope",
+    "Secrets",
+    "Verdict",
+    "Way",
+    "entries",
+    "load",
+    "parse",
+    "parse_keys",
+    "state_dir",
+    "verify",
+]

@@ -1,0 +1,162 @@
+"""What a person is asked, and what they may answer.
+
+The first and the last lines are ours and always the same. What comes from the fleet stands between them, each
+line of it behind a bar, so that no name or configuration can pass for the question.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from viam_mcp.app import AppError
+from viam_mcp.policy._rules import canonical
+from viam_mcp.policy._shown import shown_arguments
+from viam_mcp.policy._tokens import digest
+from viam_mcp.tools import Preview, ToolError, sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools import Environment, Tool
+
+_MOST_LINES = 400
+_LONGEST_LINE = 500
+
+
+class Way(StrEnum):
+    """How a question reaches whoever answers it."""
+
+    PERSON = "person"
+    """A person sees it and answers it."""
+    TOKEN = "token"  # noqa: S105 - the name of a way to ask
+    """It is the call's result, and `confirm_operation` with its token is the answer."""
+
+
+class Reply(StrEnum):
+    """What came of asking."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed out"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a question.
+
+    Attributes:
+        token: The question's token.
+        reply: What the answer is.
+        typed: The name that was typed, where one was asked for.
+    """
+
+    token: str
+    reply: Reply
+    typed: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person is to decide before a call runs.
+
+    Attributes:
+        tool: The tool.
+        message: All that is asked, as text.
+        token: What an answer has to carry.
+        type_name: Whether the answer takes the name of what is touched, typed.
+        seconds: How long it stays open.
+    """
+
+    tool: str
+    message: str
+    token: str
+    type_name: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a call will touch, as it was read.
+
+    Attributes:
+        preview: What the tool said.
+        readable: Whether it could be read.
+        fingerprint: The digest of the call and of what the preview showed.
+    """
+
+    preview: Preview
+    readable: bool
+    fingerprint: str
+
+
+async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
+    """Read what a call will touch. Changes nothing."""
+    try:
+        preview, readable = await tool.preview(app, environment), True
+    except (AppError, ToolError) as error:
+        lines = ("What this will touch could not be read. The call's arguments:", canonical(shown_arguments(tool)))
+        # Why it could not be read may be worded differently every time.
+        preview, readable = Preview(lines=lines, now=(str(error),)), False
+    update = preview.last_known_update
+    shown = [
+        tool.spec.name,
+        tool.model_dump(mode="json"),
+        preview.lines,
+        None if update is None else update.isoformat(),
+        readable,
+    ]
+    return Seen(preview, readable, digest(canonical(shown)))
+
+
+def typed_name(preview: Preview) -> str | None:
+    """The name that a person has to type: what they can see and type of it; None if there is nothing to type."""
+    return " ".join(sanitize(preview.subject or "").split()) or None
+
+
+def is_typed(typed: str | None, name: str) -> bool:
+    """Whether the name was typed, code point by code point. Look-alikes of other scripts differ."""
+    return typed is not None and unicodedata.normalize("NFC", typed) == unicodedata.normalize("NFC", name)
+
+
+def message(tool: Tool, seen: Seen, why: str, *, changed: bool, type_name: bool) -> str:
+    """The whole question.
+
+    Args:
+        tool: The call.
+        seen: What it will touch.
+        why: What decided that it is asked.
+        changed: Whether it was asked before, and the target has changed since.
+        type_name: Whether the name has to be typed.
+    """
+    head = f"Allow {tool.spec.name}? Nothing has been done yet."
+    if changed:
+        head = f"What {tool.spec.name} would touch has changed since it was shown. {head}"
+    end = "Lines behind a bar come from the fleet and from whoever asked for this; they are no part of the question."
+    if type_name:
+        end += " To go on, type the name of what is touched, exactly as it is shown, without the quotes."
+    return "\n".join((head, *_barred(tool, seen), f"It is asked because {why}.", end))
+
+
+def preview_text(tool: Tool, seen: Seen) -> str:
+    """The preview alone."""
+    return "\n".join(_barred(tool, seen))
+
+
+def _barred(tool: Tool, seen: Seen) -> Iterator[str]:
+    """The preview's lines behind a bar, with what of them is left out."""
+    lines = [
+        part
+        for line in (*seen.preview.lines, *seen.preview.now)
+        for part in sanitize(line).replace("\t", "    ").splitlines() or [""]
+    ]
+    yield f"{tool.spec.title}:"
+    for line in lines[:_MOST_LINES]:
+        yield "| " + (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}… ({len(line):,} characters)")
+    if len(lines) > _MOST_LINES:
+        yield f"({len(lines) - _MOST_LINES:,} more lines are not shown.)"

@@ -1,0 +1,67 @@
+"""The file that `viam-mcp policy init` prints."""
+
+STARTING_FILE = """\
+# What an assistant may do to the fleet, for viam-mcp serve --policy FILE. Check it with:
+#   viam-mcp policy check FILE
+#   viam-mcp policy explain delete_robot --policy FILE
+#
+# Every line below is a comment or says what is the default.
+
+# Who confirms what has to be confirmed.
+#   token   the user is asked by the client; a client that cannot ask gets a token for confirm_operation
+#   elicit  the user is asked by the client; a client that cannot ask is refused
+#   deny    nobody is asked, so what would have to be confirmed is refused
+confirm_via = "token"
+
+# How long a question stays open.
+confirm_seconds = 600
+
+# What becomes of a call that no rule below is about: allow, confirm or deny.
+#   write        adds something that can be taken away again
+#   destructive  deletes, overwrites, revokes, grants access, makes public, restarts, rolls out
+[defaults]
+read = "allow"
+write = "allow"
+destructive = "confirm"
+
+# How an answer gives a credential: redact, file (written to the state folder, for you alone) or reveal.
+# Giving one in any way is confirmed unless a rule allows the tool.
+[secrets]
+read = "redact"  # list_keys, location_auth, parts with secrets
+mint = "file"    # create_key, rotate_key, create_location_secret and their kin
+
+# Limit everything, reads too, to organizations and locations, whatever the API key may do.
+# With locations named, only they and those below them can be changed.
+# [scope]
+# organizations = ["00000000-0000-0000-0000-000000000000"]
+# locations = ["abcdefghij"]
+
+# [budget]
+# destructive_per_hour = 20
+
+# Rules: deny beats confirm beats allow, and any rule beats the defaults. A rule is about the calls that
+# meet all that it names: tools, toolsets, effects (read, write, destructive), arguments. Tools and arguments take
+# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role".
+
+# [[rules]]
+# action = "deny"
+# toolsets = ["keys"]
+# effects = ["destructive"]
+# reason = "keys are made by the platform team"
+
+# [[rules]]
+# action = "allow"
+# tools = ["mark_part_for_restart"]
+
+# The person types the name of what is deleted.
+# [[rules]]
+# confirm = "type-name"
+# tools = ["delete_robot", "delete_fragment"]
+
+# [[rules]]
+# action = "deny"
+# tools = ["add_role", "create_key"]
+# [rules.arguments]
+# role = "owner"
+# "authorizations.role" = "owner"
+"""

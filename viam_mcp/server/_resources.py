@@ -1,0 +1,228 @@
+"""What an assistant reads often, as resources: a URI, and the calls whose results are its text.
+
+Hosts attach resources to conversations by themselves. So no credential is ever in one, whatever the
+policy lets tools reveal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
+from pydantic_core import to_json
+
+from viam_mcp.server._directory import Kind, is_id
+from viam_mcp.tools import TOOLS, ListTool, quoted, redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from viam_mcp.server._calls import Result
+    from viam_mcp.server._directory import Call
+
+Json = Any
+
+MIME_TYPE = "application/json"
+RESOURCE_NOT_FOUND = -32002
+"""What the 2025 era says to a URI that stands for nothing; later eras say INVALID_PARAMS."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One call whose result is part of a resource.
+
+    Attributes:
+        tool: The tool.
+        argument: Its argument that takes the id in the URI; None if it takes none.
+        fields: Which fields of the thing, or of each thing in a list, are given; none named: all.
+    """
+
+    tool: str
+    argument: str | None = None
+    fields: tuple[str, ...] = ()
+
+    def arguments(self, identifier: str) -> dict[str, Json]:
+        """What the tool is called with."""
+        arguments: dict[str, Json] = {} if self.argument is None else {self.argument: identifier}
+        if self.fields and issubclass(TOOLS[self.tool], ListTool):
+            arguments["fields"] = list(self.fields)
+        return arguments
+
+    def shaped(self, data: dict[str, Json]) -> dict[str, Json]:
+        """The part of the result that the resource gives."""
+        if not self.fields:
+            return data
+        return {
+            name: {key: member[key] for key in self.fields if key in member} if isinstance(member, dict) else member
+            for name, member in data.items()
+        }
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource, or a template for one about each thing of a kind.
+
+    Attributes:
+        uri: The URI; with `{id}` in it, a template.
+        name: Its short name.
+        title: The same for people.
+        description: What is in it.
+        reads: The calls.
+        kind: What `{id}` stands for; None without it.
+    """
+
+    uri: str
+    name: str
+    title: str
+    description: str
+    reads: tuple[Read, ...]
+    kind: Kind | None = None
+
+    def definition(self) -> dict[str, Json]:
+        """As `resources/list` or `resources/templates/list` gives it."""
+        address = "uri" if self.kind is None else "uriTemplate"
+        return {
+            address: self.uri,
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "mimeType": MIME_TYPE,
+        }
+
+
+RESOURCES = (
+    Resource(
+        "viam://organizations",
+        "organizations",
+        "Organizations",
+        "The organizations that the configured key can reach.",
+        (Read("list_organizations"),),
+    ),
+    Resource(
+        "viam://locations/{id}",
+        "location",
+        "Location and its machines",
+        "A location by its id, and the machines directly in it: names, ids, whether each is online.",
+        (
+            Read("get_location", "location_id"),
+            Read("list_robots", "location_id", ("id", "name", "online_state", "last_access")),
+        ),
+        Kind.LOCATION,
+    ),
+    Resource(
+        "viam://machines/{id}",
+        "machine",
+        "Machine and its parts",
+        "A machine by its id, and its parts without their configurations: names, ids, addresses, whether each is "
+        "online.",
+        (
+            Read("get_robot", "robot_id"),
+            Read(
+                "get_robot_parts",
+                "robot_id",
+                ("id", "name", "main_part", "fqdn", "online_state", "last_access", "last_updated"),
+            ),
+        ),
+        Kind.MACHINE,
+    ),
+    Resource(
+        "viam://parts/{id}/config",
+        "part-config",
+        "Configuration of a part",
+        "The configuration of a machine part by its id, credentials redacted, and when it was last saved.",
+        (Read("get_robot_part", "robot_part_id", ("id", "name", "robot", "last_updated", "robot_config")),),
+        Kind.PART,
+    ),
+    Resource(
+        "viam://fragments/{id}",
+        "fragment",
+        "Fragment",
+        "A fragment by its id: its configuration, credentials redacted, and how many parts use it.",
+        (Read("get_fragment", "fragment_id"),),
+        Kind.FRAGMENT,
+    ),
+)
+"""Every resource that there can be."""
+
+
+class Resources:
+    """The resources of a server: those whose tools it offers.
+
+    Args:
+        tools: The tools that are offered, by name.
+    """
+
+    def __init__(self, tools: Mapping[str, Any]) -> None:
+        self.offered = tuple(one for one in RESOURCES if all(read.tool in tools for read in one.reads))
+
+    def listing(self) -> dict[str, Json]:
+        """What `resources/list` answers."""
+        return {"resources": [one.definition() for one in self.offered if one.kind is None]}
+
+    def templates(self) -> dict[str, Json]:
+        """What `resources/templates/list` answers."""
+        return {"resourceTemplates": [one.definition() for one in self.offered if one.kind is not None]}
+
+    async def read(self, uri: str, call: Call, *, modern: bool) -> dict[str, Json]:
+        """What `resources/read` answers.
+
+        Args:
+            uri: Which resource.
+            call: Runs a tool.
+            modern: Whether the client speaks 2026-07-28 or later, which has another code for what is not found.
+
+        Raises:
+            MCPError: There is nothing at that URI, or it could not be read.
+        """
+        resource, identifier = self._at(uri, modern)
+        data: dict[str, Json] = {}
+        for read in resource.reads:
+            arguments = read.arguments(identifier)
+            result = await call(read.tool, arguments)
+            if result.data is None:
+                raise _failure(uri, result, modern)
+            _add(data, read.shaped(result.data), read.tool, arguments)
+        text = to_json(redacted(data)).decode()
+        return {"contents": [{"uri": uri, "mimeType": MIME_TYPE, "text": text}]}
+
+    def _at(self, uri: str, modern: bool) -> tuple[Resource, str]:
+        for resource in self.offered:
+            match = UriTemplate.parse(resource.uri).match(uri)
+            if match is None:
+                continue
+            identifier = str(match.get("id", ""))
+            if resource.kind is not None and not is_id(resource.kind, identifier):
+                raise _not_found(
+                    f"There is no resource {quoted(uri)}: {quoted(identifier)} has not the form of a {resource.kind}'s "
+                    f"id. Completion of {resource.uri} gives those that there are.",
+                    modern,
+                )
+            return resource, identifier
+        known = ", ".join(one.uri for one in self.offered) or "none"
+        raise _not_found(f"There is no resource {quoted(uri)}. There are: {known}.", modern)
+
+
+def _add(data: dict[str, Json], more: dict[str, Json], tool: str, arguments: dict[str, Json]) -> None:
+    """Put a result beside those that are there already, its warnings after theirs."""
+    warnings = [*data.get("warnings", []), *more.get("warnings", [])]
+    data.update(more)
+    if "next_cursor" in more:
+        again = json.dumps({**arguments, "cursor": "…"}, ensure_ascii=False)
+        warnings.append(f"There is more than this: call {tool} with {again}, next_cursor in the place of the dots.")
+    if warnings:
+        data["warnings"] = warnings
+
+
+def _not_found(message: str, modern: bool) -> MCPError:
+    return MCPError(code=types.INVALID_PARAMS if modern else RESOURCE_NOT_FOUND, message=message)
+
+
+def _failure(uri: str, result: Result, modern: bool) -> MCPError:
+    message = f"{quoted(uri)} could not be read. {result.text}"
+    if " failed (NOT_FOUND): " in result.text:
+        return _not_found(message, modern)
+    return MCPError(code=types.INTERNAL_ERROR, message=message)
