@@ -1,4 +1,4 @@
-"""A running sandbox with the demo fleet, fresh for every test, and a bare client of it."""
+"""A bare client of a running sandbox."""
 
 from __future__ import annotations
 
@@ -7,31 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.client import Calls, Client, connected
-from viam_mcp.sandbox import Sandbox, open_fleet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from viam_mcp.sandbox.store import Store
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def demo_fleet() -> Iterator[Store]:
-    """The demo fleet, made once; tests get copies."""
-    store = open_fleet()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
-    async with Sandbox.start(demo_fleet.copy()) as running:
-        yield running
+    from viam_mcp.sandbox import Sandbox
 
 
 @pytest.fixture

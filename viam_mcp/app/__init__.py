@@ -9,7 +9,7 @@ reconnects. Records are views over the messages of `viam_mcp.proto.app`. Errors 
 
 from viam_mcp.app._client import AppClient
 from viam_mcp.app._connect import DEFAULT_URL, connect
-from viam_mcp.app._credentials import Credentials
+from viam_mcp.app._credentials import Credentials, TokenSource
 from viam_mcp.app._errors import (
     Aborted,
     AlreadyExists,
@@ -29,6 +29,7 @@ from viam_mcp.app._errors import (
     Unknown,
 )
 from viam_mcp.app._keys import APIKeyAuthorization
+from viam_mcp.app._login import PROFILE_VARIABLE, Login, login_path, read_login
 from viam_mcp.app._records import (
     Fragment,
     FragmentHistoryEntry,
@@ -42,6 +43,7 @@ from viam_mcp.app._session import LOGGER, Session
 __all__ = [
     "DEFAULT_URL",
     "LOGGER",
+    "PROFILE_VARIABLE",
     "APIKeyAuthorization",
     "Aborted",
     "AlreadyExists",
@@ -56,6 +58,7 @@ __all__ = [
     "Internal",
     "InvalidArgument",
     "LogEntry",
+    "Login",
     "NotFound",
     "OutOfRange",
     "Page",
@@ -64,9 +67,12 @@ __all__ = [
     "RobotPart",
     "RobotPartHistoryEntry",
     "Session",
+    "TokenSource",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "Unknown",
     "connect",
+    "login_path",
+    "read_login",
 ]

@@ -1,4 +1,4 @@
-"""`connect()`: from a URL and an API key to a client that is ready."""
+"""`connect()`: from a URL and credentials to a client that is ready."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
+    from viam_mcp.app._credentials import TokenSource
+
 DEFAULT_URL = "https://app.viam.com"
 
 
@@ -21,8 +23,9 @@ DEFAULT_URL = "https://app.viam.com"
 async def connect(
     url: str = DEFAULT_URL,
     *,
-    api_key_id: str,
-    api_key: str,
+    api_key_id: str = "",
+    api_key: str = "",
+    credentials: TokenSource | None = None,
     location_id: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
@@ -42,6 +45,7 @@ async def connect(
         url: `https://host[:port]` or a bare host for TLS, `http://host:port` for a plain local server.
         api_key_id: The id of the API key, a UUID.
         api_key: The API key.
+        credentials: What to authenticate with instead of an API key, such as a login of Viam's command line.
         location_id: What methods with an optional `location_id` fall back to.
         timeout: Seconds for a call with all its repetitions.
         connect_timeout: Seconds to establish a connection.
@@ -57,7 +61,7 @@ async def connect(
         ValueError: If the URL is malformed or the key is empty.
         AppError: If the server cannot be reached or refuses the key, unless `lazy`.
     """
-    credentials = Credentials(api_key_id, api_key)
+    credentials = credentials or Credentials(api_key_id, api_key)
     channel, prepare = open_channel(parse_url(url), ssl_context)
     session = Session(
         channel, credentials=credentials, timeout=timeout, connect_timeout=connect_timeout, prepare=prepare

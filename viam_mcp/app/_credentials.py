@@ -1,4 +1,4 @@
-"""An API key, and the access token that it buys."""
+"""Where access tokens come from, and the one that is current."""
 
 from __future__ import annotations
 
@@ -8,14 +8,49 @@ import json
 import time
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from grpclib.const import Status
 
 from viam_mcp.app._errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    Exchange = Callable[[str, str], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token, and for how many seconds it may be used. Shown without the token."""
+
+    value: str = field(repr=False)
+    good_for: float
+
+
+class TokenSource(Protocol):
+    """Who a client is, for the server: an API key, or a user's login.
+
+    Attributes:
+        api_key_id: The id of the API key; None for a user.
+    """
+
+    @property
+    def api_key_id(self) -> str | None: ...
+
+    async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
+        """A token that may be used from now on.
+
+        Args:
+            exchange: Has the server give a token for an API key: its id, and the key.
+            refused: The token that the server has refused, if it has: another one is wanted.
+
+        Raises:
+            AppError: There is none.
+        """
+
+    def secrets(self) -> Iterable[str]:
+        """What must not be shown, should the server repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +70,24 @@ class Credentials:
             missing = "api_key_id" if not self.api_key_id else "api_key"
             raise ValueError(f"{missing} is empty: an API key and its id are both needed to authenticate")
 
+    async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
+        """See `TokenSource`."""
+        value = await exchange(self.api_key_id, self.api_key)
+        left = seconds_left(value)
+        return AccessToken(value, inf if left is None else left - min(60.0, left / 10))
+
+    def secrets(self) -> Iterable[str]:
+        """See `TokenSource`."""
+        return (self.api_key,)
+
 
 class Tokens:
     """The current access token: fetched when needed, once for however many wait, and again before it expires."""
 
     __slots__ = ("_closed", "_due", "_fetch", "_task", "_token")
 
-    def __init__(self, fetch: Callable[[], Awaitable[str]]) -> None:
-        """Keep the token that `fetch` gets from the server."""
+    def __init__(self, fetch: Callable[[str | None], Awaitable[AccessToken]]) -> None:
+        """Keep the token that `fetch` gets, which is told the one that the server refused, if it did."""
         self._fetch = fetch
         self._token: str | None = None
         self._due = inf
@@ -70,6 +115,8 @@ class Tokens:
             raise Unavailable(Status.UNAVAILABLE, "the client was closed", rpc="Authenticate")
         if self._task is None:
             self._task = asyncio.create_task(self._renew(), name="viam-app-authenticate")
+            # When everybody who waited has given up, nobody is left to hear how it ended.
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         task = self._task
         # Not `await task`: cancelling one caller must not take the token away from the others.
         await asyncio.wait({task})
@@ -86,16 +133,15 @@ class Tokens:
 
     async def _renew(self) -> str:
         try:
-            token = await self._fetch()
-            left = _seconds_left(token)
-            self._token = token
-            self._due = inf if left is None else time.monotonic() + left - min(60.0, left / 10)
-            return token
+            token = await self._fetch(self._token if self._due == -inf else None)
+            self._token = token.value
+            self._due = time.monotonic() + token.good_for
+            return token.value
         finally:
             self._task = None
 
 
-def _seconds_left(token: str) -> float | None:
+def seconds_left(token: str) -> float | None:
     """How long a JWT lasts, None when it does not say or says nonsense.
 
     Measured from `iat` where there is one, so that a wrong local clock does not matter.

@@ -15,7 +15,7 @@ from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
 from viam_mcp.app._call import FAILURES, TRANSIENT, Call, rpc_at
-from viam_mcp.app._credentials import Credentials, Tokens
+from viam_mcp.app._credentials import Tokens
 from viam_mcp.app._dial import Dialer
 from viam_mcp.app._errors import AppError, error_for
 from viam_mcp.app._interrupt import Interrupted, interrupt_once
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 
     from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
+
+    from viam_mcp.app._credentials import AccessToken, TokenSource
 
 LOGGER = logging.getLogger("viam_mcp.app")
 
@@ -53,7 +55,7 @@ class Session:
         channel: Channel,
         metadata: Mapping[str, str] | None = None,
         *,
-        credentials: Credentials | None = None,
+        credentials: TokenSource | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         prepare: Callable[[], None] | None = None,
@@ -229,11 +231,13 @@ class Session:
                 await stream.end()
             return await stream.recv_message()
 
-    async def _authenticate(self) -> str:
+    async def _authenticate(self, refused: str | None) -> AccessToken:
         assert self._credentials is not None  # noqa: S101 - tokens exist only with credentials
+        return await self._credentials.token(self._exchange, refused)
+
+    async def _exchange(self, api_key_id: str, api_key: str) -> str:
         request = AuthenticateRequest(
-            entity=self._credentials.api_key_id,
-            credentials=CredentialsMessage(type="api-key", payload=self._credentials.api_key),
+            entity=api_key_id, credentials=CredentialsMessage(type="api-key", payload=api_key)
         )
         # Without the header: the server refuses to authenticate who is authenticated.
         reply = await self.unary(AuthServiceStub(self.channel).Authenticate, request, authorized=False)
@@ -295,7 +299,7 @@ class Session:
             # The words of "Bearer …", and not values so short that they stand in any text.
             yield from (word for word in value.split() if len(word) >= _SHORTEST_SECRET)
         if self._credentials is not None:
-            yield self._credentials.api_key
+            yield from self._credentials.secrets()
         if self._tokens is not None and self._tokens.last is not None:
             yield self._tokens.last
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from viam_mcp.policy import open_gate
 from viam_mcp.server import Calls, ChoiceError, choose
 from viam_mcp.settings import Settings, SettingsError
 from viam_mcp.tools import Files
@@ -39,6 +40,7 @@ async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]
 
     Raises:
         SettingsError: A name of a tool is not one, or the files folder is not a folder.
+        PolicyError: The policy cannot be used.
     """
     files = None
     if settings.files_dir is not None:
@@ -46,4 +48,11 @@ async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]
             files = Files(settings.files_dir)
         except OSError as error:
             raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
-    yield Calls(chosen_tools(settings), app, files=files, max_result_bytes=settings.max_result_bytes)
+    gate = open_gate(
+        app,
+        policy=settings.policy,
+        audit=settings.audit,
+        read_only=settings.read_only,
+        dry_run=settings.dry_run,
+    )
+    yield Calls(chosen_tools(settings), app, gate, files=files, max_result_bytes=settings.max_result_bytes)

@@ -33,16 +33,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_fleet(settings, lazy=True) as app, open_calls(settings, app) as calls, stdio() as (source, sink):
+    async with (
+        open_fleet(settings, lazy=True) as app,
+        open_calls(settings, app) as calls,
+        anyio.create_task_group() as tasks,
+    ):
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, tasks.cancel_scope.cancel)
+        # A client may ask what there is before the fleet has answered; it need not wait.
+        tasks.start_soon(_check, app)
         server = build_server(calls, sandbox=settings.is_sandbox)
-        async with anyio.create_task_group() as tasks:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, tasks.cancel_scope.cancel)
-            # A client may ask what there is before the fleet has answered; it need not wait.
-            tasks.start_soon(_check, app)
+        async with stdio() as (source, sink):
             await server.run(source, sink, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
 
 
 async def _check(app: AppClient) -> None:

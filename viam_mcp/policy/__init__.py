@@ -4,10 +4,12 @@
 MCP: whoever puts questions to people brings their answers back to the gate.
 """
 
+from viam_mcp.policy._admission import LOCAL, Admission, Caller
 from viam_mcp.policy._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._file import load, parse
-from viam_mcp.policy._gate import LOCAL, Admission, Caller, Gate
+from viam_mcp.policy._gate import Gate
+from viam_mcp.policy._open import KEYS_VARIABLE, default_audit, open_gate
 from viam_mcp.policy._question import Answer, Question, Reply, Way
 from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy._start import STARTING_FILE
@@ -15,6 +17,7 @@ from viam_mcp.policy._state import state_dir
 from viam_mcp.policy._tokens import parse_keys
 
 __all__ = [
+    "KEYS_VARIABLE",
     "LOCAL",
     "MINTING",
     "STARTING_FILE",
@@ -36,8 +39,10 @@ __all__ = [
     "Secrets",
     "Verdict",
     "Way",
+    "default_audit",
     "entries",
     "load",
+    "open_gate",
     "parse",
     "parse_keys",
     "state_dir",

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from viam_mcp.policy._errors import Refused
+from viam_mcp.policy._admission import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class Budget:
         """Do nothing if one more call may run.
 
         Raises:
-            Refused: The budget is used up.
+            Stopped: The budget is used up.
         """
         if self._per_hour is None:
             return
@@ -44,13 +44,16 @@ class Budget:
         if self._ran:
             minutes = int((self._ran[0] + _HOUR - now) // 60) + 1
             advice = f"The next one may run in {minutes} min; the operator's policy sets destructive_per_hour."
-        raise Refused(f"The budget of {self._per_hour} destructive calls an hour is used up. {advice}")
+        raise Stopped(
+            "over budget",
+            f"The budget of {self._per_hour} destructive calls an hour is used up. Nothing was done. {advice}",
+        )
 
     def take(self) -> None:
         """Count a call that is about to run.
 
         Raises:
-            Refused: The budget is used up.
+            Stopped: The budget is used up.
         """
         self.check()
         if self._per_hour is not None:

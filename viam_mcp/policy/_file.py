@@ -73,7 +73,16 @@ class _File(_Table):
     rules: list[_Rule] = []
 
 
-class _Wrong(Exception):
+_TABLES: dict[str, type[BaseModel]] = {
+    "defaults": _Defaults,
+    "secrets": _Secrets,
+    "scope": _Scope,
+    "budget": _Budget,
+    "rules": _Rule,
+}
+
+
+class _Wrong(Exception):  # noqa: N818 - it never leaves this module
     """What is wrong, and where in the file's data."""
 
     def __init__(self, at: Location, reason: str) -> None:
@@ -222,9 +231,7 @@ def _place(location: Location, data: Any) -> Location:
 def _reason(error: Any) -> str:
     if error["type"] != "extra_forbidden":
         return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {str(error['input'])[:80]!r}"
-    table: type[BaseModel] = {
-        "defaults": _Defaults, "secrets": _Secrets, "scope": _Scope, "budget": _Budget, "rules": _Rule,
-    }.get(str(error["loc"][0]), _File) if len(error["loc"]) > 1 else _File  # fmt: skip
+    table = _TABLES.get(str(error["loc"][0]), _File) if len(error["loc"]) > 1 else _File
     key = str(error["loc"][-1])
     return f"this is not a key that is known. {_advice(key, table.model_fields)}"
 

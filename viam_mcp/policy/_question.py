@@ -52,12 +52,14 @@ class Answer:
 
     Attributes:
         token: The question's token.
-        reply: What the answer is.
-        typed: The name that was typed, where one was asked for.
+        reply: What became of the question.
+        agreed: Whether the answer says yes, where the question asks for that.
+        typed: The name that was typed, where the question asks for one.
     """
 
     token: str
     reply: Reply
+    agreed: bool = False
     typed: str | None = None
 
 
@@ -66,6 +68,7 @@ class Question:
     """What a person is to decide before a call runs.
 
     Attributes:
+        id: What names it in the audit.
         tool: The tool.
         message: All that is asked, as text.
         token: What an answer has to carry.
@@ -73,6 +76,7 @@ class Question:
         seconds: How long it stays open.
     """
 
+    id: str
     tool: str
     message: str
     token: str
@@ -119,9 +123,11 @@ def typed_name(preview: Preview) -> str | None:
     return " ".join(sanitize(preview.subject or "").split()) or None
 
 
-def is_typed(typed: str | None, name: str) -> bool:
+def is_typed(typed: str | None, name: str | None) -> bool:
     """Whether the name was typed, code point by code point. Look-alikes of other scripts differ."""
-    return typed is not None and unicodedata.normalize("NFC", typed) == unicodedata.normalize("NFC", name)
+    if typed is None or name is None:
+        return False
+    return unicodedata.normalize("NFC", typed) == unicodedata.normalize("NFC", name)
 
 
 def message(tool: Tool, seen: Seen, why: str, *, changed: bool, type_name: bool) -> str:
@@ -140,22 +146,21 @@ def message(tool: Tool, seen: Seen, why: str, *, changed: bool, type_name: bool)
     end = "Lines behind a bar come from the fleet and from whoever asked for this; they are no part of the question."
     if type_name:
         end += " To go on, type the name of what is touched, exactly as it is shown, without the quotes."
-    return "\n".join((head, *_barred(tool, seen), f"It is asked because {why}.", end))
+    return "\n".join((head, *_barred(seen), f"It is asked because {why}.", end))
 
 
-def preview_text(tool: Tool, seen: Seen) -> str:
+def preview_text(seen: Seen) -> str:
     """The preview alone."""
-    return "\n".join(_barred(tool, seen))
+    return "\n".join(_barred(seen))
 
 
-def _barred(tool: Tool, seen: Seen) -> Iterator[str]:
+def _barred(seen: Seen) -> Iterator[str]:
     """The preview's lines behind a bar, with what of them is left out."""
     lines = [
         part
         for line in (*seen.preview.lines, *seen.preview.now)
         for part in sanitize(line).replace("\t", "    ").splitlines() or [""]
     ]
-    yield f"{tool.spec.title}:"
     for line in lines[:_MOST_LINES]:
         yield "| " + (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}… ({len(line):,} characters)")
     if len(lines) > _MOST_LINES:

@@ -222,7 +222,7 @@ class Policy:
         action = self.defaults[spec.effect]
         if action is Action.ALLOW and spec.reveals_secret and secrets is not Secrets.REDACT:
             return Decision(Action.CONFIRM, secrets, "by default, giving a credential is confirmed")
-        return Decision(action, secrets, f"by default, {spec.effect} is {_ANSWERS[action]}")
+        return Decision(action, secrets, f"by default, {spec.effect} calls are {_ANSWERS[action]}")
 
     def _secrets(self, spec: Spec, rules: Iterable[Rule], arguments: Mapping[str, Json]) -> Secrets:
         if not spec.reveals_secret:

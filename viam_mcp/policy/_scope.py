@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from viam_mcp.app import AppError, InvalidArgument, NotFound, PermissionDenied
-from viam_mcp.policy._errors import Refused
+from viam_mcp.policy._admission import Stopped
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import Effect
 
@@ -82,15 +82,16 @@ class Boundary:
         """Do nothing if the call stays inside.
 
         Raises:
-            Refused: It does not, or it cannot be found out.
+            Stopped: It does not, or it cannot be found out.
         """
         if not self.scope or tool.spec.name in _FILTERED:
             return
         references = list(dict.fromkeys(references_of(tool)))
         if not references:
-            raise Refused(
+            raise Stopped(
+                "out of scope",
                 f"{tool.spec.title} is about no organization or location, and this server is limited to some. "
-                "Nothing was done."
+                "Nothing was done.",
             )
         if tool.spec.name == "list_locations" and references[0][1].lower() in await self._owners(fresh=False):
             return
@@ -98,12 +99,13 @@ class Boundary:
         for kind, identifier in references:
             place = await self._place(kind, identifier, fresh=changes)
             if place is None or not self._inside(place, changes=changes):
-                raise Refused(
+                raise Stopped(
+                    "out of scope",
                     f"{kind} {identifier} is outside of what this server is limited to by its operator, or does not "
-                    "exist. Nothing was done."
+                    "exist. Nothing was done.",
                 )
 
-    async def keep(self, spec: Spec) -> Callable[[Any], bool] | None:
+    async def visible(self, spec: Spec) -> Callable[[Any], bool] | None:
         """What says of an item of a list whether it may be seen; None where all of them may.
 
         Args:
@@ -158,8 +160,9 @@ class Boundary:
         except (NotFound, PermissionDenied, InvalidArgument):
             return None
         except AppError as error:
-            raise Refused(
-                f"Whether {kind} {identifier} may be touched could not be read, so nothing was done: {error}"
+            raise Stopped(
+                "out of scope",
+                f"Whether {kind} {identifier} may be touched could not be read, so nothing was done: {error}",
             ) from error
         if place is not None:
             self._places[reference] = (now + REMEMBERED_SECONDS, place)

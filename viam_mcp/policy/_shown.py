@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy._tokens import digest
 from viam_mcp.tools import REDACTED, redacted
 
 if TYPE_CHECKING:
@@ -46,4 +46,4 @@ def _short(text: str) -> str:
 
 
 def _named(text: str) -> str:
-    return f"[{len(text):,} characters, sha256 {digest(text)}]"
+    return f"[{len(text):,} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()}]"

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -42,10 +42,10 @@ class Claims:
         way: How it was asked; an answer counts only if it comes the same way.
         tool: The tool.
         arguments: The digest of its canonical arguments.
-        caller: Who called.
+        caller: The digest of who called.
         fingerprint: The digest of what was previewed.
-        expires: Until when it may be answered, in seconds since 1970.
-        nonce: 32 hexadecimal digits that no other token has.
+        expires: Until when it may be answered, in whole seconds since 1970.
+        nonce: 32 hexadecimal digits that no other question has.
     """
 
     way: str
@@ -53,7 +53,7 @@ class Claims:
     arguments: str
     caller: str
     fingerprint: str
-    expires: float
+    expires: int
     nonce: str
 
 
@@ -80,7 +80,8 @@ class Seal:
 
     def seal(self, claims: Claims) -> str:
         """A token that holds the claims."""
-        data = self.close(json.dumps(asdict(claims)).encode(), "token")
+        # Models have to repeat tokens, so every character that can be spared is.
+        data = self.close(json.dumps(astuple(claims), separators=(",", ":")).encode(), "token")
         return _PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
 
     def open(self, token: str) -> Claims:
@@ -96,7 +97,7 @@ class Seal:
             data = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise InvalidToken("it is not whole") from None
-        return Claims(**json.loads(self.disclose(data, "token")))
+        return Claims(*json.loads(self.disclose(data, "token")))
 
     def close(self, data: bytes, purpose: str) -> bytes:
         """The data, readable and changeable by nobody without the keys, and for one purpose."""
@@ -118,8 +119,8 @@ class Seal:
 
 
 def digest(text: str) -> str:
-    """SHA-256 of a text, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The first 192 bits of the SHA-256 of a text, as 32 characters."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:24]).decode()
 
 
 def parse_keys(text: str) -> list[bytes]:

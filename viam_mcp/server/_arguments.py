@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from viam_mcp.tools import ToolError, input_schema, quoted
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 MAX_ARGUMENTS = 1_048_576
 """How many bytes of JSON the arguments of one call may take."""
 
+_PROBLEMS = 5  # that one error names
+
 
 def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
     """The tool with these arguments.
@@ -26,24 +29,47 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
         ToolError: An argument is missing, unknown or not what the tool takes; the message names each,
             what was expected and what came.
     """
-    text = json.dumps(arguments)
-    if len(text) > MAX_ARGUMENTS:
-        largest = max(arguments, key=lambda name: len(json.dumps(arguments[name])))
-        size = len(json.dumps(arguments[largest]))
-        raise ToolError(
-            f"The arguments of {tool.spec.name} take {len(text):,} bytes, {size:,} of them in {quoted(largest)}; "
-            f"at most {MAX_ARGUMENTS:,} are taken. Nothing was done."
-        )
     try:
-        return tool.model_validate_json(text)
+        text = json.dumps(arguments, allow_nan=False)
+        if len(text) <= MAX_ARGUMENTS:
+            return tool.model_validate_json(text)
+        problems = [_too_large(arguments, len(text))]
     except ValidationError as error:
-        problems = [_problem(tool, one) for one in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems = [_problem(tool, one) for one in found[:_PROBLEMS] if one["type"] != "json_invalid"]
+        if not problems:
+            problems = [_unreadable(arguments)]
+        elif len(found) > _PROBLEMS:
+            problems.append(f"There are {len(found) - _PROBLEMS:,} more such problems.")
+    except (ValueError, RecursionError):
+        problems = [_unreadable(arguments)]
     raise ToolError(f"The arguments of {tool.spec.name} are not right, and nothing was done. " + " ".join(problems))
+
+
+def _too_large(arguments: Mapping[str, Any], total: int) -> str:
+    size, largest = max((len(json.dumps(value)), name) for name, value in arguments.items())
+    return (
+        f"Together they take {total:,} bytes, {size:,} of them in {quoted(largest)}, "
+        f"and at most {MAX_ARGUMENTS:,} are taken."
+    )
+
+
+def _unreadable(arguments: Mapping[str, Any]) -> str:
+    """Names the first argument that is no JSON which can be read."""
+    for name, value in arguments.items():
+        try:
+            from_json(json.dumps([name, value], allow_nan=False))
+        except (ValueError, RecursionError):
+            break
+    return (
+        f"{quoted(name)}: expected JSON, got what JSON does not have, such as NaN or half of a surrogate pair, "
+        "or what is nested too deeply."
+    )
 
 
 def unknown_tool(name: str, known: Mapping[str, type[Tool]]) -> ToolError:
     """The error for a name that is no tool of this server."""
-    close = difflib.get_close_matches(name, known, n=3)
+    close = difflib.get_close_matches(name[:100], known, n=3)
     advice = f"Did you mean {' or '.join(close)}?" if close else "tools/list names those that there are."
     return ToolError(f"There is no tool {quoted(name)} here. {advice}")
 
@@ -53,7 +79,7 @@ def _problem(tool: type[Tool], error: Any) -> str:
     path, kind, value = _path(error["loc"]), error["type"], error["input"]
     if kind == "extra_forbidden":
         known = input_schema(tool)["properties"]
-        close = difflib.get_close_matches(path, known, n=1)
+        close = difflib.get_close_matches(path[:100], known, n=1)
         advice = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known) or 'none'}."
         return f"{path} is not an argument of it: {advice}"
     if kind == "missing":
@@ -103,7 +129,7 @@ def _got(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str):
-        return f"the text {quoted(value)}" if len(value) <= 80 else f"a text of {len(value):,} characters"
+        return f"the text {json.dumps(value)}" if len(value) <= 80 else f"a text of {len(value):,} characters"
     if isinstance(value, int | float):
         return f"the number {value}"[:60]
     return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)}"

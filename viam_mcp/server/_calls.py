@@ -1,4 +1,4 @@
-"""The road that every call takes: arguments validated, one method of the fleet, the answer shaped.
+"""The road that every call takes: arguments validated, the policy asked, one method of the fleet, the answer shaped.
 
 Whoever calls, over MCP or from the shell, calls here.
 """
@@ -6,6 +6,7 @@ Whoever calls, over MCP or from the shell, calls here.
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,17 @@ import anyio
 from pydantic_core import to_json
 
 from viam_mcp.app import AppError
+from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply, Secrets
 from viam_mcp.server._arguments import parse, unknown_tool
+from viam_mcp.server._confirm import ConfirmOperation, TokenAsker, token_text
 from viam_mcp.tools import Done, Environment, ListTool, ToolError, collect, fit, sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Mapping
 
     from viam_mcp.app import AppClient
+    from viam_mcp.policy import Admission, Caller, Gate
+    from viam_mcp.server._confirm import Asker
     from viam_mcp.tools import Files, Progress, Tool
 
 logger = logging.getLogger("viam_mcp.server")
@@ -30,6 +34,9 @@ Json = Any
 DEFAULT_RESULT_BYTES = 65_536
 """How many bytes of compact JSON a result takes at most, if nobody says otherwise."""
 
+_UNLIMITED = 1 << 40
+_MOST_QUESTIONS = 3  # about one call, each because what it would touch changed since the one before
+
 
 @dataclass(frozen=True)
 class Result:
@@ -38,14 +45,16 @@ class Result:
     Attributes:
         data: The structured answer; None for an error.
         text: The same for a reader of text, or what went wrong.
+        question: What has to be answered before anything is done; None if nothing has to.
     """
 
     data: dict[str, Json] | None
     text: str
+    question: Question | None = None
 
     @property
     def is_error(self) -> bool:
-        """Whether the call failed."""
+        """Whether the call was not done."""
         return self.data is None
 
 
@@ -55,6 +64,7 @@ class Calls:
     Args:
         tools: The tools that may be called, by name.
         app: The fleet.
+        gate: Decides which calls run.
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
         at_once: How many calls run at the same time; more wait for their turn.
@@ -64,6 +74,7 @@ class Calls:
         self,
         tools: Mapping[str, type[Tool]],
         app: AppClient,
+        gate: Gate,
         *,
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
@@ -71,43 +82,110 @@ class Calls:
     ) -> None:
         self.tools = tools
         self._app = app
+        self._gate = gate
         self._files = files
         self._budget = max_result_bytes
-        self._turns: AbstractAsyncContextManager[Any] = anyio.Semaphore(at_once)
+        self._turns = anyio.Semaphore(at_once, fast_acquire=True)
+        # What a client that cannot ask its user has besides.
+        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(gate.may_ask(tool.spec) for tool in tools.values())
+        self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
 
-    async def call(self, name: str, arguments: Mapping[str, Json], progress: Progress) -> Result:
-        """Run one call to its end. Whatever goes wrong comes back as an error result."""
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Json],
+        progress: Progress,
+        caller: Caller = LOCAL,
+        asker: Asker | None = None,
+    ) -> Result:
+        """Run one call to its end. Whatever goes wrong comes back as an error result.
+
+        Args:
+            name: The tool.
+            arguments: Its arguments, not validated yet.
+            progress: Where the call says how far it has come.
+            caller: Who calls.
+            asker: How questions are asked; None for a caller who cannot be asked.
+        """
+        asker = asker or TokenAsker()
+        began = False
         try:
-            kind = self.tools.get(name)
-            if kind is None:
-                raise unknown_tool(name, self.tools)
-            tool = parse(kind, arguments)
+            tool = parse(self._kind(name), arguments)
+            if isinstance(tool, ConfirmOperation):
+                asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
+                waiting, given = await self._gate.waiting(tool.token, caller)
+                tool = parse(self._kind(waiting), given)
             environment = Environment(files=self._files, progress=progress)
-            async with self._turns:
-                data = await self._run(tool, environment)
+            admitted = await self._admitted(tool, caller, environment, asker)
+            if isinstance(admitted, Question):
+                return Result(None, token_text(admitted), admitted)
+            async with self._turns, self._gate.running(admitted, environment.notes):
+                began = True
+                data = await self._run(admitted, environment)
             if environment.notes:
                 data["warnings"] = [*data.get("warnings", []), *environment.notes]
             return Result(data, to_json(data).decode())
-        except (ToolError, AppError) as error:
+        except (ToolError, AppError, Refused) as error:
             return Result(None, sanitize(str(error)))
         except Exception:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.
             logger.exception("call of %s failed", name)
-            return Result(
-                None, f"{name} failed inside this server, whose log says more. Whether anything was done is not known."
-            )
+            done = "Whether anything was done is not known." if began else "Nothing was done."
+            return Result(None, f"{name} failed inside this server, whose log says more. {done}")
 
-    async def _run(self, tool: Tool, environment: Environment) -> dict[str, Json]:
-        """What the tool answers, as JSON."""
-        if isinstance(tool, ListTool):
-            await tool.execute(self._app, environment)
-            return await collect(tool, self._app, reveal=False, budget=self._budget)
+    def _kind(self, name: str) -> type[Tool]:
+        kind = self.tools.get(name) or self.confirming.get(name)
+        if kind is None:
+            raise unknown_tool(name, self.tools)
+        return kind
+
+    async def _admitted(
+        self, tool: Tool, caller: Caller, environment: Environment, asker: Asker
+    ) -> Admission | Question:
+        """The call as it may run, or the question that its caller has to have answered."""
+        answer = asker.answer
+        for _ in range(_MOST_QUESTIONS):
+            async with self._turns:
+                admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
+            if not isinstance(admitted, Question):
+                return admitted
+            try:
+                answer = await asker.ask(admitted)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._gate.abandoned(tool, caller, admitted)
+                raise
+            if answer is None:
+                return admitted
+        raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
+
+    async def _run(self, admitted: Admission, environment: Environment) -> dict[str, Json]:
+        """What the tool answers, as JSON; a credential in it as the policy has it given."""
+        with self._gate.delivery(admitted) or nullcontext() as delivery:
+            shape = await self._answer(admitted.tool, environment)
+            if delivery is not None:
+                environment.notes.append(delivery.write(await shape(True, _UNLIMITED)))
+            return await shape(admitted.decision.secrets is Secrets.REVEAL, self._budget)
+
+    async def _answer(self, tool: Tool, environment: Environment) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:
+        """What gives the tool's answer as JSON: with its credentials or without, in so many bytes."""
         returns = tool.spec.returns
         # What a thing was called is asked before it is gone.
         subject = await tool.subject(self._app) if isinstance(returns, Done) else None
         value = await tool.execute(self._app, environment)
-        data, warnings = fit(returns.encode(value if subject is None else subject, reveal=False), self._budget)
-        if warnings:
-            data["warnings"] = warnings
-        return data
+        if isinstance(tool, ListTool):
+            visible = await self._gate.visible(tool.spec)
+
+            async def listed(reveal: bool, budget: int) -> dict[str, Json]:
+                return await collect(tool, self._app, reveal=reveal, budget=budget, visible=visible)
+
+            return listed
+
+        async def one(reveal: bool, budget: int) -> dict[str, Json]:
+            data, warnings = fit(returns.encode(value if subject is None else subject, reveal=reveal), budget)
+            if warnings:
+                data["warnings"] = warnings
+            return data
+
+        return one

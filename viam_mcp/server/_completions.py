@@ -8,7 +8,7 @@ is completed, which tells a person more, unless several things share it or it wa
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from viam_mcp.server._directory import Call, Directory, Thing
+    from viam_mcp.server._prompts import Prompts
+    from viam_mcp.server._resources import Resources
 
 Json = Any
+T = TypeVar("T")
 
 MOST_VALUES = 100
 """How many values the protocol allows in one answer."""
@@ -32,18 +35,13 @@ class Completions:
 
     Args:
         directory: What there is.
-        templates: The kind of thing that each variable of a template names, by URI template and variable.
-        prompts: The same for the arguments of prompts, by prompt; None for an argument that is free text.
+        resources: Those whose templates' variables are completed.
+        prompts: Those whose arguments are completed.
     """
 
-    def __init__(
-        self,
-        directory: Directory,
-        templates: Mapping[str, Mapping[str, Kind | None]],
-        prompts: Mapping[str, Mapping[str, Kind | None]],
-    ) -> None:
+    def __init__(self, directory: Directory, resources: Resources, prompts: Prompts) -> None:
         self._directory = directory
-        self._templates = templates
+        self._resources = resources
         self._prompts = prompts
 
     async def complete(self, params: types.CompleteRequestParams, call: Call) -> dict[str, Json]:
@@ -54,9 +52,11 @@ class Completions:
         """
         reference, text = params.ref, params.argument.value
         is_template = isinstance(reference, types.ResourceTemplateReference)
-        known, name = (self._templates, reference.uri) if is_template else (self._prompts, reference.name)  # type: ignore[union-attr]
-        kind = _kind(known, name, params.argument.name, "resource template" if is_template else "prompt")
-        if kind is None:
+        if isinstance(reference, types.ResourceTemplateReference):
+            kind = _kind("resource template", self._resources.kinds(), reference.uri, params.argument.name)
+        else:
+            kind = _kind("prompt", self._prompts.kinds(), reference.name, params.argument.name)
+        if kind is None or not self._directory.lists(kind):
             return _answer([], complete=True)
         found = await self._directory.find(kind, text, call)
         if found.problems and not found.things:
@@ -66,15 +66,16 @@ class Completions:
         return _answer(values, complete=not found.problems)
 
 
-def _kind(known: Mapping[str, Mapping[str, Kind | None]], name: str, argument: str, what: str) -> Kind | None:
-    for given, among in ((name, known), (argument, known.get(name, {}))):
-        if given not in among:
-            there_are = ", ".join(among) or "none"
-            of_what = what if among is known else "argument"
-            raise MCPError(
-                code=types.INVALID_PARAMS, message=f"There is no {of_what} {quoted(given)}. There are: {there_are}."
-            )
-    return known[name][argument]
+def _kind(what: str, known: Mapping[str, Mapping[str, Kind | None]], name: str, argument: str) -> Kind | None:
+    arguments = _one_of(what, known, name)
+    return _one_of("argument", arguments, argument)
+
+
+def _one_of(what: str, known: Mapping[str, T], name: str) -> T:
+    if name not in known:
+        there_are = ", ".join(known) or "none"
+        raise MCPError(code=types.INVALID_PARAMS, message=f"There is no {what} {quoted(name)}. There are: {there_are}.")
+    return known[name]
 
 
 def _names_or_ids(matches: list[Thing], among: tuple[Thing, ...], text: str) -> list[str]:

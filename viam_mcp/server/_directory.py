@@ -69,7 +69,7 @@ class Found:
     problems: tuple[str, ...] = ()
 
 
-class NameProblem(Exception):
+class UnclearNameError(Exception):
     """A name stands for nothing, or for several things; the message says which there are."""
 
 
@@ -134,6 +134,11 @@ class Directory:
         self._searching: AbstractAsyncContextManager[Any] = anyio.Lock()
         self._turns: AbstractAsyncContextManager[Any] = anyio.Semaphore(_AT_ONCE)
 
+    def lists(self, kind: Kind) -> bool:
+        """Whether the tools are offered that it takes to find things of a kind."""
+        listing = _LISTINGS[kind]
+        return listing.tool in self._tools and (listing.within is None or self.lists(listing.within))
+
     async def find(self, kind: Kind, text: str, call: Call) -> Found:
         """Everything of a kind that may match a text.
 
@@ -143,8 +148,8 @@ class Directory:
                 looked through; what comes back is not filtered by it.
             call: Lists.
         """
-        if not self._lists(kind):
-            return Found((), (f"This server does not offer the tools that list each {kind}.",))
+        if not self.lists(kind):
+            return Found((), (f"this server does not offer the tools that list each {kind}.",))
         async with self._searching:
             now = time.monotonic()
             self._remembered = {key: entry for key, entry in self._remembered.items() if entry[0] > now}
@@ -156,7 +161,7 @@ class Directory:
         An id that is in no list is taken at its word, since not every list can be read.
 
         Raises:
-            NameProblem: There is none, or there are several, of that name.
+            UnclearNameError: There is none, or there are several, of that name.
         """
         found = await self.find(kind, text, call)
         exact = [thing for thing in found.things if text == thing.id] or [
@@ -167,17 +172,15 @@ class Directory:
             return meant[0]
         if meant:
             which = ", ".join(f"{thing.id} in {quoted(thing.within)}" for thing in meant[:10])
-            raise NameProblem(f"There are {len(meant)} of the name {quoted(text)}: give the id instead, one of {which}.")
+            raise UnclearNameError(
+                f"There are {len(meant)} of the name {quoted(text)}: give the id instead, one of {which}."
+            )
         if is_id(kind, text):
             return Thing(text, "", "")
         close = difflib.get_close_matches(text, [thing.name for thing in found.things], n=3)
         advice = f"Did you mean {' or '.join(map(quoted, close))}?" if close else "Give its id or its name in full."
-        reason = f" Not all could be looked through: {found.problems[0]}" if found.problems else ""
-        raise NameProblem(f"There is no {kind} {quoted(text)}. {advice}{reason}")
-
-    def _lists(self, kind: Kind) -> bool:
-        listing = _LISTINGS[kind]
-        return listing.tool in self._tools and (listing.within is None or self._lists(listing.within))
+        reason = f" Not everything could be looked through: {found.problems[0]}" if found.problems else ""
+        raise UnclearNameError(f"There is no {kind} {quoted(text)}. {advice}{reason}")
 
     async def _find(self, kind: Kind, text: str, call: Call) -> Found:
         listing = _LISTINGS[kind]

@@ -167,6 +167,10 @@ class Resources:
         """What `resources/templates/list` answers."""
         return {"resourceTemplates": [one.definition() for one in self.offered if one.kind is not None]}
 
+    def kinds(self) -> dict[str, dict[str, Kind | None]]:
+        """What each variable of each template names."""
+        return {one.uri: {"id": one.kind} for one in self.offered if one.kind is not None}
+
     async def read(self, uri: str, call: Call, *, modern: bool) -> dict[str, Json]:
         """What `resources/read` answers.
 

@@ -16,6 +16,8 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from viam_mcp._version import __version__
+from viam_mcp.server._attachments import LISTS, handlers
+from viam_mcp.server._confirm import ModernAsker, asker_for, caller_of, can_ask, input_required
 from viam_mcp.tools import definition, input_schema
 
 if TYPE_CHECKING:
@@ -50,12 +52,17 @@ def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any
         sandbox: Whether the fleet behind it is the embedded one; the instructions then say so.
     """
     listing = {"resultType": "complete", "tools": [definition(tool) for tool in calls.tools.values()]}
+    # A client that can ask its user never needs what the others confirm with.
+    confirming = {**listing, "tools": [*listing["tools"], *(definition(tool) for tool in calls.confirming.values())]}
 
     async def list_tools(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> Any:
-        return listing
+        return listing if can_ask(ctx) else confirming
 
     async def call_tool(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Any:
-        result = await calls.call(params.name, params.arguments or {}, _progress(ctx))
+        asker = asker_for(ctx, params)
+        result = await calls.call(params.name, params.arguments or {}, _progress(ctx), caller_of(ctx), asker)
+        if result.question is not None and isinstance(asker, ModernAsker):
+            return input_required(result.question)
         answer: dict[str, Any] = {
             "resultType": "complete",
             "content": [{"type": "text", "text": result.text}],
@@ -66,7 +73,7 @@ def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any
         return answer
 
     def tool_input_schema(name: str) -> Mapping[str, Any] | None:
-        tool = calls.tools.get(name)
+        tool = calls.tools.get(name) or calls.confirming.get(name)
         return None if tool is None else input_schema(tool)
 
     server: Server[dict[str, Any]] = Server(
@@ -74,10 +81,11 @@ def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any
         version=__version__,
         title="Viam fleet",
         instructions=_INSTRUCTIONS + (_SANDBOX if sandbox else ""),
-        cache_hints={"tools/list": CacheHint(ttl_ms=_HOUR, scope="private")},
+        cache_hints=dict.fromkeys(("tools/list", *LISTS), CacheHint(ttl_ms=_HOUR, scope="private")),
         get_tool_input_schema=tool_input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        **handlers(lambda ctx: calls),
     )
     server.middleware.insert(0, _contain)
     return server

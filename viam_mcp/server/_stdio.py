@@ -48,18 +48,21 @@ def _can_watch(descriptor: int) -> bool:
     if sys.platform == "win32":
         return False
     mode = os.fstat(descriptor).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
 
 @contextmanager
 def _taken(descriptor: int, diversion: int) -> Iterator[int]:
     """A private copy of a standard descriptor, whose number leads to `diversion` until the block is left."""
     private = os.dup(descriptor)
+    # The loop makes it non-blocking, and others may share it: a terminal is one file for a shell and its commands.
+    blocking = os.get_blocking(private)
     os.dup2(diversion, descriptor)
     os.close(diversion)
     try:
         yield private
     finally:
+        os.set_blocking(private, blocking)
         os.dup2(private, descriptor)
         os.close(private)
 

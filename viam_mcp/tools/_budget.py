@@ -12,7 +12,8 @@ from viam_mcp.tools._text import shorten
 Json = Any
 
 _LONG = 2_000  # characters of one text that stay when the whole does not fit
-_NAMED = 8  # of the members that were left out
+_NAMED = 4  # of the members that were left out
+_ROOM = 500  # bytes that are kept free for what the warnings say
 
 
 def fit(value: dict[str, Json], budget: int) -> tuple[dict[str, Json], list[str]]:
@@ -27,9 +28,9 @@ def fit(value: dict[str, Json], budget: int) -> tuple[dict[str, Json], list[str]
     if (short := _shortened(value)) != value:
         warnings.append(f"Texts of over {_LONG:,} characters were shortened to fit.")
     left_out: dict[str, int] = {}
-    cut = _cut(short, budget, "", left_out)
+    cut = _cut(short, budget - _ROOM, "", left_out)
     if left_out:
-        named = ", ".join(f"{quoted(path)} ({size:,} bytes)" for path, size in [*left_out.items()][:_NAMED])
+        named = ", ".join(f"{quoted(path, 60)} ({size:,} bytes)" for path, size in [*left_out.items()][:_NAMED])
         more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
         warnings.append(f"Left out, because they are more than fits into a result: {named}{more}.")
     return cut, warnings

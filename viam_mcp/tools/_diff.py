@@ -24,7 +24,9 @@ Json = Any
 
 _EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
 _LONGEST_LINE = 160
-_MOST_COMPARED = 20_000  # lines of both together; difflib takes a second for so many
+_MOST_SECTIONS = 10
+_MOST_COMPARED = 20_000  # lines of both together
+_LABEL = REDACTED.removesuffix("]")
 _CREDENTIAL = re.compile(r'[-+] *"((?:[^"\\]|\\.)*)": .*?(\[redacted \d+\])')
 
 
@@ -57,19 +59,15 @@ def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> l
     """
     if new is None:
         return ["Configuration: not touched."]
-    labels: dict[str, str] = {}
-
-    def label(secret: object) -> str:
-        return labels.setdefault(repr(secret), f"[redacted {len(labels) + 1}]")
-
-    before, after = (_lines(redacted(_canonical(config), label)) for config in (old, new))
-    if before == after:
+    changed = sorted(_texts(old).items() ^ _texts(new).items())
+    if not changed:
         return ["Configuration: stays the same."]
-    sections = sorted(key for key in {*old, *new} if _canonical(old.get(key)) != _canonical(new.get(key)))
-    where = ", ".join(visible(json.dumps(shorten(key, 40), ensure_ascii=False)) for key in sections[:10])
+    sections = dict.fromkeys(visible(json.dumps(shorten(key, 40), ensure_ascii=False)) for key, _ in changed)
+    where = ", ".join(list(sections)[:_MOST_SECTIONS])
+    before, after = _labelled(old, new)
     if len(before) + len(after) > _MOST_COMPARED:
         size = f"{count(len(before), 'line')} → {count(len(after), 'line')}"
-        return [f"Configuration: replaced, {size}, too long to compare line by line, in {where}.", *_lost(new)]
+        return [f"Configuration: replaced, {size}, too many to compare line by line, in {where}.", *_lost(new)]
     diff = list(difflib.unified_diff(before, after, lineterm=""))[2:]
     taken, added = (sum(line.startswith(sign) for line in diff) for sign in "-+")
     return [
@@ -80,10 +78,19 @@ def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> l
     ]
 
 
+def _labelled(*configs: Mapping[str, Json]) -> list[list[str]]:
+    """The configurations as lines, a credential under the same number in all of them."""
+    labels: dict[str, str] = {}
+
+    def label(secret: object) -> str:
+        return labels.setdefault(repr(secret), f"{_LABEL} {len(labels) + 1}]")
+
+    return [_lines(redacted(_canonical(config), label)) for config in configs]
+
+
 def _lost(new: Mapping[str, Json]) -> list[str]:
-    # What a reader of redacted configurations sends back unless somebody stops it.
-    # Ours with a number as well.
-    lost = json.dumps(new).count(REDACTED.rstrip("]"))
+    # What a reader of redacted configurations sends back unless somebody stops it; our own labels as well.
+    lost = json.dumps(new).count(_LABEL)
     warning = f"WARNING: the new configuration says {REDACTED} in {count(lost, 'place')}: credentials would be lost."
     return [warning] if lost else []
 
@@ -105,12 +112,17 @@ def _becomes(labels: Mapping[str, set[str]]) -> str:
 
 
 def _lines(config: Json) -> list[str]:
-    return visible(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)).split("\n")
+    return visible(json.dumps(config, indent=2, ensure_ascii=False)).split("\n")
+
+
+def _texts(config: Mapping[str, Json]) -> dict[str, str]:
+    """Each section of a configuration as text, which unlike values tells true from 1."""
+    return {key: json.dumps(value) for key, value in _canonical(config).items()}
 
 
 def _canonical(value: Json) -> Json:
-    """The same value with one way to write each number."""
-    return json.loads(json.dumps(value), parse_float=_number)
+    """The same value with one way to write each number, and keys in one order."""
+    return json.loads(json.dumps(value, sort_keys=True), parse_float=_number)
 
 
 def _number(text: str) -> float:

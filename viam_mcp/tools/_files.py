@@ -7,16 +7,18 @@ one before, refusing links. Files are written whole or not at all, readable by t
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import secrets
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
 from viam_mcp.tools._base import ToolError
+from viam_mcp.tools._names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,25 +53,17 @@ class Files:
             ToolError: The path leaves the folder or passes a link, or the file exists.
         """
         with self._parent(path, create=True) as (folder, name):
-            temporary = f".{name[:100]}.{secrets.token_hex(8)}.tmp"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if overwrite:
-                    os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-                else:
-                    # A link is made only where nothing is, which a rename would not check.
-                    os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-                    os.unlink(temporary, dir_fd=folder)
+                with _draft(folder, data) as draft:
+                    if overwrite:
+                        os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+                    else:
+                        # A link is made only where nothing is, which a rename would not check.
+                        os.link(draft, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
             except FileExistsError:
-                os.unlink(temporary, dir_fd=folder)
-                raise ToolError(f"{path} exists. Give another name, or overwrite=true to replace it.") from None
+                raise ToolError(f"{quoted(path)} exists. Give another name, or overwrite=true to replace it.") from None
             except OSError as error:
-                os.unlink(temporary, dir_fd=folder)
-                raise ToolError(f"{path} cannot be written: {error.strerror}.") from None
+                raise ToolError(f"{quoted(path)} cannot be written: {error.strerror}.") from None
 
     @contextmanager
     def open(self, path: str) -> Iterator[tuple[IO[bytes], int]]:
@@ -87,7 +81,7 @@ class Files:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not os.path.isfile(descriptor):  # noqa: PTH113 - pathlib has no descriptors
-                raise ToolError(f"{path} is not a regular file.")
+                raise ToolError(f"{quoted(path)} is not a regular file.")
             yield file, status.st_size
 
     @contextmanager
@@ -95,7 +89,7 @@ class Files:
         """The folder that holds `path`, as an open descriptor, and the last step's name."""
         steps = PurePosixPath(path).parts
         if "\0" in path or not steps or path.startswith("/") or ".." in steps or path.endswith("/"):
-            raise ToolError(f"{path!r} is not a path below the files folder: give a relative one without '..'.")
+            raise ToolError(f"{quoted(path)} is not a path below the files folder: give a relative one without '..'.")
         with ExitStack() as stack:
             folder = _open_folder(stack, self.root, None)
             for step in steps[:-1]:
@@ -114,6 +108,22 @@ def _open_folder(stack: ExitStack, name: str | Path, within: int | None) -> int:
     return descriptor
 
 
+@contextmanager
+def _draft(folder: int, data: bytes) -> Iterator[str]:
+    """A file that holds `data`, safely on the disk, under a name that is gone when the block is left."""
+    name = f".{secrets.token_hex(8)}.tmp"
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+
+
 def _make_folder(name: str, within: int) -> None:
     try:
         os.mkdir(name, 0o700, dir_fd=within)
@@ -123,8 +133,8 @@ def _make_folder(name: str, within: int) -> None:
 
 def _refused(path: str, error: OSError) -> ToolError:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return ToolError(f"{path} passes through a link or something that is not a folder, which is not followed.")
-    return ToolError(f"{path} cannot be opened: {error.strerror}.")
+        return ToolError(f"{quoted(path)} passes through a link or what is not a folder, which is not followed.")
+    return ToolError(f"{quoted(path)} cannot be opened: {error.strerror}.")
 
 
 def _files(environment: Environment) -> Files:
@@ -136,14 +146,14 @@ def _files(environment: Environment) -> Files:
     return environment.files
 
 
-def save(environment: Environment, path: str, data: bytes, *, overwrite: bool) -> None:
+async def save(environment: Environment, path: str, data: bytes, *, overwrite: bool) -> None:
     """Write a file into the files folder, and tell the caller so.
 
     Raises:
         ToolError: There is no files folder, or the file cannot be written.
     """
-    _files(environment).write(path, data, overwrite=overwrite)
-    environment.notes.append(f"Written to {path}: {len(data):,} bytes.")
+    await asyncio.to_thread(_files(environment).write, path, data, overwrite=overwrite)
+    environment.notes.append(f"Written to {quoted(path)}: {len(data):,} bytes.")
 
 
 @contextmanager

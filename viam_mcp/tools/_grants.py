@@ -50,7 +50,12 @@ class Grant(NamedTuple):
 async def held_by(app: AppClient, org_id: str, identity_id: str) -> list[Grant]:
     """What a user or an API key holds in an organization."""
     held = await app.list_authorizations(org_id)
-    return [Grant.held(message) for message in held if message.identity_id == identity_id]
+    return sorted(Grant.held(message) for message in held if message.identity_id == identity_id)
+
+
+def warned(app: AppClient, identity_id: str) -> list[str]:
+    """The line that says so if a call is about the very key that it would be made with."""
+    return ["THIS SERVER ITSELF signs in with this key."] if identity_id == app.api_key_id else []
 
 
 async def in_words(app: AppClient, grants: Iterable[Grant]) -> list[str]:

@@ -8,44 +8,55 @@ nothing secret.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from viam_mcp.tools._base import ListTool, ToolError
 from viam_mcp.tools._budget import fit
+from viam_mcp.tools._encode import schema_of
+from viam_mcp.tools._names import quoted
 from viam_mcp.tools._output import Many, encode_item
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from viam_mcp.app import AppClient
 
 Json = Any
 
 _PAGE = 250  # what is asked of the service at once where the caller names no limit
 _LARGEST_PAGE = 1000
+_ROOM = 600  # bytes of a result that are kept free for next_cursor and the warning that it was cut
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where the next item is."""
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
 
+
+class Cursor(NamedTuple):
+    """Where the next item is, in the list that `query` asks for."""
+
+    query: str
     token: str = ""
-    skip: int = 0
-    given: int = 0
+    skip: _Count = 0
+    given: _Count = 0
 
 
-async def collect(tool: ListTool, app: AppClient, *, reveal: bool, budget: int) -> dict[str, Json]:
+_CURSOR = TypeAdapter(Cursor, config=ConfigDict(strict=True, defer_build=True))
+
+
+async def collect(
+    tool: ListTool, app: AppClient, *, reveal: bool, budget: int, visible: Callable[[Any], bool] | None = None
+) -> dict[str, Json]:
     """The part of the list that the arguments ask for, as the tool's whole result.
 
     Args:
         tool: The call.
         app: The fleet.
         reveal: Give credentials as they are.
-        budget: How many bytes of compact JSON the items may take together.
+        budget: How many bytes of compact JSON the result may take.
 
     Raises:
         ToolError: The cursor or a name in `fields` is not one.
@@ -54,20 +65,17 @@ async def collect(tool: ListTool, app: AppClient, *, reveal: bool, budget: int) 
     if not isinstance(returns, Many):
         raise TypeError(f"{tool.spec.name} is a list and does not return one")
     keep = _projection(tool, returns)
-    here = _decode(tool) if tool.cursor else Position()
+    here = _decode(tool)
     total = tool.total()
-    wanted = min(
-        limit
-        for limit in (tool.limit, None if total is None else total - here.given, _LARGEST_PAGE)
-        if limit is not None
-    )
+    left = None if total is None else max(total - here.given, 0)
+    wanted = min(limit for limit in (tool.limit, left, _LARGEST_PAGE) if limit is not None)
     asked = wanted if tool.limit or total is not None else _PAGE
     page = await tool.page(app, here.token, min(here.skip + asked, _LARGEST_PAGE))
 
     result: dict[str, Json] = {name: [] for name in returns.lists}
     warnings: list[str] = []
-    taken = size = 0
-    rest = _labelled(page, returns)[here.skip :]
+    taken, size = 0, len(to_json(result)) + _ROOM
+    rest = [pair for pair in _labelled(page, returns) if visible is None or visible(pair[1])][here.skip :]
     for name, item in rest[:wanted]:
         encoded = encode_item(item, reveal=reveal)
         if keep is not None:
@@ -79,7 +87,7 @@ async def collect(tool: ListTool, app: AppClient, *, reveal: bool, budget: int) 
                     f"The result was cut at {budget:,} bytes: go on with next_cursor, or ask for fewer fields."
                 )
                 break
-            encoded, said = fit(encoded, budget)
+            encoded, said = fit(encoded, budget - size)
             warnings += said
             length = len(to_json(encoded)) + 1
         result[name].append(encoded)
@@ -87,12 +95,12 @@ async def collect(tool: ListTool, app: AppClient, *, reveal: bool, budget: int) 
 
     given = here.given + taken
     if taken < len(rest):
-        following = Position(here.token, here.skip + taken, given)
+        following = here._replace(skip=here.skip + taken, given=given)
     else:
-        following = Position(page.next_page_token, 0, given)
+        following = here._replace(token=page.next_page_token, skip=0, given=given)
     more = (taken < len(rest) or bool(page.next_page_token)) and (total is None or given < total)
     if more:
-        result["next_cursor"] = _encode(tool, following)
+        result["next_cursor"] = _encode(following)
     if warnings:
         result["warnings"] = warnings
     return result
@@ -109,12 +117,10 @@ def _labelled(page: Any, returns: Many) -> list[tuple[str, Any]]:
 def _projection(tool: ListTool, returns: Many) -> frozenset[str] | None:
     if tool.fields is None:
         return None
-    known = {field.name for kind in returns.lists.values() for field in kind.DESCRIPTOR.fields}
-    unknown = sorted(set(tool.fields) - known)
-    if unknown:
-        raise ToolError(
-            f"fields: {', '.join(unknown)} is not a field of an item. There are: {', '.join(sorted(known))}."
-        )
+    known = {name for kind in returns.lists.values() for name in schema_of(kind)["properties"]}
+    for name in tool.fields:
+        if name not in known:
+            raise ToolError(f"fields: {quoted(name)} is no field of an item. There are: {', '.join(sorted(known))}.")
     return frozenset(tool.fields)
 
 
@@ -124,21 +130,21 @@ def _query(tool: ListTool) -> str:
     return hashlib.sha256(f"{tool.spec.name} {arguments}".encode()).hexdigest()[:12]
 
 
-def _encode(tool: ListTool, position: Position) -> str:
-    text = json.dumps([_query(tool), position.token, position.skip, position.given], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def _encode(cursor: Cursor) -> str:
+    return base64.urlsafe_b64encode(to_json(cursor)).decode().rstrip("=")
 
 
-def _decode(tool: ListTool) -> Position:
-    cursor = tool.cursor or ""
+def _decode(tool: ListTool) -> Cursor:
+    query = _query(tool)
+    if not tool.cursor:
+        return Cursor(query)
     try:
-        query, token, skip, given = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        position = Position(str(token), int(skip), int(given))
-    except (ValueError, TypeError, binascii.Error):
+        cursor = _CURSOR.validate_json(base64.urlsafe_b64decode(tool.cursor + "=" * (-len(tool.cursor) % 4)))
+    except ValueError:
         raise ToolError("cursor: this is not one. Give next_cursor of the answer before, or leave it out.") from None
-    if query != _query(tool) or position.skip < 0 or position.given < 0:
+    if cursor.query != query:
         raise ToolError(
             f"cursor: it belongs to another query. Repeat the {tool.spec.name} call that gave it, with the same "
             "arguments, or leave the cursor out to start over."
         )
-    return position
+    return cursor

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 40
 MOST_CHARACTERS = 4_000
-_LONGEST_LINE = 500
+_LONGEST_LINE = 1_000
 _LAST_LINE = 100  # characters that the line which counts the others takes
 _MOST_NAMES = 10
 _LONGEST_VALUE = 200
@@ -69,12 +69,13 @@ def count(number: int, what: str) -> str:
 
 def listing(names: Sequence[str]) -> str:
     """The names, quoted, as far as a line holds them."""
-    shown = ", ".join(quoted(name, 60) for name in names[:_MOST_NAMES])
+    shown = ", ".join(quoted(name, 40) for name in names[:_MOST_NAMES])
     return f"{shown} and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else shown
 
 
-def counted(what: str, names: Sequence[str]) -> str:
-    """Such as `2 machines: 'rover-1', 'rover-2'.`"""
+def counted(what: str, names: Iterable[str]) -> str:
+    """Such as `2 machines: 'rover-1', 'rover-2'.`, in an order that does not depend on the service's."""
+    names = sorted(names)
     return f"{count(len(names), what)}: {listing(names)}." if names else f"No {what}s."
 
 
@@ -128,6 +129,12 @@ def deleted_secret(secret_id: str, secrets: Sequence[wire.SharedSecret]) -> list
     return [f"It was created on {day(found.created_on)}; {left} would be left.", LOCKED_OUT]
 
 
+def stale(known: datetime | None, saved: datetime | None) -> list[str]:
+    """The line that says so if a configuration was saved after the state that an edit of it is based on."""
+    late = known is not None and saved is not None and known < saved
+    return ["It was saved since the state that this change is based on: the service refuses."] if late else []
+
+
 def earlier(known: datetime | None, saved: datetime | None) -> datetime | None:
     """The `last_known_update` for a call, from what the caller gave and when the target was really last saved.
 
@@ -139,7 +146,8 @@ def earlier(known: datetime | None, saved: datetime | None) -> datetime | None:
 
 def owner_of(location: wire.Location) -> str:
     """The id of the organization that a location belongs to; others may share it."""
-    return next((item.organization_id for item in location.organizations if item.primary), "")
+    primary = (item.organization_id for item in location.organizations if item.primary)
+    return location.primary_org_identity.id or next(primary, "")
 
 
 def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:

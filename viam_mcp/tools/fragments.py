@@ -22,6 +22,7 @@ from viam_mcp.tools._previews import (
     earlier,
     online_state,
     preview,
+    stale,
     visibility_change,
 )
 from viam_mcp.tools._types import Config, FragmentId, Name, OrganizationId, Time, Visibility
@@ -102,6 +103,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
         if visibility is None and self.public is not None:
             visibility = "public" if self.public else "private"
         lines = [
+            *stale(self.last_known_update, fragment.last_updated),
             *change("Name", fragment.name, self.name),
             *visibility_change(fragment.visibility.value, visibility),
             *users,
@@ -175,11 +177,11 @@ async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[s
         any(used.id in reached for used in part.fragments) for machine in machines for part in machine.part_summaries
     )
     online = sum(any(online_state(part) == "online" for part in machine.part_summaries) for machine in machines)
-    lines = [f"Used on {count(parts, 'part')} of {counted('machine', [machine.machine_name for machine in machines])}"]
+    lines = [f"Used on {count(parts, 'part')} of {counted('machine', (machine.machine_name for machine in machines))}"]
     if len(machines) == _MOST_MACHINES:
         lines = [f"Used on at least {count(parts, 'part')} of at least {count(len(machines), 'machine')}."]
     if including:
-        lines.append(f"Part of {counted('other fragment', [outer.name for outer in including])}")
+        lines.append(f"Part of {counted('other fragment', (outer.name for outer in including))}")
     usage = details.fragment_usage
     now = [f"Of the {count(len(machines), 'machine')}, {online:,} are online."] if machines else []
     if usage.organizations:

@@ -10,7 +10,7 @@ from pydantic import Field
 from viam_mcp.app import PermissionDenied
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._grants import Grant, in_words
+from viam_mcp.tools._grants import Grant, in_words, warned
 from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import KeyAuthorization
 from viam_mcp.tools._output import Done, Many, Values
@@ -63,11 +63,10 @@ class _OneKey(Tool):
         what, entry = await _found(app, self.id)
         lines = list(consequences)
         if entry is not None:
-            granted = await in_words(app, map(Grant.held, entry.authorizations))
+            granted = await in_words(app, sorted(map(Grant.held, entry.authorizations)))
             created = f"It was created on {day(entry.api_key.created_on)}."
             lines = [created, *(f"It may act as {text}." for text in granted), *lines]
-        if self.id == app.api_key_id:
-            lines.insert(0, f"THIS SERVER ITSELF signs in with this key: {own}.")
+        lines = [f"{itself} {own}" for itself in warned(app, self.id)] + lines
         return preview(self, what, lines, subject=entry.api_key.name if entry else None)
 
 
@@ -75,7 +74,7 @@ class DeleteKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Done
     """Delete an API key. Whatever uses it is locked out at once. To replace its value only, use rotate_key."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        return await self._preview(app, f"{LOCKED_OUT} {GONE_FOR_GOOD}", own="after this it can do nothing more")
+        return await self._preview(app, f"{LOCKED_OUT} {GONE_FOR_GOOD}", own="After this it can do nothing more.")
 
     async def run(self, app: AppClient) -> None:
         await app.delete_key(self.id)
@@ -89,7 +88,7 @@ class CreateKeyFromExistingKeyAuthorizations(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         consequence = "A second key with a value of its own may then do the same. The present one keeps working."
-        return await self._preview(app, consequence, own="the second key may do all that this server may")
+        return await self._preview(app, consequence, own="The second one may do the same.")
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.create_key_from_existing_key_authorizations(self.id)
@@ -113,7 +112,7 @@ class RotateKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secr
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         consequence = "The old value stops working at once: whatever still signs in with it is locked out."
-        return await self._preview(app, consequence, own="it has to be started again with the new value")
+        return await self._preview(app, consequence, own="It has to be started again with the new value.")
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.rotate_key(self.id)

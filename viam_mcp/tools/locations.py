@@ -99,13 +99,15 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         location, machines = await asyncio.gather(app.get_location(self.location_id), app.list_robots(self.location_id))
         org_id = owner_of(location)
-        everything, org = await asyncio.gather(app.list_locations(org_id), organization_name(app, org_id))
+        everything, org = await asyncio.gather(
+            app.list_locations(org_id), resource_name_if_readable(app, "organization", org_id)
+        )
         below = _below(location.id, everything)
         nested = sum(item.robot_count for item in below)
         lines = [
             f"It belongs to {org}.",
-            counted("machine", [machine.name for machine in machines]),
-            counted("nested location", [item.name for item in below]),
+            counted("machine", (machine.name for machine in machines)),
+            counted("nested location", (item.name for item in below)),
             *([f"In the nested locations: {count(nested, 'machine')}."] if below else []),
             *(["While it holds machines or locations, the service refuses this."] if machines or below else []),
             GONE_FOR_GOOD,

@@ -52,7 +52,7 @@ class GetRobotPartLogs(ListTool, toolset="logs", returns=Many(entries=WireLogEnt
             self.robot_part_id, num_log_entries=self.num_log_entries, **self._selection()
         )
         lines = b"".join(to_json(encode(entry.proto)) + b"\n" for entry in entries)
-        save(environment, self.dest, lines, overwrite=self.overwrite)
+        await save(environment, self.dest, lines, overwrite=self.overwrite)
 
     async def page(self, app: AppClient, token: str, limit: int) -> Page[LogEntry]:
         return await app.robot_part_logs_page(self.robot_part_id, limit=limit, page_token=token, **self._selection())

@@ -100,7 +100,7 @@ class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=D
         robot, parts = await asyncio.gather(app.get_robot(self.robot_id), app.get_robot_parts(self.robot_id))
         lines = [
             f"It is in {await location_name(app, robot.location)}.",
-            counted("part", [part.name for part in parts]),
+            counted("part", (part.name for part in parts)),
             f"Their configurations, history, logs and secrets go with it. {GONE_FOR_GOOD}",
         ]
         what = named("machine", robot.name, robot.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._encode import encode
 from viam_mcp.tools._grants import Grant, held_by, in_words
 from viam_mcp.tools._names import invite_name, member_name, named, organization_name, quoted
 from viam_mcp.tools._nested import Authorization, FragmentImport
@@ -26,11 +28,10 @@ from viam_mcp.tools._previews import (
     owner_of,
     preview,
 )
+from viam_mcp.tools._text import shorten
 from viam_mcp.tools._types import Email, LocationId, Name, OrganizationId, Text, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
 
@@ -141,19 +142,24 @@ class UpdateOrganization(
     @staticmethod
     async def _fragments(app: AppClient, org: wire.Organization, wanted: list[FragmentImport]) -> list[str]:
         names = {fragment.id: fragment.name for fragment in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
+        present, future = org.default_fragments.fragments, [item.message() for item in wanted]
 
-        def said(imports: Iterable[wire.FragmentImport]) -> list[str]:
-            return [
-                f"{named('fragment', names.get(item.fragment_id, ''), item.fragment_id)}, {item.version or 'latest'}"
-                for item in imports
+        def said(item: wire.FragmentImport) -> str:
+            settings = encode(item)
+            fragment_id = settings.pop("fragment_id", "")
+            details = [
+                f"{key} {shorten(json.dumps(value, sort_keys=True), 200)}" for key, value in sorted(settings.items())
             ]
+            return ", ".join([named("fragment", names.get(fragment_id, ""), fragment_id), *details])
 
-        old = said(org.default_fragments.fragments)
-        new = said(item.message() for item in wanted)
-        return [
+        old, new = [said(item) for item in present], [said(item) for item in future]
+        lines = [
             *(f"New machines start without {text}." for text in old if text not in new),
             *(f"New machines start with {text}." for text in new if text not in old),
         ]
+        if not lines and list(present) != future:
+            lines = ["The order of the default fragments changes, or a credential among their variables."]
+        return lines
 
     async def run(self, app: AppClient) -> wire.Organization:
         fragments = None if self.default_fragments is None else [item.message() for item in self.default_fragments]
@@ -182,13 +188,14 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
         locations = [location for location in visible if owner_of(location) == self.org_id]
         machines = sum(location.robot_count for location in locations)
         own_fragments = [fragment for fragment in fragments if fragment.organization_owner == self.org_id]
+        own_items = [item for item in items if item.organization_id == self.org_id]
+        people = f"{count(len(members), 'member')}, {count(len(invites), 'pending invite')}"
         lines = [
             f"It has {count(len(locations), 'location')} with {count(machines, 'machine')}.",
-            f"It has {count(len(own_fragments), 'fragment')} and {count(len(items), 'registry item')}.",
-            f"{count(len(members), 'member')}, {count(len(invites), 'pending invite')} and "
-            + f"{count(len(keys), 'API key')} lose it.",
+            f"It has {count(len(own_fragments), 'fragment')} and {count(len(own_items), 'registry item')}.",
+            f"It has {people} and {count(len(keys), 'API key')}.",
             f"Public namespace: {exact(org.public_namespace)}.",
-            counted("location", [location.name for location in locations]),
+            counted("location", (location.name for location in locations)),
             *(["While it has locations, the service refuses this."] if locations else []),
             GONE_FOR_GOOD,
         ]
@@ -269,7 +276,7 @@ class UpdateOrganizationInviteAuthorizations(
         what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
         if invite is None:
             return preview(self, what, [_NO_INVITE], subject=self.email)
-        held = list(map(Grant.held, invite.authorizations))
+        held = sorted(map(Grant.held, invite.authorizations))
         add, remove = (
             [Grant.asked(item) for item in items or ()]
             for items in (self.add_authorizations, self.remove_authorizations)
@@ -343,7 +350,7 @@ class DeleteOrganizationInvite(
         what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
         if invite is None:
             return preview(self, what, [_NO_INVITE], subject=self.email)
-        allowed = await in_words(app, map(Grant.held, invite.authorizations))
+        allowed = await in_words(app, sorted(map(Grant.held, invite.authorizations)))
         lines = [f"It is pending since {day(invite.created_on)}.", *(f"It would allow: {text}." for text in allowed)]
         return preview(self, what, lines, subject=self.email)
 

@@ -24,6 +24,7 @@ from viam_mcp.tools._previews import (
     exact,
     online_state,
     preview,
+    stale,
 )
 from viam_mcp.tools._types import Config, MachineId, Name, PartId, SecretId, Time
 
@@ -64,7 +65,7 @@ class GetRobotPart(Tool, toolset="parts", reveals_secret=True, returns=One("part
         if self.dest is not None:
             config = encode(part.proto).get("robot_config", {})
             text = json.dumps(config, indent=self.indent, ensure_ascii=False)
-            save(environment, self.dest, f"{text}\n".encode(), overwrite=self.overwrite)
+            await save(environment, self.dest, f"{text}\n".encode(), overwrite=self.overwrite)
         return part
 
 
@@ -117,7 +118,11 @@ class UpdateRobotPart(
         return preview(
             self,
             what,
-            [*change("Name", part.name, self.name), *config_changes(part.robot_config or {}, new)],
+            [
+                *stale(self.last_known_update, part.last_updated),
+                *change("Name", part.name, self.name),
+                *config_changes(part.robot_config or {}, new),
+            ],
             subject=part.name,
             now=(f"It is {online_state(part.proto)}.",),
             last_known_update=earlier(self.last_known_update, part.last_updated),

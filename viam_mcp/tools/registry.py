@@ -17,8 +17,9 @@ from viam_mcp.tools._previews import (
     GONE_FOR_GOOD,
     UNCHANGED,
     change,
-    counted,
+    count,
     exact,
+    listing,
     preview,
     usage,
     visibility_change,
@@ -132,7 +133,7 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
         lines = [
             f"Description: {exact(item.description)}.",
             f"Visibility: {visibility_name(item.visibility)}.",
-            counted("version", versions[::-1]),
+            f"{count(len(versions), 'version')}: {listing(versions[::-1])}." if versions else "No versions.",
             f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
         ]
         what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)

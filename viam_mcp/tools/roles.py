@@ -9,7 +9,7 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._grants import Grant, held_by, in_words
+from viam_mcp.tools._grants import Grant, held_by, in_words, warned
 from viam_mcp.tools._names import identity_name, organization_name, resource, resource_name
 from viam_mcp.tools._nested import AuthorizedPermissions
 from viam_mcp.tools._output import Done, Many
@@ -53,9 +53,11 @@ class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         what, name, held = await self._facts(app)
         wanted = Grant.asked(self)
-        lines = [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
+        lines = warned(app, self.identity_id)
         if wanted in held:
-            lines = ["They have this role already."]
+            lines.append("They have this role already.")
+        else:
+            lines += [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
         others = [grant for grant in held if grant != wanted]
         lines += [f"Has already: {text}." for text in await in_words(app, others)]
         return preview(self, what, lines, subject=name)
@@ -71,10 +73,11 @@ class RemoveRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=D
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         what, name, held = await self._facts(app)
         lost = Grant.asked(self)
+        lines = warned(app, self.identity_id)
         if lost in held:
-            lines = [f"Loses: {text}, and of all below it." for text in await in_words(app, [lost])]
+            lines += [f"Loses: {text}, and of all below it." for text in await in_words(app, [lost])]
         else:
-            lines = ["They do not have this role."]
+            lines.append("They do not have this role.")
         kept = [grant for grant in held if grant != lost]
         lines += [f"Keeps: {text}." for text in await in_words(app, kept)] or ["Nothing else is left to them."]
         return preview(self, what, lines, subject=name)
@@ -120,6 +123,8 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done(
             resource(app, self.new_resource_type, self.new_resource_id),
         )
         lines = [
+            *(f"{loser}: {line}" for line in warned(app, self.old_identity_id)),
+            *(f"{gainer}: {line}" for line in warned(app, self.new_identity_id) if loser != gainer),
             f"Loses: {loser}: {lost}." if old in loser_holds else f"{loser} is not {lost}: nothing to take away.",
             f"Has it already: {gainer}: {gained}." if new in gainer_holds else f"Gains: {gainer}: {gained}.",
         ]

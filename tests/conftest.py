@@ -1,0 +1,58 @@
+"""What tests of several folders share: the demo fleet, and tools called through a real MCP client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from tests.fleet import Fleet, connected_to
+from viam_mcp.sandbox import Sandbox, open_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tests.fleet import ToolCaller
+    from viam_mcp.sandbox.store import Store
+
+Mode = Literal["legacy", "auto"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def demo_fleet() -> Iterator[Store]:
+    """The demo fleet, made once; tests get copies."""
+    store = open_fleet()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
+    async with Sandbox.start(demo_fleet.copy()) as running:
+        yield running
+
+
+@pytest.fixture(params=["legacy", "auto"])
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Which of the protocol's two eras the MCP client speaks: 2025-11-25 or 2026-07-28."""
+    chosen: Mode = request.param
+    return chosen
+
+
+@pytest.fixture
+async def fleet(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """The demo fleet behind an MCP server that allows every tool, in both eras of the protocol."""
+    async with connected_to(sandbox, mode=mode, folder=tmp_path) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def call_tool(fleet: Fleet) -> ToolCaller:
+    """`await call_tool(name, **arguments)`: the result, validated against the tool's output schema."""
+    return fleet.call

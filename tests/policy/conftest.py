@@ -1,0 +1,106 @@
+"""A gate in front of the demo fleet, under the policy that a test says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from viam_mcp.app import connect
+from viam_mcp.policy import LOCAL, Admission, Answer, Audit, Gate, Question, Reply, Way, entries, parse
+from viam_mcp.policy import Policy as PolicyOf
+from viam_mcp.tools import TOOLS, Environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.policy import Caller
+    from viam_mcp.sandbox import Sandbox
+    from viam_mcp.tools import Tool
+
+
+@pytest.fixture
+async def app(sandbox: Sandbox) -> AsyncIterator[AppClient]:
+    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as client:
+        yield client
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Desk:
+    """A gate with what a test needs to go through it.
+
+    Attributes:
+        gate: The gate.
+        sandbox: The fleet behind it.
+        folder: Its state folder.
+        clock: Its clock.
+        questions: What it asked, in order.
+    """
+
+    gate: Gate
+    sandbox: Sandbox
+    folder: Path
+    clock: Clock
+    questions: list[Question] = field(default_factory=list)
+
+    def id(self, table: str, name: str) -> str:
+        """The id of a row by its name."""
+        return str(self.sandbox.store.value(f"SELECT id FROM {table} WHERE name = ?", name))
+
+    def tool(self, name: str, /, **arguments: Any) -> Tool:
+        """A call."""
+        return TOOLS[name].model_validate(arguments)
+
+    async def ask(self, tool: Tool, way: Way = Way.PERSON, caller: Caller = LOCAL) -> Question:
+        """The question that a call leads to."""
+        question = await self.gate.admit(tool, caller, Environment(), way)
+        assert isinstance(question, Question)
+        self.questions.append(question)
+        return question
+
+    async def answer(
+        self, tool: Tool, token: str, way: Way = Way.PERSON, caller: Caller = LOCAL, **answer: Any
+    ) -> Admission | Question:
+        """What comes of answering; a yes unless something else is said."""
+        given = Answer(token, **{"reply": Reply.ACCEPTED, "agreed": True, **answer})
+        return await self.gate.admit(tool, caller, Environment(), way, given)
+
+    def outcomes(self) -> list[str]:
+        """What the audit says happened, in order."""
+        path = self.folder / "audit.jsonl"
+        return [entry["outcome"] for entry in entries(path)] if path.exists() else []
+
+
+OpenDesk = "Callable[..., Desk]"
+
+
+@pytest.fixture
+def open_desk(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Callable[..., Desk]:
+    """`open_desk(policy_text, **options_of_Gate)`."""
+    clock = Clock()
+
+    def make(text: str = "", **options: Any) -> Desk:
+        policy = parse(text, "policy.toml") if text else PolicyOf()
+        options = {"audit": Audit(tmp_path / "audit.jsonl"), "state": tmp_path / "state", "clock": clock, **options}
+        return Desk(Gate(policy, app, **options), sandbox, tmp_path, clock)
+
+    return make
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Desk]) -> Desk:
+    """A gate under the default policy."""
+    return open_desk()

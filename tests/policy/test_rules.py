@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from viam_mcp.policy import Action, Decision, Policy, Rule, Secrets, parse
+from viam_mcp.tools import TOOLS, Effect
+
+# Reads change nothing. "credential" marks tools whose answer can hold one.
+EFFECTS = """
+organizations
+  get_user_id_by_email                        read
+  create_organization                         write
+  list_organizations                          read
+  get_organizations_with_access_to_location   read
+  list_organizations_by_user                  read
+  get_organization                            read
+  get_organization_namespace_availability     read
+  update_organization                         destructive
+  delete_organization                         destructive
+  list_organization_members                   read
+  create_organization_invite                  destructive
+  update_organization_invite_authorizations   destructive
+  delete_organization_member                  destructive
+  delete_organization_invite                  destructive
+  resend_organization_invite                  write
+locations
+  create_location                             write
+  get_location                                read
+  update_location                             destructive
+  delete_location                             destructive
+  list_locations                              read
+  share_location                              destructive
+  unshare_location                            destructive
+  location_auth                               read         credential
+  create_location_secret                      write        credential
+  delete_location_secret                      destructive
+machines
+  get_robot                                   read
+  get_rover_rental_robots                     read
+  list_robots                                 read
+  new_robot                                   write
+  update_robot                                destructive
+  delete_robot                                destructive
+  get_robot_api_keys                          read         credential
+parts
+  get_robot_parts                             read         credential
+  get_robot_part                              read         credential
+  get_robot_part_history                      read         credential
+  update_robot_part                           destructive  credential
+  new_robot_part                              write
+  delete_robot_part                           destructive
+  mark_part_as_main                           destructive
+  mark_part_for_restart                       destructive
+  create_robot_part_secret                    write        credential
+  delete_robot_part_secret                    destructive
+logs
+  get_robot_part_logs                         read
+  tail_robot_part_logs                        read
+fragments
+  list_fragments                              read
+  get_fragment                                read
+  create_fragment                             write
+  update_fragment                             destructive
+  delete_fragment                             destructive
+  get_fragment_history                        read
+roles
+  add_role                                    destructive
+  remove_role                                 destructive
+  change_role                                 destructive
+  list_authorizations                         read
+  check_permissions                           read
+registry
+  get_registry_item                           read
+  create_registry_item                        write
+  update_registry_item                        destructive
+  list_registry_items                         read
+  delete_registry_item                        destructive
+modules
+  create_module                               write
+  update_module                               destructive
+  upload_module_file                          destructive
+  get_module                                  read
+  list_modules                                read
+keys
+  create_key                                  destructive  credential
+  delete_key                                  destructive
+  create_key_from_existing_key_authorizations destructive  credential
+  list_keys                                   read         credential
+  rotate_key                                  destructive  credential
+"""
+
+
+def decide(policy: Policy | str, tool: str, /, **arguments: Any) -> Decision:
+    rules = parse(policy, "p.toml") if isinstance(policy, str) else policy
+    return rules.decide(TOOLS[tool].spec, arguments)
+
+
+def test_every_tool_has_the_effect_that_the_table_says() -> None:
+    toolset, expected = "", {}
+    for line in EFFECTS.strip().splitlines():
+        if not line.startswith(" "):
+            toolset = line
+            continue
+        name, effect, *credential = line.split()
+        expected[name] = (toolset, effect, credential == ["credential"])
+    actual = {
+        name: (tool.spec.toolset, str(tool.spec.effect), tool.spec.reveals_secret) for name, tool in TOOLS.items()
+    }
+    assert actual == expected
+    assert len(actual) == 70
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_by_default_what_destroys_or_gives_a_credential_is_confirmed_and_nothing_else(name: str) -> None:
+    spec = TOOLS[name].spec
+    decision = Policy().decide(spec, {})
+    gives = decision.secrets is not Secrets.REDACT
+    assert (decision.action is Action.CONFIRM) == (spec.effect is Effect.DESTRUCTIVE or gives)
+    assert decision.action is not Action.DENY
+    assert decision.rule is None
+
+
+def test_reading_with_credentials_redacted_is_not_confirmed_and_minting_goes_to_a_file() -> None:
+    assert decide(Policy(), "list_keys") == Decision(Action.ALLOW, Secrets.REDACT, "by default, read calls are allowed")
+    assert decide(Policy(), "create_location_secret").secrets is Secrets.FILE
+    assert decide(Policy(), "create_location_secret").action is Action.CONFIRM
+    assert decide(Policy(), "update_robot_part").secrets is Secrets.REDACT
+
+
+def test_revealing_is_confirmed_unless_a_rule_allows_the_tool() -> None:
+    reveal = '[secrets]\nread = "reveal"\n'
+    assert decide(reveal, "location_auth").action is Action.CONFIRM
+    allowed = reveal + '[[rules]]\naction = "allow"\ntools = ["location_auth"]\n'
+    assert decide(allowed, "location_auth") == Decision(
+        Action.ALLOW, Secrets.REVEAL, "the rule at p.toml:3 says allow", "p.toml:3"
+    )
+
+
+def test_deny_beats_confirm_beats_allow_whatever_the_order() -> None:
+    for order in (("allow", "confirm", "deny"), ("deny", "confirm", "allow"), ("confirm", "deny", "allow")):
+        rules = "".join(f'[[rules]]\naction = "{action}"\ntools = ["delete_robot"]\n' for action in order)
+        assert decide(rules, "delete_robot").action is Action.DENY
+    both = '[[rules]]\naction = "allow"\ntools = ["*"]\n[[rules]]\naction = "confirm"\ntools = ["new_*"]\n'
+    assert decide(both, "new_robot").action is Action.CONFIRM
+    assert decide(both, "delete_robot").action is Action.ALLOW
+
+
+def test_a_decision_names_the_first_rule_that_says_so_and_its_reason() -> None:
+    text = '[[rules]]\naction = "deny"\ntoolsets = ["keys"]\nreason = "ask the platform team"\n'
+    decision = decide(text * 2, "rotate_key")
+    assert decision.rule == "p.toml:1"
+    assert decision.why == "the rule at p.toml:1 says deny: ask the platform team"
+
+
+def test_a_rule_holds_where_all_its_conditions_do() -> None:
+    text = '[[rules]]\naction = "deny"\ntoolsets = ["machines"]\neffects = ["destructive"]\ntools = ["*_robot"]\n'
+    assert decide(text, "delete_robot").action is Action.DENY
+    assert decide(text, "new_robot").action is Action.ALLOW
+    assert decide(text, "delete_robot_part").action is Action.CONFIRM
+
+
+def test_defaults_make_a_white_list() -> None:
+    text = '[defaults]\nwrite = "deny"\ndestructive = "deny"\n[[rules]]\naction = "allow"\ntools = ["new_robot"]\n'
+    assert decide(text, "new_robot").action is Action.ALLOW
+    assert decide(text, "new_robot_part").action is Action.DENY
+    assert decide(text, "delete_robot").action is Action.DENY
+    assert decide(text, "get_robot").action is Action.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arguments", "matches"),
+    [
+        ('robot_id = "4a8f*"', {"robot_id": "4a8f0000"}, True),
+        ('robot_id = "4a8f*"', {"robot_id": "4A8F0000"}, True),
+        ('robot_id = ["x", "4a?f*"]', {"robot_id": "4a8f0000"}, True),
+        ('robot_id = "4a8f*"', {"robot_id": "5a8f0000"}, False),
+        ('robot_id = "*"', {}, False),
+        ('robot_id = "*"', {"robot_id": None}, False),
+    ],
+)
+def test_arguments_match_by_pattern(pattern: str, arguments: dict[str, Any], matches: bool) -> None:
+    text = f'[[rules]]\naction = "deny"\ntools = ["delete_robot"]\narguments = {{ {pattern} }}\n'
+    assert (decide(text, "delete_robot", **arguments).action is Action.DENY) == matches
+
+
+def test_a_deny_rule_matches_if_one_of_several_values_does_and_an_allow_rule_only_if_all_do() -> None:
+    operator, owner = ({"role": role, "resource_type": "robot", "resource_id": "x"} for role in ("operator", "owner"))
+    deny = '[[rules]]\naction = "deny"\ntools = ["create_key"]\narguments = { "authorizations.role" = "owner" }\n'
+    allow = '[[rules]]\naction = "allow"\ntools = ["create_key"]\narguments = { "authorizations.role" = "operator" }\n'
+    assert decide(deny, "create_key", authorizations=[operator, owner]).action is Action.DENY
+    assert decide(deny, "create_key", authorizations=[operator]).action is Action.CONFIRM
+    assert decide(allow, "create_key", authorizations=[operator]).action is Action.ALLOW
+    assert decide(allow, "create_key", authorizations=[operator, owner]).action is Action.CONFIRM
+    assert decide(allow, "create_key", authorizations=[]).action is Action.CONFIRM
+
+
+def test_an_allow_rule_matches_exactly_and_not_in_another_case() -> None:
+    text = '[[rules]]\naction = "allow"\ntools = ["update_robot"]\narguments = { name = "spare-*" }\n'
+    assert decide(text, "update_robot", name="spare-1").action is Action.ALLOW
+    assert decide(text, "update_robot", name="SPARE-1").action is Action.CONFIRM
+
+
+def test_a_rule_about_a_configuration_cannot_be_dodged_by_sending_it_as_text() -> None:
+    text = """
+[[rules]]
+action = "deny"
+tools = ["update_robot_part"]
+arguments = { "robot_config.modules.type" = "local" }
+"""
+    config = {"modules": [{"type": "registry"}, {"type": "local"}]}
+    assert decide(text, "update_robot_part", robot_config=config).action is Action.DENY
+    as_text = '{"modules": [{"type": "local"}]}'
+    assert decide(text, "update_robot_part", robot_config={}, robot_config_json=as_text).action is Action.DENY
+    assert decide(text, "update_robot_part", robot_config_json="{").action is Action.CONFIRM
+
+
+def test_of_several_ways_to_give_a_credential_the_most_careful_holds() -> None:
+    rules = [Rule(str(number), secrets=way, tools=("list_keys",)) for number, way in enumerate(Secrets)]
+    assert decide(Policy(rules), "list_keys").secrets is Secrets.REDACT
+    assert decide(Policy(rules[1:]), "list_keys").secrets is Secrets.FILE
+    assert decide(Policy(rules[2:]), "list_keys").secrets is Secrets.REVEAL
+
+
+def test_a_rule_about_credentials_alone_leaves_the_action() -> None:
+    decision = decide('[[rules]]\nsecrets = "redact"\ntools = ["*"]\n', "create_location_secret")
+    assert (decision.action, decision.secrets) == (Action.ALLOW, Secrets.REDACT)
+
+
+def test_a_typed_name_is_asked_where_any_rule_that_matches_says_so() -> None:
+    text = '[[rules]]\nconfirm = "type-name"\ntools = ["delete_*"]\n'
+    assert decide(text, "delete_robot").type_name
+    assert not decide(text, "update_robot").type_name

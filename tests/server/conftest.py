@@ -1,0 +1,58 @@
+"""A server over a running sandbox, offering what a test says under the policy that it says, and the official client."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from mcp import Client
+
+from viam_mcp.app import connect
+from viam_mcp.policy import Audit, Gate, Policy, parse
+from viam_mcp.server import Calls, build_server, choose
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from tests.conftest import Mode
+    from viam_mcp.app import AppClient
+    from viam_mcp.sandbox import Sandbox
+
+
+class Connected(Protocol):
+    """`async with connected(policy=..., exclude_tools=[...]) as client`."""
+
+    def __call__(
+        self, *, policy: str = ..., max_result_bytes: int = ..., **chosen: Any
+    ) -> AbstractAsyncContextManager[Client]: ...
+
+
+@pytest.fixture
+async def app(sandbox: Sandbox) -> AsyncIterator[AppClient]:
+    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as client:
+        yield client
+
+
+@pytest.fixture
+def connected(app: AppClient, mode: Mode, tmp_path: Path) -> Connected:
+    """Clients of servers over the sandbox."""
+
+    @asynccontextmanager
+    async def open_client(*, policy: str = "", max_result_bytes: int = 65_536, **chosen: Any) -> AsyncIterator[Client]:
+        rules = parse(policy, "policy.toml") if policy else Policy()
+        gate = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        calls = Calls(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
+        async with Client(build_server(calls), mode=mode) as client:
+            yield client
+
+    return open_client
+
+
+@pytest.fixture
+async def client(connected: Connected) -> AsyncIterator[Client]:
+    """A client of a server that offers everything, under the default policy."""
+    async with connected() as connection:
+        yield connection

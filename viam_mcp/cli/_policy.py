@@ -1,0 +1,106 @@
+"""`viam-mcp policy`: check a policy, explain what it decides, print one to start from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.policy import STARTING_FILE, Policy, PolicyError, load
+from viam_mcp.server import ConfirmOperation
+from viam_mcp.tools import TOOLS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from viam_mcp.tools import Tool
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give the command its subcommands and flags."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="say whether a policy file is understood")
+    check.add_argument("file", metavar="FILE", type=Path)
+    explain = actions.add_parser("explain", help="say what becomes of a call, which rule decides, and why")
+    explain.add_argument("tool", metavar="TOOL", help="its name; see viam-mcp tools")
+    explain.add_argument("arguments", metavar="JSON", nargs="?", help="its arguments, or some of them")
+    explain.add_argument("--policy", metavar="FILE", type=Path, help="the policy file; default: the built-in policy")
+    actions.add_parser("init", help="print a policy file to start from")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the subcommand says."""
+    if options.action == "init":
+        print(STARTING_FILE, end="")
+    elif options.action == "check":
+        print("\n".join(_summary(load(options.file), options.file)))
+    else:
+        policy = Policy() if options.policy is None else load(options.policy)
+        print("\n".join(_explanation(policy, _tool(options.tool), _object(options.arguments))))
+    return 0
+
+
+def _summary(policy: Policy, file: Path) -> Iterator[str]:
+    yield f"{file} is understood: {len(policy.rules)} rules."
+    actions: dict[str, list[str]] = {}
+    depends: list[str] = []
+    for tool in TOOLS.values():
+        settled = policy.settled(tool.spec)
+        if settled is None:
+            depends.append(tool.spec.name)
+        else:
+            actions.setdefault(settled.action, []).append(tool.spec.name)
+    for action, names in sorted(actions.items()):
+        yield f"{action}: {len(names)} tools"
+    if depends:
+        yield f"depends on the arguments: {', '.join(depends)}"
+    yield from _limits(policy)
+
+
+def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | None) -> Iterator[str]:
+    spec = tool.spec
+    unknown = sorted(set(arguments or {}) - set(tool.model_fields))
+    if unknown:
+        raise PolicyError(f"{spec.name} takes no {', '.join(unknown)}; it takes {', '.join(tool.model_fields)}.")
+    decision = policy.decide(spec, arguments or {})
+    yield f"{spec.name}: {decision.action}, since {decision.why}."
+    if decision.type_name:
+        yield "The person types the name of what is touched."
+    if spec.reveals_secret:
+        yield f"A credential in its answer: {decision.secrets}."
+    if arguments is None:
+        for rule in policy.rules_for(spec):
+            if rule.arguments:
+                conditions = ", ".join(f"{path} {' or '.join(patterns)}" for path, patterns in rule.arguments.items())
+                yield f"The rule at {rule.where} may decide otherwise, by arguments: {conditions}."
+    yield from _limits(policy)
+
+
+def _limits(policy: Policy) -> Iterator[str]:
+    if policy.scope:
+        named = ", ".join(sorted(policy.scope.organizations) + sorted(policy.scope.locations))
+        yield f"Every call is limited to {named}."
+    if policy.destructive_per_hour is not None:
+        yield f"At most {policy.destructive_per_hour} destructive calls run within an hour."
+    yield f"confirm_via is {policy.confirm_via}; a question stays open for {policy.confirm_seconds:.0f} s."
+
+
+def _tool(name: str) -> type[Tool]:
+    if name == ConfirmOperation.spec.name:
+        raise PolicyError(f"{name} is decided as the call that it confirms.")
+    if name not in TOOLS:
+        raise PolicyError(f"there is no tool {name!r}; viam-mcp tools lists those that there are.")
+    return TOOLS[name]
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise PolicyError(f"the arguments are not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise PolicyError("the arguments are not a JSON object.")
+    return value

@@ -1,0 +1,62 @@
+"""A call on its way through the gate: who calls, and what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from viam_mcp.policy._rules import Decision
+    from viam_mcp.tools import Tool
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        id: Who it is, as far as that is authenticated; "local" for this computer's own user.
+        client: The program, as it names itself.
+    """
+
+    id: str = "local"
+    client: str = ""
+
+
+LOCAL = Caller()
+"""The user of this computer, whose client did not say what it is."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A call that may run, or that is being decided about.
+
+    Attributes:
+        tool: The call, with what the gate has added to its arguments.
+        caller: Who calls.
+        decision: What the policy says of it.
+        plain: Whether it neither changes anything nor gives a credential.
+        fingerprint: The digest of what was shown before it was confirmed, if it was.
+        question: What names the question that was asked, if there was one.
+    """
+
+    tool: Tool
+    caller: Caller
+    decision: Decision
+    plain: bool
+    fingerprint: str | None = None
+    question: str | None = None
+
+
+class Stopped(Exception):  # noqa: N818 - it is an answer, not a fault
+    """The call does not run.
+
+    Attributes:
+        outcome: How the audit names it.
+        admission: What was known of the call by then; None if nothing new.
+    """
+
+    def __init__(self, outcome: str, text: str, admission: Admission | None = None) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+        self.admission = admission

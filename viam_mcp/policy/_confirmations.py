@@ -1,0 +1,133 @@
+"""Questions that are open: each can be answered once, by whom it was asked, about exactly what it showed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._question import Way
+from viam_mcp.policy._rules import canonical
+from viam_mcp.policy._tokens import Claims, InvalidToken, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from viam_mcp.policy._admission import Caller
+    from viam_mcp.policy._shelf import Shelf
+    from viam_mcp.policy._tokens import Seal
+    from viam_mcp.tools import Tool
+
+Json = Any
+
+
+class Confirmations:
+    """The questions that were asked, and which of them were answered.
+
+    Args:
+        seal: Seals their tokens.
+        shelf: Where it is kept which were answered, and which calls wait for a token.
+        seconds: How long a question stays open.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, seal: Seal, shelf: Shelf, seconds: float, clock: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self._seal = seal
+        self._shelf = shelf
+        self._clock = clock
+
+    async def open(self, tool: Tool, caller: Caller, way: Way, fingerprint: str) -> tuple[str, str]:
+        """A new question about a call: its token, and its name.
+
+        Args:
+            tool: The call.
+            caller: Who may answer.
+            way: How the answer has to come.
+            fingerprint: What was shown.
+
+        Raises:
+            PolicyError: What has to be kept for the answer cannot be.
+        """
+        claims = Claims(
+            way=way,
+            tool=tool.spec.name,
+            arguments=_arguments(tool),
+            caller=digest(caller.id),
+            fingerprint=fingerprint,
+            expires=int(self._clock() + self.seconds),
+            nonce=secrets.token_hex(16),
+        )
+        if way is Way.TOKEN:
+            # A model has to repeat the token, and arguments may be long: so they stay here.
+            call = json.dumps(tool.model_dump(mode="json", exclude_unset=True)).encode()
+            await self._put("call", claims, self._seal.close(call, _purpose(claims)))
+        return self._seal.seal(claims), claims.nonce
+
+    async def redeem(self, token: str, tool: Tool, caller: Caller, way: Way) -> Claims:
+        """Use a token up for a call.
+
+        Raises:
+            Stopped: It is not good for this call, this caller and this way, or not any more.
+            PolicyError: That it is used up cannot be kept.
+        """
+        name = tool.spec.name
+        claims = self._claims(token, caller, name)
+        if claims.way != way or claims.tool != name:
+            raise Stopped("wrong answer", f"The confirmation is for another call. {name} was not done.")
+        if claims.arguments != _arguments(tool):
+            raise Stopped("wrong answer", f"The confirmation is for other arguments. {name} was not done.")
+        if not await self._put("spent", claims, b""):
+            raise Stopped(
+                "wrong answer", f"The confirmation was used before, and is good for once. {name} was not done again."
+            )
+        return claims
+
+    async def waiting(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
+        """The call that a token stands for, whose result showed the question: its tool and arguments.
+
+        Raises:
+            Stopped: It stands for none that this caller may confirm.
+            PolicyError: What was kept cannot be read.
+        """
+        claims = self._claims(token, caller, "The operation")
+        sealed = await anyio.to_thread.run_sync(self._shelf.get, f"call-{claims.nonce}")
+        if sealed is None:
+            raise Stopped("wrong answer", "The confirmation stands for no call that waits. Nothing was done.")
+        return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
+
+    async def void(self, token: str) -> None:
+        """Let nobody answer a question any more.
+
+        Raises:
+            PolicyError: That cannot be kept.
+        """
+        await self._put("spent", self._seal.open(token), b"")
+
+    def _claims(self, token: str, caller: Caller, name: str) -> Claims:
+        try:
+            claims = self._seal.open(token)
+        except InvalidToken as error:
+            raise Stopped("wrong answer", f"The confirmation is not valid: {error}. {name} was not done.") from None
+        if claims.caller != digest(caller.id):
+            raise Stopped("wrong answer", f"The confirmation was given to another caller. {name} was not done.")
+        if claims.expires <= self._clock():
+            raise Stopped(
+                "expired", f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted."
+            )
+        return claims
+
+    async def _put(self, kind: str, claims: Claims, data: bytes) -> bool:
+        return await anyio.to_thread.run_sync(self._shelf.put, f"{kind}-{claims.nonce}", data, claims.expires)
+
+
+def _arguments(tool: Tool) -> str:
+    """The digest of a call's arguments, those that were left out among them."""
+    return digest(canonical(tool.model_dump(mode="json")))
+
+
+def _purpose(claims: Claims) -> str:
+    return f"call {claims.nonce}"

@@ -1,0 +1,191 @@
+"""Ways to ask a person: by the client's form, in both eras of the protocol, or by a token in the result.
+
+Each way is an `Asker`. None of them decides anything: what comes back is an answer for the gate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import anyio
+import mcp_types as types
+from mcp.server.request_state import authenticated_principal
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import Field, ValidationError
+
+from viam_mcp.policy import LOCAL, Answer, Caller, Reply, Way
+from viam_mcp.tools import Effect, Spec, Tool, sanitize
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+
+    from viam_mcp.policy import Question
+
+Json = Any
+
+_KEY = "confirm"
+_FAILURES = (MCPError, ValidationError, anyio.ClosedResourceError, anyio.BrokenResourceError)
+
+
+class Asker(Protocol):
+    """One way to have a question answered."""
+
+    @property
+    def way(self) -> Way:
+        """How the answer comes."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that the call brought along; None if it brought none."""
+
+    async def ask(self, question: Question) -> Answer | None:
+        """Ask; None if the answer comes with another call."""
+
+
+class TokenAsker:
+    """For clients that cannot ask: the question is the call's result, the answer is `confirm_operation`."""
+
+    way = Way.TOKEN
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer = answer
+
+    async def ask(self, question: Question) -> None:
+        """The answer comes with another call."""
+
+
+class ModernAsker:
+    """For clients of 2026-07-28: the question is an `InputRequiredResult`, the answer comes with the same call again.
+
+    The gate's token is the request state. It binds the tool, the arguments, the caller, the time and what was
+    shown, and is good for once: sealing it again with the SDK's boundary would add nothing.
+    """
+
+    way = Way.PERSON
+
+    def __init__(self, params: types.CallToolRequestParams) -> None:
+        self.answer: Answer | None = None
+        if params.request_state is not None:
+            response = (params.input_responses or {}).get(_KEY)
+            self.answer = _answer(params.request_state, response)
+
+    async def ask(self, question: Question) -> None:
+        """The answer comes with another call."""
+
+
+class LegacyAsker:
+    """For clients before 2026-07-28: the question is pushed to the client while the call waits."""
+
+    way = Way.PERSON
+    answer = None
+
+    def __init__(self, ctx: ServerRequestContext[Any, Any]) -> None:
+        self._ctx = ctx
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask, and wait as long as the question stays open."""
+        with anyio.move_on_after(question.seconds):
+            try:
+                response = await self._ctx.session.elicit_form(
+                    question.message, form(question), related_request_id=self._ctx.request_id
+                )
+            except _FAILURES:
+                return Answer(question.token, Reply.LOST)
+            return _answer(question.token, response)
+        return Answer(question.token, Reply.TIMED_OUT)
+
+
+def can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether the client of a request can put a form before its user."""
+    capabilities = ctx.session.client_capabilities
+    elicitation = None if capabilities is None else capabilities.elicitation
+    if elicitation is None or not (elicitation.form is not None or elicitation.url is None):
+        return False
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS or ctx.session.can_send_request
+
+
+def asker_for(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Asker:
+    """How a question about this call can be asked."""
+    if not can_ask(ctx):
+        return TokenAsker()
+    return ModernAsker(params) if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else LegacyAsker(ctx)
+
+
+def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
+    """Who sent a request: the principal of its access token, or whoever this server runs for."""
+    principal = authenticated_principal(ctx)
+    parameters = ctx.session.client_params
+    program = "" if parameters is None else f"{parameters.client_info.name} {parameters.client_info.version}"
+    return Caller(principal or LOCAL.id, sanitize(program)[:100])
+
+
+def input_required(question: Question) -> types.InputRequiredResult:
+    """The question as a client of 2026-07-28 takes it."""
+    params = types.ElicitRequestFormParams(message=question.message, requested_schema=form(question))
+    return types.InputRequiredResult(
+        input_requests={_KEY: types.ElicitRequest(params=params)}, request_state=question.token
+    )
+
+
+def form(question: Question) -> dict[str, Json]:
+    """The form that a client shows: one box to tick, or a name to type."""
+    if question.type_name:
+        field = {"type": "string", "title": "Name", "description": "Type the name exactly as it is shown"}
+        return {"type": "object", "properties": {"name": field}, "required": ["name"]}
+    box = {"type": "boolean", "title": f"Yes, do {question.tool}", "default": False}
+    return {"type": "object", "properties": {_KEY: box}, "required": [_KEY]}
+
+
+def token_text(question: Question) -> str:
+    """The question as the result of a call, for a client that cannot ask."""
+    return (
+        f"{question.message}\n\nThis client cannot ask its user, so nothing was done. Show the user the text above. "
+        f"Only if the user agrees, call {ConfirmOperation.spec.name} with this token. It is good once, for exactly "
+        f"this call, for {question.seconds:.0f} s:\n{question.token}"
+    )
+
+
+def _answer(token: str, response: Any) -> Answer:
+    """What a client sent in answer to a form. Whatever is not clearly a yes is none."""
+    if not isinstance(response, types.ElicitResult):
+        return Answer(token, Reply.CANCELLED)
+    content = response.content or {}
+    typed = content.get("name")
+    replies = {"accept": Reply.ACCEPTED, "decline": Reply.DECLINED}
+    return Answer(
+        token,
+        replies.get(response.action, Reply.CANCELLED),
+        agreed=content.get(_KEY) is True,
+        typed=typed if isinstance(typed, str) else None,
+    )
+
+
+class _Anything:
+    """The result of whatever was confirmed."""
+
+    def properties(self) -> dict[str, Json]:
+        """Not known beforehand."""
+        return {}
+
+    def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
+        """The value, which is encoded already."""
+        return dict(value)
+
+
+class ConfirmOperation(Tool):
+    """Carry out an operation that answered with a confirmation token instead of being done. Call it only after
+    showing the user what the operation would do, and only if the user agrees. The token is good once. Returns
+    what the operation returns."""
+
+    token: str = Field(min_length=1, max_length=4_096, description="From the operation's answer, unchanged")
+
+    spec: ClassVar[Spec] = Spec(
+        name="confirm_operation",
+        toolset="confirmation",
+        effect=Effect.DESTRUCTIVE,
+        returns=_Anything(),
+        reveals_secret=False,
+        description=" ".join((__doc__ or "").split()),
+        rpc=None,
+    )

@@ -1,0 +1,26 @@
+"""The MCP server over Streamable HTTP. Imported only by who serves it: a server on stdio needs nothing of this."""
+
+from viam_mcp.server.http._app import MAX_REQUEST_BYTES, PATH, build_app
+from viam_mcp.server.http._auth import Authentication, by_oauth, by_tokens
+from viam_mcp.server.http._bind import transport_security, url
+from viam_mcp.server.http._errors import HttpError
+from viam_mcp.server.http._oauth import Trust
+from viam_mcp.server.http._serve import HttpServer, listen, tls_context
+from viam_mcp.server.http._tokens import add
+
+__all__ = [
+    "MAX_REQUEST_BYTES",
+    "PATH",
+    "Authentication",
+    "HttpError",
+    "HttpServer",
+    "Trust",
+    "add",
+    "build_app",
+    "by_oauth",
+    "by_tokens",
+    "listen",
+    "tls_context",
+    "transport_security",
+    "url",
+]

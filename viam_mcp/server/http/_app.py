@@ -1,0 +1,69 @@
+"""The MCP server as a web app: both eras of the protocol at `/mcp`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.middleware.cors import CORSMiddleware
+
+from viam_mcp.server.http._front import BODY_SECONDS, Front
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp.server.lowlevel import Server
+    from mcp.server.transport_security import TransportSecuritySettings
+    from starlette.routing import Route
+
+    from viam_mcp.server.http._auth import Authentication
+
+PATH = "/mcp"
+MAX_REQUEST_BYTES = 4 * 1_048_576
+"""How large the body of a request may be, if nobody says otherwise."""
+
+
+def build_app(
+    server: Server[Any],
+    security: TransportSecuritySettings,
+    authentication: Authentication | None = None,
+    *,
+    routes: Sequence[Route] = (),
+    origins: Sequence[str] = (),
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    body_seconds: float = BODY_SECONDS,
+) -> Front:
+    """The web app around a server.
+
+    Args:
+        server: What is served.
+        security: The hosts and origins that requests may name.
+        authentication: How callers say who they are; None for callers who need not.
+        routes: What there is besides `/mcp`. Nothing of it is authenticated.
+        origins: The origins of web pages that may read answers.
+        max_request_bytes: How large the body of a request may be.
+        body_seconds: How long it may take to arrive.
+    """
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        # A question to the caller's user, progress and cancellation all need a stream and a session.
+        json_response=False,
+        stateless_http=False,
+        max_request_body_size=max_request_bytes,
+        transport_security=security,
+        auth=None if authentication is None else authentication.settings,
+        token_verifier=None if authentication is None else authentication.verifier,
+        custom_starlette_routes=list(routes),
+    )
+    if authentication is not None:
+        # Before the SDK's own, of which the first that fits is taken.
+        app.router.routes[:0] = authentication.routes
+    if origins:
+        # A browser asks before it calls, and asks without a credential.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["Mcp-Session-Id", "WWW-Authenticate"],
+        )
+    return Front(app, body_seconds=body_seconds)

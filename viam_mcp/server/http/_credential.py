@@ -1,0 +1,32 @@
+"""A credential that was found good, on its way to the calls that it came with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp.server.auth.provider import AccessToken
+from pydantic import InstanceOf  # noqa: TC002 - pydantic needs it when the class is made, as it does the next
+
+from viam_mcp.server._callers import SCOPES, Grant
+from viam_mcp.server.http._errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Credential(AccessToken):
+    """What the SDK keeps of an access token, and what the token is good for. The token itself is not kept."""
+
+    token: str = ""
+    grant: InstanceOf[Grant]
+
+
+def check_scopes(scopes: Iterable[str]) -> None:
+    """Do nothing if all of them mean something here.
+
+    Raises:
+        HttpError: One does not.
+    """
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise HttpError(f"there is no scope {scope!r}; there are: {', '.join(SCOPES)}.")

@@ -1,0 +1,171 @@
+"""The web server: listens, keeps slow clients from piling up, and ends without cutting off what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from sse_starlette.sse import AppStatus
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from viam_mcp.server.http._errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from uvicorn._types import ASGI3Application
+
+GRACE_SECONDS = 25
+"""How long running calls may take to finish once the server is told to stop."""
+HEAD_SECONDS = 15.0
+"""How long the head of a request may take to arrive."""
+
+_KEEP_ALIVE_SECONDS = 75  # longer than reverse proxies do, which otherwise send into a closed connection
+
+
+class HttpServer(uvicorn.Server):
+    """Serves a web app until it is told to stop.
+
+    Args:
+        app: The app.
+        listeners: The sockets to accept connections on.
+        tls: The certificate; None for plain HTTP.
+        on_stop: What ends the streams that would never end by themselves, when the server is told to stop.
+        grace_seconds: How long running calls may take to finish after that.
+        head_seconds: How long the head of a request may take to arrive.
+    """
+
+    def __init__(
+        self,
+        app: ASGI3Application,
+        listeners: Sequence[socket.socket],
+        *,
+        tls: ssl.SSLContext | None = None,
+        on_stop: Sequence[Callable[[], None]] = (),
+        grace_seconds: int = GRACE_SECONDS,
+        head_seconds: float = HEAD_SECONDS,
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_protocol(head_seconds),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Who calls is said by their credential; nothing here depends on their address.
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=grace_seconds,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
+        )
+        super().__init__(config)
+        self._listeners = list(listeners)
+        self._on_stop = on_stop
+        # It would cut off every stream at once, those of running calls too.
+        AppStatus.enable_automatic_graceful_drain = False
+
+    async def run_until_stopped(self) -> None:
+        """Serve until `stop`, and then until what runs has finished."""
+        await self.serve(self._listeners)
+
+    def stop(self) -> None:
+        """Accept nothing more, let running calls finish, and end; told twice, end at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        for end in self._on_stop:
+            end()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, as uvicorn calls it. What had to be cancelled gets to write down that it was."""
+        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=5)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the server: uvicorn would end the process by the one that stopped it."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on an address.
+
+    Args:
+        host: The address, or a name of one.
+        port: The port, or 0 for a free one.
+
+    Raises:
+        HttpError: Nothing can listen there.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2_048)
+    except OSError as error:
+        raise HttpError(f"cannot listen on {host} port {port}: {error.strerror}.") from None
+
+
+def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """What serves a certificate; None if there is none.
+
+    Args:
+        certificate: The certificate and those between it and a root, in PEM.
+        key: Its private key in PEM, without a passphrase; None if it is in the same file.
+
+    Raises:
+        HttpError: They cannot be used.
+    """
+    if certificate is None:
+        if key is not None:
+            raise HttpError("--tls-key needs --tls-cert, the certificate that it is the key of.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        # Without a way to ask for one, a passphrase is an error rather than a question on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+    except ssl.SSLError as error:
+        reason = error.reason or "not PEM, or a key with a passphrase"
+        raise HttpError(f"--tls-cert {certificate}, --tls-key {key or certificate}: {reason}.") from None
+    except OSError as error:
+        raise HttpError(f"--tls-cert {certificate}, --tls-key {key or certificate}: {error.strerror}.") from None
+    return context
+
+
+def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
+    """uvicorn's protocol with a limit on how long a request's head may take: without one, a connection that
+    sends a byte now and then is kept for ever."""
+    base: Any = AutoHTTPProtocol
+
+    class Protocol(base):  # type: ignore[misc]
+        _waiting: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._unwatch()
+
+        def _watch(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._unwatch()
+            elif self._waiting is None:
+                self._waiting = self.loop.call_later(head_seconds, self.transport.close)
+
+        def _unwatch(self) -> None:
+            if self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
+
+    return Protocol

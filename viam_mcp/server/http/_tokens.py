@@ -1,0 +1,220 @@
+"""Callers by bearer token: a file of names and hashes, and how a token is made.
+
+A token is 256 random bits. That cannot be guessed, so its hash needs neither salt nor many rounds, which
+exist to slow down the guessing of what people choose: SHA-256 is enough, and costs a request nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from viam_mcp.policy import PolicyError, load
+from viam_mcp.server._callers import SCOPES, Grant, effects_of
+from viam_mcp.server._choice import ChoiceError, choose
+from viam_mcp.server.http._credential import Credential, check_scopes
+from viam_mcp.server.http._errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+logger = logging.getLogger("viam_mcp.server.http")
+
+PREFIX = "vmt_"
+_MAX_BYTES = 4 * 1_048_576
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+_Stamp = tuple[int, int, int]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Name
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    scopes: list[str] = list(SCOPES)
+    toolsets: list[str] = []
+    policy: str | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    tokens: list[_Entry] = []
+
+
+class TokenFile:
+    """The callers of a token file. What is edited counts from the next request on.
+
+    A file that became unusable lets nobody in until it is repaired: otherwise a token whose entry was taken
+    out by an edit with a slip in it would stay good.
+
+    Args:
+        path: The file.
+
+    Raises:
+        HttpError: It cannot be used, or has no token.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: _Stamp | None = None
+        self._credentials: Sequence[tuple[str, Credential]] = ()
+        self._reload()
+        if not self._credentials:
+            raise HttpError(f"{path} has no token, so nobody could call: make one with viam-mcp token new NAME.")
+
+    async def verify_token(self, token: str) -> Credential | None:
+        """What a token is good for; None if it is not in the file."""
+        try:
+            self._reload()
+        except HttpError as error:
+            if self._credentials:
+                logger.error("Nobody is let in: %s", error)  # noqa: TRY400 - the message says it all
+            self._stamp, self._credentials = None, ()
+        presented = digest(token)
+        found = None
+        for known, credential in self._credentials:
+            # All are compared, each in constant time, so that the time tells nothing about any.
+            if hmac.compare_digest(known, presented):
+                found = credential
+        return found
+
+    def _reload(self) -> None:
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._credentials = [_credential(self._path, entry) for entry in _read(self._path)]
+            self._stamp = stamp
+
+
+def add(
+    path: Path,
+    name: str,
+    *,
+    scopes: Sequence[str] | None = None,
+    toolsets: Sequence[str] = (),
+    policy: Path | None = None,
+) -> str:
+    """Make a token and put its hash at the end of a file, which is made if there is none.
+
+    Args:
+        path: The file.
+        name: Who will hold the token; stands in the audit.
+        scopes: What it opens; None for everything.
+        toolsets: The toolsets that it reaches; nothing means all.
+        policy: The policy file for its calls, in place of the server's.
+
+    Returns:
+        The token. It is nowhere else.
+
+    Raises:
+        HttpError: The file cannot be used, the name is taken, or something is not known.
+    """
+    token = PREFIX + secrets.token_urlsafe(32)
+    values = {
+        "name": name,
+        "sha256": digest(token),
+        "scopes": scopes,
+        "toolsets": toolsets,
+        "policy": policy and str(policy.resolve()),
+    }
+    # JSON's strings and lists are TOML's as well.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
+    table = "\n".join(["[[tokens]]", *lines]) + "\n"
+    (entry,) = _parse(path, table)
+    _credential(path, entry)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if any(known.name == name for known in _read(path)):
+                raise HttpError(
+                    f"{path} has a token named {name!r} already: take its entry out, or choose another name."
+                )
+            # One write, so that a server that reads meanwhile sees all of it or nothing.
+            file.write((("\n" if file.tell() else "") + table).encode())
+    except OSError as error:
+        raise HttpError(f"{path} cannot be written: {error.strerror}.") from None
+    return token
+
+
+def digest(token: str) -> str:
+    """What stands in the file for a token: its SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
+    """The hash of a token, and what it is good for."""
+    where = f"{path}: the token {entry.name!r}"
+    policy = None
+    try:
+        check_scopes(entry.scopes)
+        tools = frozenset(choose(toolsets=entry.toolsets)) if entry.toolsets else None
+        if entry.policy is not None:
+            policy = path.parent / entry.policy
+            load(policy)
+    except (ChoiceError, PolicyError, HttpError) as error:
+        raise HttpError(f"{where}: {error}") from None
+    caller = f"token:{entry.name}"
+    grant = Grant(caller, effects_of(entry.scopes), tools, policy)
+    return entry.sha256, Credential(client_id=caller, scopes=list(entry.scopes), grant=grant)
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise HttpError(f"the token file {path} cannot be read: {error.strerror}.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise HttpError(f"the token file {path} is not a regular file.")
+    if status.st_mode & 0o022:
+        raise HttpError(
+            f"the token file {path} can be changed by others than its owner, who could let themselves in: "
+            f"chmod go-w {path}"
+        )
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path) -> list[_Entry]:
+    _stamp(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise HttpError(f"the token file {path} is larger than {_MAX_BYTES:,} bytes.")
+        return _parse(path, data.decode())
+    except OSError as error:
+        raise HttpError(f"the token file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise HttpError(f"the token file {path} is not UTF-8 text.") from None
+
+
+def _parse(path: Path, text: str) -> list[_Entry]:
+    try:
+        entries = _File.model_validate(tomllib.loads(text)).tokens
+    except tomllib.TOMLDecodeError as error:
+        raise HttpError(f"the token file {path} is not TOML: {error}.") from None
+    except ValidationError as error:
+        raise HttpError(f"the token file {path}: {_problem(error.errors(include_url=False)[0])}.") from None
+    for known, kind in (([entry.name for entry in entries], "name"), ([entry.sha256 for entry in entries], "hash")):
+        if twice := next((value for value in known if known.count(value) > 1), None):
+            raise HttpError(f"the token file {path} has the {kind} {twice!r} twice.")
+    return entries
+
+
+def _problem(error: Any) -> str:
+    """What is wrong with a value, and where. Not the value: somebody may have put a token where its hash belongs."""
+    place = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
+    return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}"
