@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = -(2**63)
+"""Before any time, in nanoseconds."""
 FINGERPRINT_BYTES = 4
 
 

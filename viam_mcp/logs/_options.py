@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from viam_mcp.logs._entries import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 def _backoff(attempt: int) -> float:

@@ -35,7 +35,7 @@ from viam_mcp.app import (
     Unimplemented,
 )
 from viam_mcp.logs._cursor import Position, position_after, take
-from viam_mcp.logs._entries import SECOND, identity, moment, nanoseconds
+from viam_mcp.logs._entries import EVER, SECOND, identity, moment, nanoseconds
 from viam_mcp.logs._ring import Gap, Ring
 from viam_mcp.proto import app as wire
 
@@ -53,7 +53,6 @@ _PAGE = 1_000
 _AHEAD = timedelta(days=1)
 # How far back to look for the first entry of a log that was empty when it was first read.
 _EMPTY = 3_600 * SECOND
-_EVER = -(2**63)
 _FINAL = (NotFound, InvalidArgument, PermissionDenied, Unauthenticated, Unimplemented)
 
 
@@ -269,7 +268,7 @@ class Tail:
     def _lowest(self) -> int:
         """Up to where the log is not looked at: it was logged before the tail began, or came and was forgotten."""
         known = [time + 1 for time in (self._oldest, self.ring.evicted) if time is not None]
-        return max(known, default=self._started - _EMPTY if self.ring.first > self.ring.last else _EVER)
+        return max(known, default=self._started - _EMPTY if self.ring.first > self.ring.last else EVER)
 
     def _add(self, entries: Sequence[LogEntry]) -> None:
         if entries:

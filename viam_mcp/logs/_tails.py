@@ -11,7 +11,7 @@ from grpclib.const import Status
 
 from viam_mcp.app import InvalidArgument, ResourceExhausted
 from viam_mcp.logs._cursor import Position, Query, bad_cursor, decode, encode, position_after
-from viam_mcp.logs._entries import nanoseconds
+from viam_mcp.logs._entries import EVER, nanoseconds
 from viam_mcp.logs._options import Options
 from viam_mcp.logs._reading import read
 from viam_mcp.logs._tail import Tail
@@ -179,10 +179,8 @@ class Tails:
             filter: What the messages of all that was read contain.
         """
         lateness = self._options.lateness_ns
-        if not entries:
-            lowest = self._options.now() - lateness
-        else:
-            lowest = -(2**63) if whole else nanoseconds(entries[-1]) + 1
+        before = self._options.now() - lateness if not entries else nanoseconds(entries[-1]) + 1
+        lowest = EVER if whole and entries else before
         position = position_after(entries, lowest=lowest, lateness=lateness)
         return encode(Query(part_id, errors_only, filter), position)
 
