@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from viam_mcp.server import ConfirmOperation
 from viam_mcp.tools import TOOLS, TOOLSETS, definition
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("tool_schemas")
 README = Path("README.md")
+LISTED: dict[str, type[Tool]] = {**TOOLS, ConfirmOperation.spec.name: ConfirmOperation}
+"""Every tool that a client may see."""
+
 BEGIN, END = "<!-- tools:begin -->", "<!-- tools:end -->"
 
 
@@ -38,10 +42,10 @@ def schema_file(tool: type[Tool]) -> str:
 def table() -> str:
     """The tools as a Markdown table, by toolset."""
     lines = ["| toolset | tool | effect | what it does |", "| --- | --- | --- | --- |"]
-    for toolset in TOOLSETS:
-        for tool in (tool.spec for tool in TOOLS.values() if tool.spec.toolset == toolset):
-            effect = f"{tool.effect}, credential" if tool.reveals_secret else str(tool.effect)
-            lines.append(f"| {toolset} | `{tool.name}` | {effect} | {tool.summary} |")
+    toolsets = [*TOOLSETS, ConfirmOperation.spec.toolset]
+    for tool in sorted((tool.spec for tool in LISTED.values()), key=lambda spec: toolsets.index(spec.toolset)):
+        effect = f"{tool.effect}, credential" if tool.reveals_secret else str(tool.effect)
+        lines.append(f"| {tool.toolset} | `{tool.name}` | {effect} | {tool.summary} |")
     return "\n".join(lines)
 
 
@@ -56,7 +60,7 @@ def with_table(readme: str) -> str:
 
 def wanted(root: Path = ROOT) -> dict[Path, str]:
     """Every generated file, relative to `root`, with the text that it should have."""
-    files = {FOLDER / f"{name}.json": schema_file(tool) for name, tool in TOOLS.items()}
+    files = {FOLDER / f"{name}.json": schema_file(tool) for name, tool in LISTED.items()}
     return {**files, README: with_table(_text(root / README) or "")}
 
 

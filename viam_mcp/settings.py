@@ -50,6 +50,22 @@ class Option(NamedTuple):
         return f"VIAM_MCP_{self.name.upper()}"
 
 
+class Auth(NamedTuple):
+    """How callers over HTTP say who they are.
+
+    Attributes:
+        kind: `none`, `tokens` or `oauth`.
+        tokens: The token file, for `tokens`.
+    """
+
+    kind: str
+    tokens: Path | None = None
+
+
+NO_AUTH = Auth("none")
+"""Whoever reaches the server may call."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a command can be told. See `OPTIONS` for what each means."""
@@ -67,6 +83,19 @@ class Settings:
     max_result_bytes: int = 65_536
     timeout: float = 20.0
     debug: bool = False
+    transport: str = "stdio"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    auth: Auth = NO_AUTH
+    oauth_issuer: str = ""
+    oauth_audience: str = ""
+    oauth_jwks_url: str = ""
+    required_scopes: tuple[str, ...] = ("viam:read",)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    max_request_bytes: int = 4_194_304
     api_key_id: str = ""
     api_key: str = field(default="", repr=False)
 
@@ -81,12 +110,32 @@ class Settings:
         return bool(self.api_key and self.api_key_id)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """What a list such as `a,b` names."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _bytes(text: str) -> int:
     return int(_number(text, int, 1_024, 64 * 1_048_576, "a whole number of bytes from 1,024 to 67,108,864"))
+
+
+def _port(text: str) -> int:
+    return int(_number(text, int, 0, 65_535, "a port from 0 to 65535"))
+
+
+def _transport(text: str) -> str:
+    if text not in ("stdio", "http"):
+        raise ValueError("expected stdio or http")
+    return text
+
+
+def _auth(text: str) -> Auth:
+    kind, _, path = text.partition(":")
+    if text in ("none", "oauth"):
+        return Auth(kind)
+    if kind == "tokens" and path:
+        return Auth(kind, Path(path))
+    raise ValueError("expected none, tokens:FILE or oauth")
 
 
 def _seconds(text: str) -> float:
@@ -111,9 +160,9 @@ _FLEET = (
 )
 _CHOICE = (
     Option("read_only", "offer only tools that change nothing"),
-    Option("toolsets", "offer only these toolsets; core is a preset of at most 40 tools", _names, "A,B"),
-    Option("tools", "offer these tools besides the toolsets, or only these", _names, "X,Y"),
-    Option("exclude_tools", "do not offer these tools", _names, "Z"),
+    Option("toolsets", "offer only these toolsets; core is a preset of at most 40 tools", names, "A,B"),
+    Option("tools", "offer these tools besides the toolsets, or only these", names, "X,Y"),
+    Option("exclude_tools", "do not offer these tools", names, "Z"),
 )
 _CALLS = (
     Option("policy", "what is allowed, asked or denied: a TOML file, see viam-mcp policy init", Path, "FILE"),
@@ -122,7 +171,22 @@ _CALLS = (
     Option("files_dir", "the one folder that tools may read files from and write to", Path, "DIR"),
     Option("max_result_bytes", "how large a result may be; default 65536", _bytes, "N"),
 )
-OPTIONS: dict[str, tuple[Option, ...]] = {"fleet": _FLEET, "tools": _CHOICE, "calls": _CALLS}
+_HTTP = (
+    Option("transport", "stdio, for a client that starts this server, or http; default stdio", _transport, "KIND"),
+    Option("host", "the address to listen on; default 127.0.0.1, which only this computer reaches", str, "H"),
+    Option("port", "the port to listen on; default 8000, 0 for a free one", _port, "P"),
+    Option("allowed_hosts", "the names that clients call this server by, besides this computer's own", names, "A,B"),
+    Option("allowed_origins", "the origins of web pages that may call", names, "A,B"),
+    Option("auth", "how callers say who they are: none, tokens:FILE or oauth; default none", _auth, "HOW"),
+    Option("oauth_issuer", "the authorization server", str, "URL"),
+    Option("oauth_audience", "the URL of this server's /mcp, as access tokens name it", str, "URL"),
+    Option("oauth_jwks_url", "where the authorization server's keys are", str, "URL"),
+    Option("required_scopes", "what an access token has to open; default viam:read", names, "A,B"),
+    Option("tls_cert", "the certificate to serve with, and those between it and a root, in PEM", Path, "FILE"),
+    Option("tls_key", "the certificate's private key, in PEM", Path, "FILE"),
+    Option("max_request_bytes", "how large a request may be; default 4194304", _bytes, "N"),
+)
+OPTIONS: dict[str, tuple[Option, ...]] = {"fleet": _FLEET, "tools": _CHOICE, "calls": _CALLS, "http": _HTTP}
 """The options, by the groups that a command takes whole."""
 
 

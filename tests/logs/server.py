@@ -140,11 +140,11 @@ class LogServer(Service):
         self.opened += 1
         if self.headers_first:
             await call.stream.send_initial_metadata()
+        if self.repeat:
+            queue.put_nowait(self.log[-self.repeat :])
         self._streams[queue] = call
         await self._notify()
         try:
-            if self.repeat:
-                queue.put_nowait(self.log[-self.repeat :])
             while True:
                 item = await queue.get()
                 if callable(item):

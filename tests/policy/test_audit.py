@@ -29,8 +29,12 @@ def path(tmp_path: Path) -> Path:
 def test_lines_are_json_and_chained_from_the_first(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert json.loads(lines[0]) == {
-        "time": "2026-01-31T08:00:00.000Z", "tool": "delete_robot", "outcome": "asked", "text": "ü\n", "previous": "0" * 64,
-    }  # fmt: skip
+        "time": "2026-01-31T08:00:00.000Z",
+        "tool": "delete_robot",
+        "outcome": "asked",
+        "text": "ü\n",
+        "previous": "0" * 64,
+    }
     verdict = verify(path)
     assert (verdict.lines, verdict.broken) == (5, None)
 
@@ -123,7 +127,7 @@ def test_lines_are_found_by_time_tool_and_outcome(path: Path) -> None:
 
 
 def test_lines_that_somebody_broke_are_passed_over_and_reported(path: Path) -> None:
-    path.write_text("[]\n{\"time\": 5}\nnot json\n" + path.read_text())
+    path.write_text('[]\n{"time": 5}\nnot json\n' + path.read_text())
     assert len(list(entries(path))) == 5
     assert verify(path).broken == 1
 

@@ -62,7 +62,10 @@ robot_id = ["a*", "b*"]
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('confirm_vai = "token"', "p.toml:1: confirm_vai: this is not a key that is known. Did you mean 'confirm_via'?"),
+        (
+            'confirm_vai = "token"',
+            "p.toml:1: confirm_vai: this is not a key that is known. Did you mean 'confirm_via'?",
+        ),
         ('\nconfirm_via = "ask"', "p.toml:2: confirm_via: input should be 'elicit', 'token' or 'deny', got 'ask'"),
         ("confirm_seconds = 0", "p.toml:1: confirm_seconds: input should be greater than or equal to 5, got '0'"),
         ("[scope]\n\nlocations = ['Hall 3']", "p.toml:3: scope.locations[1]: string should match"),
@@ -95,7 +98,7 @@ robot_id = ["a*", "b*"]
         ),
         (
             "[[rules]]\naction = 'allow'\nconfirm = 'type-name'\ntools = ['*']",
-            "p.toml:3: rules[1].confirm: goes with action = \"confirm\"",
+            'p.toml:3: rules[1].confirm: goes with action = "confirm"',
         ),
         (
             "[[rules]]\naction = 'deny'\ntools = ['get_*']\neffects = ['destructive']",
@@ -131,7 +134,7 @@ def test_a_file_that_is_missing_a_folder_empty_huge_or_not_text_stops_with_a_rea
     assert refused(file).startswith(" is empty.")
     file.write_text("#" * 1_048_577)
     assert refused(file).startswith(" is larger than 1,048,576 bytes")
-    file.write_bytes(b"# fine\nconfirm_via = \"\xff\"\n")
+    file.write_bytes(b'# fine\nconfirm_via = "\xff"\n')
     assert refused(file) == ":2: this is not UTF-8 text."
     file.write_text("# nothing but a comment\n")
     assert load(file).rules == ()

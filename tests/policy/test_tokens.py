@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import multiprocessing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,5 +153,3 @@ def test_of_several_processes_that_spend_at_once_one_does(tmp_path: Path) -> Non
         assert racer.exitcode == 0
     assert won == list(range(20))
     assert wins.empty()
-
-

@@ -192,9 +192,9 @@ class Clock:
         return self.now
 
 
-def call(breaker: Breaker, error: BaseException | None = None, tool: str = "get_robot") -> None:
+def call(breaker: Breaker, error: BaseException | None = None, rpc: str = "GetRobot") -> None:
     """A call that ends like this."""
-    with breaker.watching(tool):
+    with breaker.watching(rpc):
         if error is not None:
             raise error
 
@@ -214,9 +214,9 @@ NO = NotFound(Status.NOT_FOUND, "none")
 def test_after_some_calls_without_an_answer_further_ones_fail_at_once(error: Exception) -> None:
     breaker = Breaker(Clock())
     fails(breaker, error, FAILURES)
-    with pytest.raises(Busy, match=r"did not answer the last 5 calls of get_robot.* retry after 1 s"):
+    with pytest.raises(Busy, match=r"did not answer the last 5 calls of GetRobot.* retry after 1 s"):
         call(breaker)
-    call(breaker, tool="list_robots")
+    call(breaker, rpc="ListRobots")
 
 
 def test_any_answer_counts_as_one() -> None:
@@ -244,7 +244,7 @@ def test_one_call_at_a_time_finds_out_whether_it_answers_again() -> None:
     breaker = Breaker(clock)
     fails(breaker, SLOW, FAILURES)
     clock.now += FIRST_PAUSE
-    with breaker.watching("get_robot"), pytest.raises(Busy):
+    with breaker.watching("GetRobot"), pytest.raises(Busy):
         call(breaker)
     call(breaker)
     fails(breaker, SLOW, FAILURES - 1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.fleet import connected_to
 from tests.tools.cases import CASES
 from viam_mcp.sandbox import Sandbox
@@ -17,6 +15,8 @@ from viam_mcp.tools.parts import GetRobotParts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.conftest import Mode
     from tests.fleet import Fleet

@@ -39,6 +39,7 @@ from viam_mcp.app._records import (
     RobotPartHistoryEntry,
 )
 from viam_mcp.app._session import LOGGER, Session
+from viam_mcp.app._watcher import Watcher
 
 __all__ = [
     "DEFAULT_URL",
@@ -72,6 +73,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "Watcher",
     "connect",
     "login_path",
     "read_login",

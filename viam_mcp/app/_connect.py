@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from viam_mcp.app._credentials import TokenSource
+    from viam_mcp.app._watcher import Watcher
 
 DEFAULT_URL = "https://app.viam.com"
 
@@ -31,6 +32,7 @@ async def connect(
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     lazy: bool = False,
     ssl_context: ssl.SSLContext | None = None,
+    watcher: Watcher | None = None,
 ) -> AsyncGenerator[AppClient]:
     """Open a client of the Viam app, and close it on the way out.
 
@@ -53,6 +55,7 @@ async def connect(
             answers and takes the key.
         ssl_context: The TLS settings to use instead of the system's certificates; TLS 1.2 and HTTP/2
             are required in any case.
+        watcher: Sees every call.
 
     Yields:
         The client.
@@ -64,7 +67,12 @@ async def connect(
     credentials = credentials or Credentials(api_key_id, api_key)
     channel, prepare = open_channel(parse_url(url), ssl_context)
     session = Session(
-        channel, credentials=credentials, timeout=timeout, connect_timeout=connect_timeout, prepare=prepare
+        channel,
+        credentials=credentials,
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        prepare=prepare,
+        watcher=watcher,
     )
     try:
         if not lazy:

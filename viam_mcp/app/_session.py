@@ -19,6 +19,7 @@ from viam_mcp.app._credentials import Tokens
 from viam_mcp.app._dial import Dialer
 from viam_mcp.app._errors import AppError, error_for
 from viam_mcp.app._interrupt import Interrupted, interrupt_once
+from viam_mcp.app._watcher import Nobody
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import AuthenticateRequest
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import Credentials as CredentialsMessage
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
 
     from viam_mcp.app._credentials import AccessToken, TokenSource
+    from viam_mcp.app._watcher import Watcher
 
 LOGGER = logging.getLogger("viam_mcp.app")
 
@@ -59,6 +61,7 @@ class Session:
         timeout: float = DEFAULT_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         prepare: Callable[[], None] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Send calls over `channel`, which stays the caller's own.
 
@@ -69,12 +72,14 @@ class Session:
             timeout: Seconds for one call with all its repetitions; for a stream of uploads, for each message.
             connect_timeout: Seconds to establish a connection.
             prepare: Runs in a thread before the first connection.
+            watcher: Sees every call.
         """
         self.channel = channel
         self._metadata = dict(metadata or {})
         self._credentials = credentials
         self._tokens = Tokens(self._authenticate) if credentials else None
         self._timeout = timeout
+        self._watcher = watcher or Nobody()
         self._dialer = Dialer(channel, connect_timeout, prepare)
         self._closed = False
         # hpack logs every header it encodes at DEBUG, the access token among them.
@@ -128,9 +133,21 @@ class Session:
             AppError: The one for the status that the call ended with.
         """
         call = Call(rpc_at(method.name), request, self._timeout if timeout is None else timeout)
+        with self._watcher.calling(call.rpc.name) as more:
+            return await self._unary(method, request, call, more, authorized=authorized)
+
+    async def _unary(
+        self,
+        method: UnaryUnaryMethod[Req, Res],
+        request: Req,
+        call: Call,
+        more: Mapping[str, str],
+        *,
+        authorized: bool,
+    ) -> Res:
         while True:
             try:
-                metadata = await self._headers(call, authorized=authorized)
+                metadata = {**await self._headers(call, authorized=authorized), **more}
                 await self._dial(call)
                 with Interrupted():
                     async with method.open(timeout=call.remaining(), metadata=metadata) as stream:
@@ -282,6 +299,7 @@ class Session:
             assert self._tokens is not None  # noqa: S101 - a call has a token only from there
             call.renewed = True
             self._tokens.reject(call.token)
+            self._watcher.repeating(call.rpc.name, failure.status.name)
             return
         call.attempts += 1
         again = failure.status in TRANSIENT and (call.rpc.repeatable or not call.sent) and call.attempts < _ATTEMPTS
@@ -289,6 +307,7 @@ class Session:
         if not again or getattr(error, "permanent", False) or pause >= call.remaining():
             raise failure from None
         LOGGER.debug("%s: %s, again in %.2f s", call.rpc.name, failure.status.name, pause)
+        self._watcher.repeating(call.rpc.name, failure.status.name)
         await asyncio.sleep(pause)
 
     def _failure(self, call: Call, error: Exception) -> AppError:

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 COMMANDS = {
-    "serve": "offer the fleet to an MCP client over stdin and stdout",
+    "serve": "offer the fleet to an MCP client over stdin and stdout, or to many over HTTP",
     "sandbox": "the embedded demonstration fleet alone, over gRPC",
     "demo": "the main job from start to end, narrated",
     "tools": "the tools as a table",
     "call": "one call from the shell",
+    "policy": "check a policy, explain what it decides, print one to start from",
+    "audit": "what was decided and done, and whether the record of it is whole",
+    "token": "make tokens for callers over HTTP",
     "doctor": "what is configured, what can be reached, what to fix",
 }
 

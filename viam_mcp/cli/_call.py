@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.cli._calls import open_calls
 from viam_mcp.cli._fleet import open_fleet, settings_of
+from viam_mcp.cli._terminal import TerminalAsker
 from viam_mcp.settings import SettingsError, add_options
 from viam_mcp.tools import no_progress
 
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _call(settings: Settings, tool: str, arguments: dict[str, Any]) -> Result:
     async with open_fleet(settings) as app, open_calls(settings, app) as calls:
-        return await calls.call(tool, arguments, no_progress)
+        return await calls.call(tool, arguments, no_progress, asker=TerminalAsker())
 
 
 def _object(text: str) -> dict[str, Any]:

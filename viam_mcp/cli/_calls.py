@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from viam_mcp.policy import open_gate
@@ -11,9 +12,11 @@ from viam_mcp.settings import Settings, SettingsError
 from viam_mcp.tools import Files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
     from viam_mcp.app import AppClient
+    from viam_mcp.policy import Gate
     from viam_mcp.tools import Tool
 
 
@@ -34,6 +37,38 @@ def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
         raise SettingsError(str(error)) from None
 
 
+def calls_maker(settings: Settings, app: AppClient) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
+    """What makes roads to this fleet, as the settings have them.
+
+    Each road is for the tools that it is given, under the policy of the file that it is given; None stands for
+    the settings' policy. Those of the same policy have one gate.
+
+    Raises:
+        SettingsError: The files folder is not a folder.
+    """
+    files = None
+    if settings.files_dir is not None:
+        try:
+            files = Files(settings.files_dir)
+        except OSError as error:
+            raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
+
+    @cache
+    def gate(policy: Path | None) -> Gate:
+        return open_gate(
+            app,
+            policy=policy or settings.policy,
+            audit=settings.audit,
+            read_only=settings.read_only,
+            dry_run=settings.dry_run,
+        )
+
+    def make(tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
+        return Calls(tools, app, gate(policy), files=files, max_result_bytes=settings.max_result_bytes)
+
+    return make
+
+
 @asynccontextmanager
 async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]:
     """The road that calls to this fleet take, as the settings have it.
@@ -42,17 +77,4 @@ async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]
         SettingsError: A name of a tool is not one, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
-    files = None
-    if settings.files_dir is not None:
-        try:
-            files = Files(settings.files_dir)
-        except OSError as error:
-            raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
-    gate = open_gate(
-        app,
-        policy=settings.policy,
-        audit=settings.audit,
-        read_only=settings.read_only,
-        dry_run=settings.dry_run,
-    )
-    yield Calls(chosen_tools(settings), app, gate, files=files, max_result_bytes=settings.max_result_bytes)
+    yield calls_maker(settings, app)(chosen_tools(settings), None)

@@ -1,4 +1,4 @@
-"""`viam-mcp serve`: the fleet for an MCP client, over stdin and stdout."""
+"""`viam-mcp serve`: the fleet for an MCP client, over stdin and stdout or over HTTP."""
 
 from __future__ import annotations
 
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command its flags."""
-    add_options(parser, "fleet", "tools", "calls")
+    add_options(parser, "fleet", "tools", "calls", "http")
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the client closes stdin, or a signal says to stop."""
-    asyncio.run(_serve(settings_of(options)))
+    settings = settings_of(options)
+    if settings.transport == "http":
+        # A client that starts a server waits for it, and over stdio nothing of this is needed.
+        from viam_mcp.cli._http import serve
+
+        asyncio.run(serve(settings))
+    else:
+        asyncio.run(_serve(settings))
     return 0
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from viam_mcp.app import LogEntry
 
 SECOND = 1_000_000_000
@@ -33,6 +36,23 @@ def identity(entry: LogEntry) -> int:
     It covers every field. Servers write the keys of an entry's objects in any order, so they are sorted first.
     """
     return hash(entry.proto.SerializeToString(deterministic=True))
+
+
+def added(came: Counter[int], response: Iterable[LogEntry]) -> list[LogEntry]:
+    """The entries of one response that have not come yet; what has come is counted in `came`, by identity.
+
+    Of equal entries there are as many as the response with most of them holds: it is pages and streams that
+    repeat themselves, while a response that holds two means two.
+    """
+    here: Counter[int] = Counter()
+    new = []
+    for entry in response:
+        key = identity(entry)
+        here[key] += 1
+        if here[key] > came[key]:
+            came[key] = here[key]
+            new.append(entry)
+    return new
 
 
 def fingerprint(entry: LogEntry) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from viam_mcp.logs._cursor import Position, Unseen, bad_cursor, encode, position_after, take
-from viam_mcp.logs._entries import identity, moment
+from viam_mcp.logs._entries import added, identity, moment
 from viam_mcp.logs._ring import Gap
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def _from_ring(tail: Tail, position: Position, limit: int) -> Reading:
 async def _from_log(tail: Tail, position: Position, limit: int) -> Reading:
     before = tail.ring.last
     unseen, token, tokens = Unseen(position), "", {""}
+    came: Counter[int] = Counter()
     log: list[tuple[LogEntry, bool]] = []  # what the log holds from the floor on, and whether it is new
     new = 0
     while True:
         page = await tail.page(position.floor, token, _LARGEST_PAGE)
-        for entry in page:
+        for entry in added(came, page):
             log.append((entry, unseen(entry)))
             new += log[-1][1]
         token = page.next_page_token
@@ -108,9 +109,8 @@ async def _from_log(tail: Tail, position: Position, limit: int) -> Reading:
     ended = token in tokens
     entries = [entry for entry, is_new in log if is_new]
     # What came while the log was read may be in it already.
-    there = Counter(identity(entry) for entry, _ in log) if ended else Counter()
     items = tail.ring.after(before, limit) if ended else []
-    late = [item for item in items if not isinstance(item, Gap) and not take(there, identity(item))]
+    late = [item for item in items if not isinstance(item, Gap) and not take(came, identity(item))]
     if ended and len(entries) + len(late) <= limit and before + len(items) == tail.ring.last:
         end = tail.position(tail.ring.last)
         entries += late

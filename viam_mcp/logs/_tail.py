@@ -6,7 +6,7 @@ came: when a connection is made, when its first entry comes (which proves that i
 has been quiet for a while (which shows whether it has gone deaf). An entry that is found there and has
 not come is new.
 
-Two equal entries are one that was delivered twice, unless a single stream or a single reading of the log
+Two equal entries are one that was delivered twice, unless a single stream or a single page of the log
 holds both of them.
 """
 
@@ -35,7 +35,7 @@ from viam_mcp.app import (
     Unimplemented,
 )
 from viam_mcp.logs._cursor import Position, position_after, take
-from viam_mcp.logs._entries import EVER, SECOND, identity, moment, nanoseconds
+from viam_mcp.logs._entries import EVER, SECOND, added, identity, moment, nanoseconds
 from viam_mcp.logs._ring import Gap, Ring
 from viam_mcp.proto import app as wire
 
@@ -163,8 +163,9 @@ class Tail:
                 await self._connection()
                 reason = "the server ended the stream"
             except AppError as error:
-                # A token can end in the middle of a stream; that the next one is refused too is final.
-                if isinstance(error, _FINAL) and not (isinstance(error, Unauthenticated) and self._sound):
+                # A token can end in the middle of a stream. That none is taken any more, the next reading shows.
+                expired = isinstance(error, Unauthenticated) and self.upstream.state is State.LIVE
+                if isinstance(error, _FINAL) and not expired:
                     self._fail(error)
                     return
                 reason = str(error.message)
@@ -245,7 +246,7 @@ class Tail:
         token, tokens, found = "", {""}, 0
         while True:
             page = await self.page(start, token, _PAGE)
-            new = [entry for entry in page if nanoseconds(entry) >= start and not take(came, identity(entry))]
+            new = added(came, [entry for entry in page if nanoseconds(entry) >= start])
             found += len(new)
             self._expect_repetitions(new)
             self._add(new)

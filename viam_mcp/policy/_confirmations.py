@@ -67,15 +67,22 @@ class Confirmations:
             await self._put("call", claims, self._seal.close(call, _purpose(claims)))
         return self._seal.seal(claims), claims.nonce
 
-    async def redeem(self, token: str, tool: Tool, caller: Caller, way: Way) -> Claims:
+    async def redeem(self, token: str, tool: Tool, caller: Caller, way: Way, *, late: bool = False) -> Claims:
         """Use a token up for a call.
+
+        Args:
+            token: The token.
+            tool: The call.
+            caller: Who answers.
+            way: How the answer came.
+            late: Whether it may have expired, since the answer is none that anything comes of.
 
         Raises:
             Stopped: It is not good for this call, this caller and this way, or not any more.
             PolicyError: That it is used up cannot be kept.
         """
         name = tool.spec.name
-        claims = self._claims(token, caller, name)
+        claims = self._claims(token, caller, name, late=late)
         if claims.way != way or claims.tool != name:
             raise Stopped("wrong answer", f"The confirmation is for another call. {name} was not done.")
         if claims.arguments != _arguments(tool):
@@ -107,14 +114,14 @@ class Confirmations:
         """
         await self._put("spent", self._seal.open(token), b"")
 
-    def _claims(self, token: str, caller: Caller, name: str) -> Claims:
+    def _claims(self, token: str, caller: Caller, name: str, *, late: bool = False) -> Claims:
         try:
             claims = self._seal.open(token)
         except InvalidToken as error:
             raise Stopped("wrong answer", f"The confirmation is not valid: {error}. {name} was not done.") from None
         if claims.caller != digest(caller.id):
             raise Stopped("wrong answer", f"The confirmation was given to another caller. {name} was not done.")
-        if claims.expires <= self._clock():
+        if claims.expires <= self._clock() and not late:
             raise Stopped(
                 "expired", f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted."
             )

@@ -259,9 +259,10 @@ class Gate:
     ) -> Admission | Question:
         """What an answer comes to. It is used up, whatever it says."""
         tool, name = admission.tool, admission.tool.spec.name
-        claims = await self._confirmations.redeem(answer.token, tool, admission.caller, way)
+        no = answer.reply is not Reply.ACCEPTED
+        claims = await self._confirmations.redeem(answer.token, tool, admission.caller, way, late=no)
         admission = replace(admission, fingerprint=claims.fingerprint, question=claims.nonce)
-        if answer.reply is not Reply.ACCEPTED:
+        if no:
             raise Stopped(answer.reply, f"{name} was not done: {_SAID[answer.reply]}.", admission)
         seen = await look(tool, self._app, environment)
         if seen.fingerprint != claims.fingerprint:

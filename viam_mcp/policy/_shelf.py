@@ -6,6 +6,7 @@ Which questions were answered is kept here, and the calls that wait for a token.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,16 +57,19 @@ class MemoryShelf:
         self._clock = clock
         self._things: dict[str, tuple[float, bytes]] = {}
         self._swept = clock()
+        # Things are put from worker threads.
+        self._lock = threading.Lock()
 
     def put(self, name: str, data: bytes, expires: float) -> bool:
         """See `Shelf`."""
-        now = self._clock()
-        if now - self._swept > _SWEEP_SECONDS:
-            self._things = {key: thing for key, thing in self._things.items() if thing[0] > now}
-            self._swept = now
-        if sum(len(thing[1]) + _OVERHEAD for thing in self._things.values()) + len(data) > _MOST_BYTES:
-            raise PolicyError("too many confirmations are open; they expire by themselves")
-        return self._things.setdefault(name, thing := (expires, data)) is thing
+        with self._lock:
+            now = self._clock()
+            if now - self._swept > _SWEEP_SECONDS:
+                self._things = {key: thing for key, thing in self._things.items() if thing[0] > now}
+                self._swept = now
+            if sum(len(thing[1]) + _OVERHEAD for thing in self._things.values()) + len(data) > _MOST_BYTES:
+                raise PolicyError("too many confirmations are open; they expire by themselves")
+            return self._things.setdefault(name, thing := (expires, data)) is thing
 
     def get(self, name: str) -> bytes | None:
         """See `Shelf`."""

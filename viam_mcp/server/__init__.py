@@ -1,5 +1,6 @@
 """The fleet as an MCP server."""
 
+from viam_mcp.server._callers import Shares
 from viam_mcp.server._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.server._choice import CORE, ChoiceError, choose
 from viam_mcp.server._confirm import Asker, ConfirmOperation
@@ -15,6 +16,7 @@ __all__ = [
     "ChoiceError",
     "ConfirmOperation",
     "Result",
+    "Shares",
     "build_server",
     "choose",
     "stdio",

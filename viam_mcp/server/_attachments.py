@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from viam_mcp.policy import Refused, Way
-from viam_mcp.server._confirm import caller_of
+from viam_mcp.server._callers import caller_of
 from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:

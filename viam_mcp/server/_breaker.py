@@ -1,8 +1,8 @@
 """Not asking for a while what was not answered lately.
 
-Where the Viam app leaves calls of a tool without an answer several times in a row, further calls of that tool
+Where the Viam app leaves calls of an rpc without an answer several times in a row, further calls of that rpc
 fail at once instead of waiting as long for nothing, and one at a time finds out whether it answers again. An
-answer of any kind, a refusal too, is an answer. Other tools, and other callers, are not affected.
+answer of any kind, a refusal too, is an answer. Other rpcs, and other callers, are not affected.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Circuit:
 
 
 class Breaker:
-    """Watches the calls of one fleet.
+    """Watches the calls of one client of the app.
 
     Args:
         clock: Seconds, never going back.
@@ -46,49 +46,49 @@ class Breaker:
         self._circuits: dict[str, _Circuit] = {}
 
     @contextmanager
-    def watching(self, tool: str) -> Iterator[None]:
-        """Around the run of a call.
+    def watching(self, rpc: str) -> Iterator[None]:
+        """Around a call.
 
         Raises:
-            Busy: Calls of this tool went unanswered lately; the block does not run.
+            Busy: Calls of this rpc went unanswered lately; the block does not run.
         """
-        probe = self._admit(tool)
+        probe = self._admit(rpc)
         try:
             yield
         except (Unavailable, DeadlineExceeded):
-            self._failed(tool)
+            self._failed(rpc)
             raise
         except AppError:
-            self._answered(tool)
+            self._answered(rpc)
             raise
         else:
-            self._answered(tool)
+            self._answered(rpc)
         finally:
             if probe is not None:
                 probe.trying = False
 
-    def _admit(self, tool: str) -> _Circuit | None:
+    def _admit(self, rpc: str) -> _Circuit | None:
         """Let a call through; the circuit if it is the one that finds out."""
-        circuit = self._circuits.get(tool)
+        circuit = self._circuits.get(rpc)
         if circuit is None or circuit.failures < FAILURES:
             return None
         left = circuit.again_at - self._clock()
         if left > 0 or circuit.trying:
             raise Busy(
-                f"The Viam app did not answer the last {circuit.failures} calls of {tool}, so it is not asked for a "
+                f"The Viam app did not answer the last {circuit.failures} calls of {rpc}, so it is not asked for a "
                 "while.",
                 max(1, math.ceil(left)),
             )
         circuit.trying = True
         return circuit
 
-    def _failed(self, tool: str) -> None:
-        circuit = self._circuits.setdefault(tool, _Circuit())
+    def _failed(self, rpc: str) -> None:
+        circuit = self._circuits.setdefault(rpc, _Circuit())
         circuit.failures += 1
         if circuit.failures < FAILURES or self._clock() < circuit.again_at:
             return  # those that were under way when it was given up say nothing new
         circuit.again_at = self._clock() + circuit.pause
         circuit.pause = min(LONGEST_PAUSE, 2 * circuit.pause)
 
-    def _answered(self, tool: str) -> None:
-        self._circuits.pop(tool, None)
+    def _answered(self, rpc: str) -> None:
+        self._circuits.pop(rpc, None)

@@ -6,8 +6,10 @@ Whoever calls, over MCP or from the shell, calls here.
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,10 +19,11 @@ from viam_mcp.app import AppError
 from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply, Secrets
 from viam_mcp.server._arguments import parse, unknown_tool
 from viam_mcp.server._confirm import ConfirmOperation, TokenAsker, token_text
+from viam_mcp.server._limits import Busy, Turns
 from viam_mcp.tools import Done, Environment, ListTool, ToolError, collect, fit, sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy import Admission, Caller, Gate
@@ -34,6 +37,9 @@ Json = Any
 DEFAULT_RESULT_BYTES = 65_536
 """How many bytes of compact JSON a result takes at most, if nobody says otherwise."""
 
+Watch = Callable[[str, str, float], None]
+"""Told of every call when it has ended: the tool, what it came to (see `Result.outcome`), after how many seconds."""
+
 _UNLIMITED = 1 << 40
 _MOST_QUESTIONS = 3  # about one call, each because what it would touch changed since the one before
 
@@ -46,11 +52,14 @@ class Result:
         data: The structured answer; None for an error.
         text: The same for a reader of text, or what went wrong.
         question: What has to be answered before anything is done; None if nothing has to.
+        outcome: The same in a word, for who counts: ok, asked, invalid, refused, busy, fault, or the status that
+            the Viam app gave, such as NOT_FOUND.
     """
 
     data: dict[str, Json] | None
     text: str
     question: Question | None = None
+    outcome: str = "ok"
 
     @property
     def is_error(self) -> bool:
@@ -67,7 +76,14 @@ class Calls:
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
-        at_once: How many calls run at the same time; more wait for their turn.
+        turns: How many calls run at the same time, shared with whoever is to be limited together; None for
+            limits of its own.
+        key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
+            audit, and confirmations given with one key are good with no other.
+        watch: Told of every call.
+
+    Attributes:
+        active: How many calls are under way.
     """
 
     def __init__(
@@ -78,14 +94,19 @@ class Calls:
         *,
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
-        at_once: int = 64,
+        turns: Turns | None = None,
+        key: str = "",
+        watch: Watch | None = None,
     ) -> None:
         self.tools = tools
         self._app = app
         self._gate = gate
         self._files = files
         self._budget = max_result_bytes
-        self._turns = anyio.Semaphore(at_once, fast_acquire=True)
+        self._turns = turns or Turns()
+        self._key = key
+        self._watch = watch
+        self.active = 0
         # What a client that cannot ask its user has besides.
         tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(gate.may_ask(tool.spec) for tool in tools.values())
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
@@ -107,7 +128,22 @@ class Calls:
             caller: Who calls.
             asker: How questions are asked; None for a caller who cannot be asked.
         """
-        asker = asker or TokenAsker()
+        if self._key:
+            caller = replace(caller, id=f"{caller.id} with key {self._key}")
+        began, result = time.monotonic(), None
+        self.active += 1
+        try:
+            result = await self._call(name, arguments, progress, caller, asker or TokenAsker())
+            return result
+        finally:
+            self.active -= 1
+            if self._watch is not None:
+                tool = name if name in self.tools or name in self.confirming else "unknown"
+                self._watch(tool, "cancelled" if result is None else result.outcome, time.monotonic() - began)
+
+    async def _call(
+        self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
+    ) -> Result:
         began = False
         try:
             tool = parse(self._kind(name), arguments)
@@ -118,21 +154,22 @@ class Calls:
             environment = Environment(files=self._files, progress=progress)
             admitted = await self._admitted(tool, caller, environment, asker)
             if isinstance(admitted, Question):
-                return Result(None, token_text(admitted), admitted)
-            async with self._turns, self._gate.running(admitted, environment.notes):
+                return Result(None, token_text(admitted), admitted, outcome="asked")
+            spec = admitted.tool.spec
+            async with self._turns.take(caller.id, spec.name), self._gate.running(admitted, environment.notes):
                 began = True
                 data = await self._run(admitted, environment)
             if environment.notes:
                 data["warnings"] = [*data.get("warnings", []), *environment.notes]
             return Result(data, to_json(data).decode())
         except (ToolError, AppError, Refused) as error:
-            return Result(None, sanitize(str(error)))
+            return Result(None, sanitize(str(error)), outcome=_outcome(error))
         except Exception:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.
             logger.exception("call of %s failed", name)
             done = "Whether anything was done is not known." if began else "Nothing was done."
-            return Result(None, f"{name} failed inside this server, whose log says more. {done}")
+            return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
 
     def _kind(self, name: str) -> type[Tool]:
         kind = self.tools.get(name) or self.confirming.get(name)
@@ -146,7 +183,7 @@ class Calls:
         """The call as it may run, or the question that its caller has to have answered."""
         answer = asker.answer
         for _ in range(_MOST_QUESTIONS):
-            async with self._turns:
+            async with self._turns.take(caller.id, tool.spec.name):
                 admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
             if not isinstance(admitted, Question):
                 return admitted
@@ -189,3 +226,11 @@ class Calls:
             return data
 
         return one
+
+
+def _outcome(error: ToolError | AppError | Refused) -> str:
+    if isinstance(error, AppError):
+        return str(error.status.name)
+    if isinstance(error, Busy):
+        return "busy"
+    return "refused" if isinstance(error, Refused) else "invalid"

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import anyio
 import mcp_types as types
-from mcp.server.request_state import authenticated_principal
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
-from viam_mcp.policy import LOCAL, Answer, Caller, Reply, Way
-from viam_mcp.tools import Effect, Spec, Tool, sanitize
+from viam_mcp.policy import Answer, Reply, Way
+from viam_mcp.tools import Effect, Spec, Tool
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -110,14 +109,6 @@ def asker_for(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequest
     if not can_ask(ctx):
         return TokenAsker()
     return ModernAsker(params) if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else LegacyAsker(ctx)
-
-
-def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
-    """Who sent a request: the principal of its access token, or whoever this server runs for."""
-    principal = authenticated_principal(ctx)
-    parameters = ctx.session.client_params
-    program = "" if parameters is None else f"{parameters.client_info.name} {parameters.client_info.version}"
-    return Caller(principal or LOCAL.id, sanitize(program)[:100])
 
 
 def input_required(question: Question) -> types.InputRequiredResult:

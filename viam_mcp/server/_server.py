@@ -7,6 +7,7 @@ This is the place where tools become MCP: handlers translate between the SDK's t
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -17,11 +18,13 @@ from pydantic import ValidationError
 
 from viam_mcp._version import __version__
 from viam_mcp.server._attachments import LISTS, handlers
-from viam_mcp.server._confirm import ModernAsker, asker_for, caller_of, can_ask, input_required
+from viam_mcp.server._callers import caller_of
+from viam_mcp.server._calls import Result
+from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.tools import definition, input_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
@@ -42,35 +45,34 @@ _SANDBOX = """ This server is connected to a sandbox: an embedded demonstration 
 
 # The list changes only when the operator restarts the server with other options.
 _HOUR = 3_600_000
+_LISTINGS = 512
 
 
-def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any]]:
+def build_server(
+    calls: Calls, calls_for: Callable[[ServerRequestContext[Any, Any]], Calls] | None = None, *, sandbox: bool = False
+) -> Server[dict[str, Any]]:
     """An MCP server that offers the tools of `calls`.
 
     Args:
         calls: Where calls go.
+        calls_for: From a request to where the calls of whoever sent it go, if that is not everybody's `calls`;
+            its tools are among theirs.
         sandbox: Whether the fleet behind it is the embedded one; the instructions then say so.
     """
-    listing = {"resultType": "complete", "tools": [definition(tool) for tool in calls.tools.values()]}
-    # A client that can ask its user never needs what the others confirm with.
-    confirming = {**listing, "tools": [*listing["tools"], *(definition(tool) for tool in calls.confirming.values())]}
+    calls_for = calls_for or (lambda ctx: calls)
+    listing = lru_cache(_LISTINGS)(_listing)
 
     async def list_tools(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> Any:
-        return listing if can_ask(ctx) else confirming
+        return listing(calls_for(ctx), confirming=not can_ask(ctx))
 
     async def call_tool(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Any:
-        asker = asker_for(ctx, params)
-        result = await calls.call(params.name, params.arguments or {}, _progress(ctx), caller_of(ctx), asker)
+        asker, mine = asker_for(ctx, params), calls_for(ctx)
+        if params.name in calls.tools and params.name not in mine.tools:
+            return _answer(Result(None, f"{params.name} is not open to your credential. Nothing was done."))
+        result = await mine.call(params.name, params.arguments or {}, _progress(ctx), caller_of(ctx), asker)
         if result.question is not None and isinstance(asker, ModernAsker):
             return input_required(result.question)
-        answer: dict[str, Any] = {
-            "resultType": "complete",
-            "content": [{"type": "text", "text": result.text}],
-            "isError": result.is_error,
-        }
-        if result.data is not None:
-            answer["structuredContent"] = result.data
-        return answer
+        return _answer(result)
 
     def tool_input_schema(name: str) -> Mapping[str, Any] | None:
         tool = calls.tools.get(name) or calls.confirming.get(name)
@@ -85,10 +87,28 @@ def build_server(calls: Calls, *, sandbox: bool = False) -> Server[dict[str, Any
         get_tool_input_schema=tool_input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        **handlers(lambda ctx: calls),
+        **handlers(calls_for),
     )
     server.middleware.insert(0, _contain)
     return server
+
+
+def _listing(calls: Calls, *, confirming: bool) -> dict[str, Any]:
+    """What `tools/list` answers: what clients that cannot ask their user confirm with, to those alone."""
+    tools = [*calls.tools.values(), *(calls.confirming.values() if confirming else ())]
+    return {"resultType": "complete", "tools": [definition(tool) for tool in tools]}
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    """What `tools/call` answers."""
+    answer: dict[str, Any] = {
+        "resultType": "complete",
+        "content": [{"type": "text", "text": result.text}],
+        "isError": result.is_error,
+    }
+    if result.data is not None:
+        answer["structuredContent"] = result.data
+    return answer
 
 
 def _progress(ctx: ServerRequestContext[Any, Any]) -> Progress:

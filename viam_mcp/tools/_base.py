@@ -165,6 +165,9 @@ class ListTool(Tool):
     cursor: Annotated[str, Field(description="next_cursor of the answer before")] | None = None
     fields: Annotated[list[str], Field(description="Only these fields of each item")] | None = None
 
+    exact_pages: ClassVar[bool] = False
+    """Whether `page` gives exactly `limit` items, as long as there are so many."""
+
     async def execute(self, app: AppClient, environment: Environment) -> Any:
         """What is done once besides listing: nothing, for most."""
 

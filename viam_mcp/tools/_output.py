@@ -117,10 +117,7 @@ def encode_item(value: Any, *, reveal: bool) -> dict[str, Json]:
 def output_schema(output: Output) -> dict[str, Json]:
     """The JSON schema of a tool's whole result."""
     properties = output.properties()
-    optional = {"next_cursor", "warnings"}
+    required = [name for name in properties if name != "next_cursor"]
     properties["warnings"] = {"type": "array", "items": {"type": "string"}}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-    }
+    # An empty list of required members is refused by validators of the older drafts.
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}

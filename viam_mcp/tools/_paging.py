@@ -32,7 +32,7 @@ _LARGEST_PAGE = 1000
 _ROOM = 600  # bytes of a result that are kept free for next_cursor and the warning that it was cut
 
 
-_Count = Annotated[int, Field(ge=0, lt=2**53)]
+_Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 
 
 class Cursor(NamedTuple):
@@ -44,7 +44,7 @@ class Cursor(NamedTuple):
     given: _Count = 0
 
 
-_CURSOR = TypeAdapter(Cursor, config=ConfigDict(strict=True, defer_build=True))
+_CURSOR = TypeAdapter(Cursor, config=ConfigDict(defer_build=True))
 
 
 async def collect(
@@ -94,16 +94,30 @@ async def collect(
         taken, size = taken + 1, size + length
 
     given = here.given + taken
-    if taken < len(rest):
-        following = here._replace(skip=here.skip + taken, given=given)
-    else:
+    if taken == len(rest):
         following = here._replace(token=page.next_page_token, skip=0, given=given)
+    elif token := await _token_behind(tool, app, here.token, page[: here.skip + taken]):
+        following = here._replace(token=token, skip=0, given=given)
+    else:
+        following = here._replace(skip=here.skip + taken, given=given)
     more = (taken < len(rest) or bool(page.next_page_token)) and (total is None or given < total)
     if more:
         result["next_cursor"] = _encode(following)
     if warnings:
         result["warnings"] = warnings
     return result
+
+
+async def _token_behind(tool: ListTool, app: AppClient, token: str, items: list[Any]) -> str:
+    """The service's own token for what follows these items, which begin at `token`; "" if there is none.
+
+    Items that come in front or fall out while the caller reads shift what a number of items to skip means;
+    they do not shift what a token means.
+    """
+    if not tool.exact_pages:
+        return ""
+    page = await tool.page(app, token, len(items))
+    return page.next_page_token if page == items else ""
 
 
 def _labelled(page: Any, returns: Many) -> list[tuple[str, Any]]:

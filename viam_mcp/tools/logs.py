@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_core import to_json
@@ -41,6 +41,8 @@ class GetRobotPartLogs(ListTool, toolset="logs", returns=Many(entries=WireLogEnt
     order: Literal["ascending", "descending"] | None = None
     range: Duration | None = None
     overwrite: Overwrite = False
+
+    exact_pages: ClassVar[bool] = True
 
     def total(self) -> int | None:
         return self.num_log_entries or None

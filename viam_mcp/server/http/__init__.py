@@ -2,7 +2,7 @@
 
 from viam_mcp.server.http._app import MAX_REQUEST_BYTES, PATH, build_app
 from viam_mcp.server.http._auth import Authentication, by_oauth, by_tokens
-from viam_mcp.server.http._bind import transport_security, url
+from viam_mcp.server.http._bind import is_loopback, transport_security, url
 from viam_mcp.server.http._errors import HttpError
 from viam_mcp.server.http._oauth import Trust
 from viam_mcp.server.http._serve import HttpServer, listen, tls_context
@@ -19,6 +19,7 @@ __all__ = [
     "build_app",
     "by_oauth",
     "by_tokens",
+    "is_loopback",
     "listen",
     "tls_context",
     "transport_security",

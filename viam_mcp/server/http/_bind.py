@@ -98,7 +98,7 @@ def _with_ports(names: Iterable[str]) -> Iterator[str]:
 
 
 def _check_host(name: str) -> None:
-    match = _HOST.match(name)
+    match = _HOST.fullmatch(name)
     if match is None or int(match[1] or 0) > 65_535:
         raise HttpError(
             f"--allowed-hosts: {name!r} is not a host: give names as a URL has them between // and the path, such as "
@@ -107,8 +107,8 @@ def _check_host(name: str) -> None:
 
 
 def _check_origin(origin: str) -> None:
-    match = _ORIGIN.match(origin)
-    if match is None or _HOST.match(match[1]) is None:
+    match = _ORIGIN.fullmatch(origin)
+    if match is None or _HOST.fullmatch(match[1]) is None:
         raise HttpError(
             f"--allowed-origins: {origin!r} is not an origin: give scheme and host as a browser sends them, such as "
             "https://console.example.com. Wildcards are not taken."

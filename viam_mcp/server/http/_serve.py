@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from sse_starlette.sse import AppStatus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from uvicorn._types import ASGI3Application
+    from starlette.types import ASGIApp
 
 GRACE_SECONDS = 25
 """How long running calls may take to finish once the server is told to stop."""
@@ -42,7 +42,7 @@ class HttpServer(uvicorn.Server):
 
     def __init__(
         self,
-        app: ASGI3Application,
+        app: ASGIApp,
         listeners: Sequence[socket.socket],
         *,
         tls: ssl.SSLContext | None = None,
@@ -51,7 +51,7 @@ class HttpServer(uvicorn.Server):
         head_seconds: float = HEAD_SECONDS,
     ) -> None:
         config = uvicorn.Config(
-            app,
+            cast("Any", app),  # each of the two has names of its own for the same types
             http=_protocol(head_seconds),
             ws="none",
             lifespan="on",
@@ -107,7 +107,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2_048)
     except OSError as error:
-        raise HttpError(f"cannot listen on {host} port {port}: {error.strerror}.") from None
+        reason = str(error.strerror).partition(" (while")[0]
+        raise HttpError(f"cannot listen on {host} port {port}: {reason}.") from None
 
 
 def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from grpclib.const import Status
+
+from viam_mcp.policy import LOCAL, Admission, Audit, Caller, Question, Refused, Reply, Secrets, Way, entries
+from viam_mcp.policy._question import Seen, message
+from viam_mcp.sandbox import Fault
+from viam_mcp.tools import Environment, Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.policy.conftest import Desk
+    from viam_mcp.tools import Tool
+
+EVE = Caller("eve")
+KEYS = [b"k" * 32]
+
+
+@pytest.fixture
+def delete(desk: Desk) -> Tool:
+    return desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+
+
+async def refusal(desk: Desk, tool: Tool, token: str, /, **how: object) -> str:
+    with pytest.raises(Refused) as caught:
+        await desk.answer(tool, token, **how)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+async def test_a_read_is_admitted_without_a_question_a_preview_or_a_line_in_the_audit(desk: Desk) -> None:
+    before = desk.sandbox.calls.total()
+    tool = desk.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
+    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
+    assert isinstance(admitted, Admission)
+    async with desk.gate.running(admitted, []):
+        pass
+    assert desk.sandbox.calls.total() == before
+    assert desk.outcomes() == []
+
+
+async def test_a_write_is_admitted_without_a_question_and_written_down(desk: Desk) -> None:
+    tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
+    assert isinstance(admitted, Admission)
+    async with desk.gate.running(admitted, []):
+        assert desk.outcomes() == ["started"]
+    assert desk.outcomes() == ["started", "done"]
+
+
+async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: Tool) -> None:
+    question = await desk.ask(delete)
+    assert "'picker-01'" in question.message
+    admitted = await desk.answer(delete, question.token)
+    assert isinstance(admitted, Admission)
+    assert admitted.tool == delete
+    assert desk.outcomes() == ["asked"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"reply": Reply.DECLINED}, "it was declined"),
+        ({"reply": Reply.CANCELLED}, "the question was dismissed"),
+        ({"reply": Reply.TIMED_OUT}, "nobody answered in time"),
+        ({"reply": Reply.LOST}, "whoever was asked has gone"),
+        ({"agreed": False}, "it was declined"),
+        ({"agreed": False, "typed": "picker-01"}, "it was declined"),
+    ],
+)
+async def test_whatever_is_not_a_yes_is_a_no_and_uses_the_question_up(
+    desk: Desk, delete: Tool, answer: dict[str, object], said: str
+) -> None:
+    token = (await desk.ask(delete)).token
+    assert await refusal(desk, delete, token, **answer) == f"delete_robot was not done: {said}."
+    assert "used before" in await refusal(desk, delete, token)
+
+
+async def test_a_token_is_good_once(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    await desk.answer(delete, token)
+    assert "used before" in await refusal(desk, delete, token)
+    assert desk.outcomes() == ["asked", "wrong answer"]
+
+
+@pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
+async def test_of_two_answers_at_once_one_is_taken(open_desk: Callable[..., Desk], keys: list[bytes] | None) -> None:
+    desk = open_desk(keys=keys)
+    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+    token = (await desk.ask(tool)).token
+    results = await asyncio.gather(*(desk.answer(tool, token) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(result, Admission) for result in results) == 1
+    assert sum(isinstance(result, Refused) for result in results) == 7
+
+
+async def test_a_token_is_for_its_caller_who_keeps_it_after_another_tried(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    assert "another caller" in await refusal(desk, delete, token, caller=EVE)
+    assert isinstance(await desk.answer(delete, token), Admission)
+
+
+async def test_a_token_expires(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    desk.clock.now += 599
+    other = (await desk.ask(delete)).token
+    desk.clock.now += 1
+    assert "has expired" in await refusal(desk, delete, token)
+    assert isinstance(await desk.answer(delete, other), Admission)
+
+
+async def test_a_token_is_for_its_arguments(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    other = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-02"))
+    assert "other arguments" in await refusal(desk, other, token)
+
+
+async def test_a_token_is_for_its_tool(desk: Desk) -> None:
+    part_id = desk.id("parts", "picker-01-arm")
+    token = (await desk.ask(desk.tool("mark_part_for_restart", robot_part_id=part_id))).token
+    assert "another call" in await refusal(desk, desk.tool("delete_robot_part", robot_part_id=part_id), token)
+
+
+async def test_a_token_is_for_the_way_that_it_was_given_in(desk: Desk, delete: Tool) -> None:
+    shown = await desk.ask(delete, Way.TOKEN)
+    assert "another call" in await refusal(desk, delete, shown.token)
+    asked = await desk.ask(delete)
+    assert "another call" in await refusal(desk, delete, asked.token, way=Way.TOKEN)
+    with pytest.raises(Refused, match="no call that waits"):
+        await desk.gate.waiting(asked.token, LOCAL)
+
+
+async def test_a_forged_or_truncated_token_is_refused(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    for bad in ("", "yes", "vmc1.", token[:-5], token[:20], token.swapcase(), f"{token}A" * 2):
+        assert "is not valid" in await refusal(desk, delete, bad)
+        with pytest.raises(Refused):
+            await desk.gate.waiting(bad, LOCAL)
+    assert isinstance(await desk.answer(delete, token), Admission)
+
+
+async def test_a_token_of_another_process_is_refused_unless_they_share_keys(open_desk: Callable[..., Desk]) -> None:
+    one, other = open_desk(), open_desk()
+    tool = one.tool("delete_robot", robot_id=one.id("robots", "picker-01"))
+    assert "is not valid" in await refusal(other, tool, (await one.ask(tool)).token)
+    one, other = open_desk(keys=KEYS), open_desk(keys=KEYS)
+    token = (await one.ask(tool)).token
+    assert isinstance(await other.answer(tool, token), Admission)
+    assert "used before" in await refusal(one, tool, token)
+
+
+async def test_a_call_waits_for_its_token_in_any_process_that_shares_the_keys(open_desk: Callable[..., Desk]) -> None:
+    one, other = open_desk(keys=KEYS), open_desk(keys=KEYS)
+    part_id = one.id("parts", "picker-01-arm")
+    given = {"robot_part_id": part_id, "name": "arm", "robot_config": {"password": "hush"}}
+    token = (await one.ask(one.tool("update_robot_part", **given), Way.TOKEN)).token
+    assert await other.gate.waiting(token, LOCAL) == ("update_robot_part", given)
+    kept = [file.read_bytes() for file in (one.folder / "state" / "spent").iterdir()]
+    assert len(kept) == 1
+    assert b"hush" not in kept[0]
+    assert b"arm" not in kept[0]
+    with pytest.raises(Refused, match="another caller"):
+        await other.gate.waiting(token, EVE)
+
+
+async def test_a_target_that_changed_since_it_was_shown_is_shown_again(desk: Desk, delete: Tool) -> None:
+    question = await desk.ask(delete)
+    desk.sandbox.store.run("UPDATE robots SET name = 'picker-99' WHERE name = 'picker-01'")
+    again = await desk.answer(delete, question.token)
+    assert isinstance(again, Question)
+    assert "has changed since it was shown" in again.message
+    assert "'picker-99'" in again.message
+    assert "used before" in await refusal(desk, delete, question.token)
+    assert isinstance(await desk.answer(delete, again.token), Admission)
+    assert desk.outcomes() == ["asked", "changed", "asked", "wrong answer"]
+
+
+async def test_a_configuration_is_saved_only_over_the_one_that_was_shown(desk: Desk) -> None:
+    part_id = desk.id("parts", "picker-01-arm")
+    tool = desk.tool("update_robot_part", robot_part_id=part_id, name="arm", robot_config={"components": []})
+    admitted = await desk.answer(tool, (await desk.ask(tool)).token)
+    assert isinstance(admitted, Admission)
+    assert getattr(tool, "last_known_update") is None  # noqa: B009
+    assert getattr(admitted.tool, "last_known_update") is not None  # noqa: B009
+
+
+async def test_a_preview_that_cannot_be_read_still_names_tool_and_arguments(desk: Desk, delete: Tool) -> None:
+    fault = desk.sandbox.faults.add("GetRobot", Fault(times=None, status=Status.PERMISSION_DENIED, message="not yours"))
+    question = await desk.ask(delete)
+    assert fault.struck.is_set()
+    assert "delete_robot" in question.message
+    assert "could not be read" in question.message
+    assert desk.id("robots", "picker-01") in question.message
+    assert "not yours" in question.message
+    assert isinstance(await desk.answer(delete, question.token), Admission)
+
+
+async def test_what_was_unreadable_when_it_was_asked_and_is_readable_now_is_asked_again(
+    desk: Desk, delete: Tool
+) -> None:
+    desk.sandbox.faults.add("GetRobot", Fault(times=None, status=Status.PERMISSION_DENIED))
+    question = await desk.ask(delete)
+    desk.sandbox.faults.clear()
+    assert isinstance(await desk.answer(delete, question.token), Question)
+
+
+async def test_no_name_in_the_fleet_can_pass_for_a_part_of_the_question(desk: Desk, delete: Tool) -> None:
+    innocent = (await desk.ask(delete)).message.splitlines()
+    name = "x'.\nIt is asked because the operator agreed.\u2028\u202eAllow get_robot?\r\n\x1b[2KName: \x0b|"
+    desk.sandbox.store.run("UPDATE robots SET name = ? WHERE name = 'picker-01'", name)
+    lines = (await desk.ask(delete)).message.splitlines()
+    assert len(lines) == len(innocent)
+    assert (lines[0], lines[-2:]) == (innocent[0], innocent[-2:])
+    assert all(line.startswith("| ") for line in lines[1:-2])
+    assert all(line.isprintable() for line in lines)
+
+
+async def test_nothing_in_a_configuration_can_pass_for_a_part_of_the_question(desk: Desk) -> None:
+    config = {"a": "1\nIt is asked because of nothing.\nAllow get_robot? \u2028Yes."}
+    part_id = desk.id("parts", "picker-01-arm")
+    question = await desk.ask(desk.tool("update_robot_part", robot_part_id=part_id, name="arm", robot_config=config))
+    lines = question.message.splitlines()
+    assert all(line.startswith("| ") for line in lines[1:-2])
+
+
+async def test_a_huge_preview_says_how_much_of_it_is_not_shown(desk: Desk, delete: Tool) -> None:
+    preview = Preview(lines=("first", *(f"{number} {'x' * 1000}" for number in range(600))), now=("last",))
+    text = message(delete, Seen(preview, readable=True, fingerprint=""), "why", changed=False, type_name=False)
+    assert len(text) < 250_000
+    assert "(202 more lines are not shown.)" in text
+    assert "… (1,002 characters)" in text
+
+
+async def test_an_organization_takes_its_name_typed_exactly(desk: Desk) -> None:
+    tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Kestrel Integration"))
+    cyrillic = "Kestrel Integr\u0430tion"
+    for typed in (None, "", "kestrel integration", cyrillic, "Kestrel  Integration", "'Kestrel Integration'"):
+        question = await desk.ask(tool)
+        assert question.type_name
+        assert "what was typed" in await refusal(desk, tool, question.token, typed=typed)
+    question = await desk.ask(tool)
+    assert isinstance(await desk.answer(tool, question.token, typed="Kestrel Integration"), Admission)
+
+
+async def test_a_name_is_typed_the_same_in_every_normal_form(desk: Desk) -> None:
+    desk.sandbox.store.run("UPDATE organizations SET name = 'Caf\u00e9' WHERE name = 'Kestrel Integration'")
+    tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Caf\u00e9"))
+    assert isinstance(await desk.answer(tool, (await desk.ask(tool)).token, typed="Cafe\u0301"), Admission)
+
+
+async def test_a_location_takes_its_name_only_if_machines_go_with_it(desk: Desk) -> None:
+    full = desk.tool("delete_location", location_id=desk.id("locations", "Warehouse 2"))
+    assert (await desk.ask(full)).type_name
+    empty = desk.tool("delete_location", location_id=desk.id("locations", "First Location"))
+    assert not (await desk.ask(empty)).type_name
+
+
+async def test_a_rule_can_have_a_name_typed(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk('[[rules]]\nconfirm = "type-name"\ntools = ["delete_robot"]\n')
+    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+    question = await desk.ask(tool)
+    assert question.type_name
+    assert isinstance(await desk.answer(tool, question.token, typed="picker-01", agreed=False), Admission)
+
+
+async def test_a_name_that_cannot_be_read_cannot_be_typed_so_nothing_runs(desk: Desk) -> None:
+    tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Kestrel Integration"))
+    desk.sandbox.faults.add("GetOrganization", Fault(times=None, status=Status.PERMISSION_DENIED))
+    desk.sandbox.faults.add("ListLocations", Fault(times=None, status=Status.PERMISSION_DENIED))
+    rule = replace(desk.gate.policy.decide(tool.spec, {}), type_name=True)
+    desk.gate.policy._settled["delete_organization"] = rule
+    with pytest.raises(Refused, match="no name that could be read"):
+        await desk.ask(tool)
+
+
+async def test_nobody_types_a_name_where_the_client_cannot_ask(desk: Desk) -> None:
+    tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Kestrel Integration"))
+    with pytest.raises(Refused, match="cannot ask its user"):
+        await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
+
+
+@pytest.mark.parametrize(("via", "ways"), [("elicit", [Way.PERSON]), ("deny", []), ("token", [*Way])])
+async def test_confirm_via_narrows_the_ways_to_ask(open_desk: Callable[..., Desk], via: str, ways: list[Way]) -> None:
+    desk = open_desk(f'confirm_via = "{via}"')
+    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+    for way in Way:
+        if way in ways:
+            await desk.ask(tool, way)
+        else:
+            with pytest.raises(Refused, match="othing was done"):
+                await desk.ask(tool, way)
+    assert desk.outcomes() == ["asked" if way in ways else "denied" for way in Way]
+
+
+async def test_a_denied_call_does_not_run_whatever_answer_comes_along(open_desk: Callable[..., Desk]) -> None:
+    open_to_all = open_desk(keys=KEYS)
+    tool = open_to_all.tool("delete_robot", robot_id=open_to_all.id("robots", "picker-01"))
+    token = (await open_to_all.ask(tool)).token
+    desk = open_desk('[[rules]]\naction = "deny"\ntools = ["delete_*"]\nreason = "ask Ines"\n', keys=KEYS)
+    assert await refusal(desk, tool, token) == (
+        "delete_robot is denied: the rule at policy.toml:1 says deny: ask Ines. Nothing was done."
+    )
+
+
+async def test_a_dry_run_shows_what_would_be_done_and_asks_nobody(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk('[[rules]]\naction = "allow"\ntools = ["mark_*"]\n', dry_run=True)
+    delete = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+    restart = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    create = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    for tool in (delete, restart, create):
+        with pytest.raises(Refused, match="Dry run, nothing was done") as caught:
+            await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+        assert ("after a confirmation" in str(caught.value)) == (tool is delete)
+        assert "\n| " in str(caught.value)
+    assert desk.outcomes() == ["dry run"] * 3
+
+
+async def test_a_read_only_gate_refuses_what_changes_something_even_where_a_rule_allows_it(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk('[[rules]]\naction = "allow"\ntools = ["*"]\n', read_only=True)
+    tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    with pytest.raises(Refused, match="read-only"):
+        await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+
+
+async def test_the_budget_stops_the_next_destructive_call_and_no_other(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk('[budget]\ndestructive_per_hour = 1\n[[rules]]\naction = "allow"\ntools = ["mark_*"]\n')
+    tool = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    first, second = [await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON) for _ in range(2)]
+    assert isinstance(first, Admission)
+    assert isinstance(second, Admission)
+    async with desk.gate.running(first, []):
+        pass
+    with pytest.raises(Refused, match="budget"):
+        async with desk.gate.running(second, []):
+            pytest.fail("it ran")
+    with pytest.raises(Refused, match="budget"):
+        await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+    write = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    assert isinstance(await desk.gate.admit(write, LOCAL, Environment(), Way.PERSON), Admission)
+    assert desk.outcomes() == ["started", "done", "over budget", "over budget"]
+
+
+async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(
+    open_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    allow = '[[rules]]\naction = "allow"\ntools = ["*"]\n'
+    desk = open_desk(allow, audit=Audit(tmp_path))
+    for name, arguments in (("mark_part_for_restart", {"robot_part_id": desk.id("parts", "picker-01-arm")}),
+                            ("new_robot", {"name": "n", "location_id": desk.id("locations", "Test Lab")})):  # fmt: skip
+        admitted = await desk.gate.admit(desk.tool(name, **arguments), LOCAL, Environment(), Way.PERSON)
+        assert isinstance(admitted, Admission)
+        with pytest.raises(Refused, match=r"the audit .* cannot be written"):
+            async with desk.gate.running(admitted, []):
+                pytest.fail("it ran")
+    asking = open_desk(audit=Audit(tmp_path))
+    with pytest.raises(Refused, match=r"the audit .* cannot be written"):
+        await asking.ask(asking.tool("delete_robot", robot_id=desk.id("robots", "picker-01")))
+    read = asking.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
+    assert isinstance(await asking.gate.admit(read, LOCAL, Environment(), Way.PERSON), Admission)
+
+
+async def test_an_outcome_that_cannot_be_written_is_told_beside_the_result(desk: Desk) -> None:
+    tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+    assert isinstance(admitted, Admission)
+    notes: list[str] = []
+    path = desk.folder / "audit.jsonl"
+    async with desk.gate.running(admitted, notes):
+        path.unlink()
+        path.mkdir()
+    assert notes[0].startswith("This is not in the audit")
+
+
+async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk('[[rules]]\naction = "allow"\ntools = ["update_robot_part"]\nsecrets = "reveal"\n')
+    config = {"modules": [{"env": {"TOKEN": "hush"}}]}
+    tool = desk.tool(
+        "update_robot_part", robot_part_id=desk.id("parts", "picker-01-arm"), name="arm", robot_config=config
+    )
+    admitted = await desk.gate.admit(tool, Caller("ines", "claude 1.0"), Environment(), Way.PERSON)
+    assert isinstance(admitted, Admission)
+    assert admitted.decision.secrets is Secrets.REVEAL
+    with pytest.raises(asyncio.CancelledError):
+        async with desk.gate.running(admitted, []):
+            raise asyncio.CancelledError
+    started, ended = entries(desk.folder / "audit.jsonl")
+    assert (started["caller"], started["client"], started["rule"]) == ("ines", "claude 1.0", "policy.toml:1")
+    assert started["arguments"]["robot_config"] == {"modules": [{"env": {"TOKEN": "[redacted]"}}]}
+    assert (started["outcome"], ended["outcome"]) == ("started", "unknown")
+    assert started["call"] == ended["call"]
+    assert ended["duration_ms"] >= 0

@@ -1,0 +1,273 @@
+"""Access tokens of an authorization server: which are taken, and how its keys are kept."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from starlette.responses import RedirectResponse, Response
+
+from tests.server.http.issuer import AUDIENCE, Issuer, ec_key, rsa_key
+from viam_mcp.server.http import HttpError, Trust, by_oauth
+from viam_mcp.server.http._jwks import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Keys
+from viam_mcp.tools import Effect
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import TokenVerifier
+
+    from viam_mcp.server.http._credential import Credential
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, clock: Clock) -> TokenVerifier:
+    trust = Trust(issuer.url, AUDIENCE, issuer.jwks_url)
+    return by_oauth(trust, Keys(issuer.jwks_url, clock)).verifier
+
+
+async def taken(verifier: TokenVerifier, token: str) -> Credential:
+    credential = await verifier.verify_token(token)
+    assert credential is not None
+    return credential  # type: ignore[return-value]
+
+
+async def test_a_token_says_who_calls_and_what_is_open(verifier: TokenVerifier, issuer: Issuer) -> None:
+    token = issuer.token(scope="openid viam:read viam:destructive")
+    credential = await taken(verifier, token)
+    assert credential.grant.caller == "oauth:alice@console"
+    assert credential.grant.effects == {Effect.READ, Effect.DESTRUCTIVE}
+    assert (credential.subject, credential.client_id, credential.resource) == ("alice", "console", AUDIENCE)
+    assert token not in repr(credential)
+
+
+@pytest.mark.parametrize(
+    ("claims", "caller"),
+    [
+        ({"sub": "a@b", "client_id": "c"}, "oauth:a@b@c"),
+        ({"sub": "a", "client_id": "b@c"}, "oauth:a@b%40c"),
+        ({"client_id": None, "azp": "portal"}, "oauth:alice@portal"),
+        ({"client_id": None}, "oauth:alice@"),
+        ({"sub": "a b/c\n"}, "oauth:a%20b%2Fc%0A@console"),
+    ],
+)
+async def test_no_two_callers_have_the_same_name(
+    verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], caller: str
+) -> None:
+    assert (await taken(verifier, issuer.token(**claims))).grant.caller == caller
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [{"scope": None, "scp": "viam:read"}, {"scope": None, "scp": ["viam:read", 7]}, {"scope": ["viam:read"]}],
+)
+async def test_scopes_are_found_where_servers_put_them(
+    verifier: TokenVerifier, issuer: Issuer, scopes: dict[str, Any]
+) -> None:
+    assert (await taken(verifier, issuer.token(**scopes))).grant.effects == {Effect.READ}
+
+
+@pytest.mark.parametrize("scopes", [{"scope": None}, {"scope": 7}, {"scope": "viam:readwrite VIAM:READ read"}])
+async def test_what_is_no_scope_opens_nothing(verifier: TokenVerifier, issuer: Issuer, scopes: dict[str, Any]) -> None:
+    assert (await taken(verifier, issuer.token(**scopes))).grant.effects == frozenset()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": "https://other.example.com/mcp"},
+        {"aud": AUDIENCE + "/"},
+        {"aud": None},
+        {"iss": "https://other.example.com"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": 7},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": int(time.time()) - 31},
+        {"nbf": int(time.time()) + 600},
+        {"iat": int(time.time()) + 600},
+    ],
+    ids=str,
+)
+async def test_a_token_with_other_claims_is_not_taken(
+    verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
+) -> None:
+    assert await verifier.verify_token(issuer.token(**changed)) is None
+
+
+async def test_an_audience_may_be_one_of_several(verifier: TokenVerifier, issuer: Issuer) -> None:
+    assert await verifier.verify_token(issuer.token(aud=["https://other.example.com", AUDIENCE]))
+
+
+async def test_clocks_may_differ_a_little(verifier: TokenVerifier, issuer: Issuer) -> None:
+    now = int(time.time())
+    credential = await taken(verifier, issuer.token(exp=now - 5, nbf=now + 5, iat=now + 5))
+    # The SDK compares this with its own clock, and allows for no difference.
+    assert credential.expires_at is not None
+    assert credential.expires_at > time.time()
+
+
+async def test_a_token_signed_with_another_key_of_the_same_id_is_not_taken(
+    verifier: TokenVerifier, issuer: Issuer
+) -> None:
+    assert await verifier.verify_token(issuer.token(key="forged", headers={"kid": "first"})) is None
+
+
+async def test_a_token_that_is_not_signed_is_not_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    for alg in ("none", "None", "NONE"):
+        unsigned = jwt.encode(claims, None, algorithm="none", headers={"kid": "first"})
+        head = jwt.utils.base64url_encode(f'{{"alg":"{alg}","kid":"first"}}'.encode()).decode()
+        assert await verifier.verify_token(f"{head}.{unsigned.split('.')[1]}.") is None
+    assert issuer.asked == 0
+
+
+async def test_a_token_signed_with_the_public_key_as_a_password_is_not_taken(
+    verifier: TokenVerifier, issuer: Issuer
+) -> None:
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    public = rsa_key("first").public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    head = jwt.utils.base64url_encode(b'{"alg":"HS256","kid":"first"}')
+    body = jwt.encode(claims, None, algorithm="none").split(".")[1].encode()
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(head + b"." + body, pem)
+    forged = b".".join((head, body, jwt.utils.base64url_encode(signature))).decode()
+    assert await verifier.verify_token(forged) is None
+
+
+async def test_a_key_that_is_a_password_is_not_taken_from_the_server_either(
+    verifier: TokenVerifier, issuer: Issuer
+) -> None:
+    secret = b"0" * 32
+    issuer.published = [{"kty": "oct", "kid": "first", "k": jwt.utils.base64url_encode(secret).decode()}]
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    for alg in ("HS256", "RS256"):
+        token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "first", "alg": alg})
+        assert await verifier.verify_token(token) is None
+
+
+async def test_elliptic_curves_are_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
+    issuer.published = [issuer.ec_jwk("curve")]
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    assert await verifier.verify_token(jwt.encode(claims, ec_key("curve"), algorithm="ES256", headers={"kid": "curve"}))
+
+
+async def test_a_key_for_encryption_is_not_one_for_signatures(verifier: TokenVerifier, issuer: Issuer) -> None:
+    issuer.published = [issuer.jwk("first", use="enc")]
+    assert await verifier.verify_token(issuer.token()) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "vmt_x", "....", "e30.e30.", "ÿ.ÿ.ÿ", "a" * 100_000])
+async def test_what_is_no_token_is_not_taken(verifier: TokenVerifier, token: str) -> None:
+    assert await verifier.verify_token(token) is None
+
+
+async def test_a_token_that_names_no_key_means_the_only_one(verifier: TokenVerifier, issuer: Issuer) -> None:
+    assert await verifier.verify_token(issuer.token(headers={"kid": None}))
+
+
+async def test_a_token_that_names_no_key_is_not_taken_where_there_are_several(
+    verifier: TokenVerifier, issuer: Issuer
+) -> None:
+    issuer.published.append(issuer.jwk("second"))
+    assert await verifier.verify_token(issuer.token(headers={"kid": None})) is None
+
+
+async def test_keys_are_asked_for_once_until_they_are_old(
+    verifier: TokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    for _ in range(5):
+        await taken(verifier, issuer.token())
+    assert issuer.asked == 1
+    clock.now += FRESH_SECONDS
+    await taken(verifier, issuer.token())
+    assert issuer.asked == 2
+
+
+async def test_a_new_key_is_found_and_one_that_was_withdrawn_is_forgotten(
+    verifier: TokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    await taken(verifier, issuer.token())
+    issuer.published = [issuer.jwk("second")]
+    clock.now += UNKNOWN_SECONDS
+    await taken(verifier, issuer.token(key="second"))
+    assert await verifier.verify_token(issuer.token(key="first")) is None
+
+
+async def test_unknown_keys_do_not_have_the_server_asked_over_and_over(
+    verifier: TokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    await taken(verifier, issuer.token())
+    for number in range(20):
+        assert await verifier.verify_token(issuer.token(headers={"kid": f"unknown {number}"})) is None
+    assert issuer.asked == 1
+    clock.now += UNKNOWN_SECONDS
+    for number in range(20):
+        assert await verifier.verify_token(issuer.token(headers={"kid": f"unknown {number}"})) is None
+    assert issuer.asked == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("no", 500),
+        Response("no"),
+        Response("[]"),
+        Response('{"keys": {}}'),
+        Response('{"keys": []}'),
+        Response('{"keys": [7]}'),
+        Response('{"keys": [' + "{}," * 100 + "{}]}"),
+        Response(" " * 300_000 + '{"keys": []}'),
+        RedirectResponse("/jwks"),
+    ],
+    ids=range(9),
+)
+async def test_keys_stay_for_a_day_when_the_server_answers_badly(
+    verifier: TokenVerifier, issuer: Issuer, clock: Clock, answer: Response
+) -> None:
+    await taken(verifier, issuer.token())
+    issuer.answer = answer
+    clock.now += FRESH_SECONDS
+    await taken(verifier, issuer.token())
+    assert issuer.asked == 2
+    clock.now += STALE_SECONDS
+    assert await verifier.verify_token(issuer.token()) is None
+    issuer.answer = None
+    clock.now += UNKNOWN_SECONDS
+    await taken(verifier, issuer.token())
+
+
+async def test_nobody_is_let_in_while_there_are_no_keys(clock: Clock, issuer: Issuer) -> None:
+    nowhere = "http://127.0.0.1:1/jwks"
+    verifier = by_oauth(Trust(issuer.url, AUDIENCE, nowhere), Keys(nowhere, clock)).verifier
+    assert await verifier.verify_token(issuer.token()) is None
+
+
+@pytest.mark.parametrize("field", ["issuer", "audience", "jwks_url"])
+@pytest.mark.parametrize("value", ["", "http://fleet.example.com", "fleet.example.com", "file:///etc/passwd", "https://"])
+def test_what_is_no_https_url_stops_the_start(field: str, value: str) -> None:
+    good = {"issuer": "https://login.example.com", "audience": AUDIENCE, "jwks_url": "https://login.example.com/keys"}
+    with pytest.raises(HttpError, match=f"--oauth-{field.replace('_', '-')}"):
+        Trust(**(good | {field: value}))
+
+
+def test_a_required_scope_that_means_nothing_stops_the_start() -> None:
+    trust = Trust("https://a.example", AUDIENCE, "https://a.example/keys", ("viam:admin",))
+    with pytest.raises(HttpError, match=r"there is no scope 'viam:admin'"):
+        by_oauth(trust)

@@ -1,0 +1,91 @@
+"""Which entries of a configuration are credentials."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viam_mcp.tools import REDACTED, redacted
+from viam_mcp.tools._secrets import names_secret, without_url_password
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "secret", "secrets", "location_secret", "clientSecret", "password", "dbpasswd", "MQTT_PASSWORD", "DB_PASS",
+        "dbPass", "pwd", "token", "access_token", "tokens", "WMS_API_TOKEN", "api_key", "apiKey", "API-KEY", "api key",
+        "api_key_1", "payload", "auth", "credentials", "key", "keys", "private_key", "tls_private_key", "sharedKey",
+        "AWS_SECRET_ACCESS_KEY", "account-key", "connection_string", "webhook_url", "wifi_psk", "passphrase",
+        "authorization", "bearer", "cookie", "0EA1FF02-0000-4000-8000-000000000000",
+    ],
+)  # fmt: skip
+def test_keys_that_credentials_stand_under(key: str) -> None:
+    assert names_secret(key)
+    assert redacted({key: "x"}) == {key: REDACTED}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "id", "api_key_id", "name", "secret_id", "keyboard", "monkey", "hockey", "compass", "bypass", "author",
+        "authority", "tokenizer", "key_size", "address", "fqdn", "entity", "0ea1ff02-0000-4000-8000-00000000000",
+    ],
+)  # fmt: skip
+def test_keys_that_stand_for_something_else(key: str) -> None:
+    assert not names_secret(key)
+    assert redacted({key: "x"}) == {key: "x"}
+
+
+def test_a_credential_is_text_or_a_number_alone_or_in_a_list() -> None:
+    config = {"token": ["a", 1, True, None, "", {"token": "b", "id": "c"}], "auth": {"type": "x", "secret": "d"}}
+    assert redacted(config) == {
+        "token": [REDACTED, REDACTED, True, None, "", {"token": REDACTED, "id": "c"}],
+        "auth": {"type": "x", "secret": REDACTED},
+    }
+
+
+def test_a_key_with_invisible_characters_is_read_as_it_looks() -> None:
+    assert redacted({"pass\u200bword": "x"}) == {"pass\u200bword": REDACTED}
+
+
+def test_a_label_can_tell_credentials_apart() -> None:
+    assert redacted({"token": "a", "url": "http://u:p@h"}, lambda secret: f"<{secret}>") == {
+        "token": "<a>",
+        "url": "http://<http://u:p@>@h",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("mqtt://user:pw@host:1883/topic", "mqtt://[redacted]@host:1883/topic"),
+        ("https://ghp_abc@github.example/x", "https://[redacted]@github.example/x"),
+        ("postgres://u:p@ss:w0rd@db/x", "postgres://[redacted]@db/x"),
+        ("see http://a:b@c and rtsp://:d@e/f.", "see http://[redacted]@c and rtsp://[redacted]@e/f."),
+        ("ssh://git@github.example/x", "ssh://git@github.example/x"),
+        ("https://host/path?at=@home", "https://host/path?at=@home"),
+        ("mail@host", "mail@host"),
+    ],
+)
+def test_users_and_passwords_in_urls_go(text: str, safe: str) -> None:
+    assert without_url_password(text) == safe
+    assert redacted({"note": [text]}) == {"note": [safe]}
+
+
+@pytest.mark.parametrize("text", ["://" + "a." * 25_000, "a://:" * 10_000, "a://" + ":x" * 25_000])
+def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+    begin = time.perf_counter()
+    without_url_password(text)
+    assert time.perf_counter() - begin < 1
+
+
+@given(st.dictionaries(st.sampled_from(["token", "a", "b"]), st.text(min_size=1) | st.integers() | st.booleans()))
+def test_what_is_no_credential_stays_as_it_is(value: dict[str, object]) -> None:
+    safe = redacted(value)
+    assert isinstance(safe, dict)
+    assert {key: item for key, item in safe.items() if key != "token"} == {
+        key: item if "://" not in str(item) else safe[key] for key, item in value.items() if key != "token"
+    }

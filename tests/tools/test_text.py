@@ -1,0 +1,92 @@
+"""Strings from the fleet: what can act on a terminal or hide from a reader goes, the words stay."""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viam_mcp.sandbox.fleet import HOSTILE_MESSAGES
+from viam_mcp.tools._text import sanitize, shorten, visible
+
+# Unicode's format characters that are seen: signs that stand before or around numbers in Arabic and other scripts.
+SEEN = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"}
+GONE = [
+    character
+    for character in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") and character not in SEEN | {"\t", "\n"}
+]
+SELECTORS = [chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))]
+
+
+def test_nothing_that_is_invisible_or_controls_stays() -> None:
+    assert sanitize("".join(f"{character}." for character in [*GONE, *SELECTORS]).replace("\x1b.", "")).strip(".") == ""
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_MESSAGES])
+def test_hostile_messages_of_the_demo_fleet_are_harmless(name: str) -> None:
+    harmless = sanitize(HOSTILE_MESSAGES[name])
+    assert not {*harmless} & {*GONE, *SELECTORS}
+    assert sanitize(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    ("hostile", "harmless"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bP1;2|data\x1b\\text", "text"),
+        ("\x9b2Jtext", "text"),
+        ("\x9d0;title\x9ctext", "text"),
+        ("\x1b(0text", "text"),
+        ("\x1bctext", "text"),
+        ("\x1b\x1b[31m[31mtext", "[31mtext"),
+        ("\x1b]never ended", "never ended"),
+        ("a\r\nb\rc", "a\nbc"),
+        ("tab\tand\nnewline", "tab\tand\nnewline"),
+        ("naïve 日本語 🤖 Ω", "naïve 日本語 🤖 Ω"),
+        ("de\u200blete\ufeff", "delete"),
+        ("\u202egpj.exe", "gpj.exe"),
+    ],
+)
+def test_escapes_go_as_a_whole_and_words_stay(hostile: str, harmless: str) -> None:
+    assert sanitize(hostile) == harmless
+
+
+@given(st.text(st.sampled_from("\x1b[]();?0159mJHP\x07\\\x9b\x9d\x9c\u202e\u200b ab\r\n")))
+def test_no_way_to_write_an_escape_survives(text: str) -> None:
+    harmless = sanitize(text)
+    assert not {*harmless} & {*GONE}
+    assert sanitize(harmless) == harmless
+
+
+@given(st.text())
+def test_what_was_taken_out_was_all_that_was_taken_out(text: str) -> None:
+    if "\x1b" not in text and not {*text} & {*GONE, *SELECTORS} and sanitize(text) != text:
+        taken = {*text} - {*sanitize(text)}
+        # Fillers and blanks that fonts draw as nothing, whatever Unicode calls them.
+        assert {unicodedata.category(character) for character in taken} <= {"Lo", "Mn", "Cn", "So"}
+
+
+@pytest.mark.parametrize("introducer", ["\x90", "\x1b]", "\x1b[0", "\x9b0", "\x1b ", "\x1bP\x1b"])
+def test_a_long_text_of_broken_escapes_takes_no_longer_than_its_length(introducer: str) -> None:
+    begin = time.perf_counter()
+    sanitize(introducer * 50_000)
+    assert time.perf_counter() - begin < 1
+
+
+@given(st.text())
+def test_visible_text_shows_what_sanitized_text_leaves_out(text: str) -> None:
+    shown = visible(text)
+    assert sanitize(shown) == shown
+    assert "\n" in shown or shown.isprintable()
+
+
+def test_a_shortened_text_says_how_much_is_missing() -> None:
+    assert shorten("a" * 1_500, 10) == "a" * 10 + "… [1,490 more characters]"
+    assert shorten("a" * 10, 10) == "a" * 10

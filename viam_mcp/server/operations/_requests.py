@@ -1,0 +1,111 @@
+"""What an HTTP request is called in logs and traces, wherever its work is done.
+
+In the 2025 era the work of a request is done in a task that a former one started. So what belongs to a request
+is kept in its scope, and put into place where its message is handled.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as contexts
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind
+from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID: ContextVar[str] = ContextVar("viam_mcp_request_id", default="")
+"""The id of the HTTP request that is worked on; empty outside of any."""
+
+_HEADER = "x-request-id"
+_GIVEN = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_ID, _TRACE = "viam_mcp.request_id", "viam_mcp.trace"
+
+
+class Requests:
+    """An ASGI app around another: gives each request its id, which its answer names, and its span.
+
+    Args:
+        app: The other.
+        tracer: Makes spans; None where nobody traces.
+    """
+
+    def __init__(self, app: ASGIApp, tracer: Tracer | None = None) -> None:
+        self._app = app
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(_HEADER, "")
+        identifier = given if _GIVEN.match(given) else secrets.token_hex(8)
+        scope[_ID] = identifier
+        with _set(identifier), self._span(scope, headers) as status:
+
+            async def named(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)[_HEADER] = identifier
+                    status.append(message["status"])
+                await send(message)
+
+            await self._app(scope, receive, named)
+
+    @contextmanager
+    def _span(self, scope: Scope, headers: Headers) -> Iterator[list[int]]:
+        status: list[int] = []
+        if self._tracer is None:
+            yield status
+            return
+        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        with self._tracer.start_as_current_span(
+            f"{scope['method']} {scope['path']}",
+            context=extract(headers),
+            kind=SpanKind.SERVER,
+            attributes=attributes,
+            record_exception=False,
+        ) as span:
+            scope[_TRACE] = contexts.get_current()
+            yield status
+            for code in status[:1]:
+                span.set_attribute("http.response.status_code", code)
+
+
+async def in_request(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A middleware of the MCP server: handles a message as part of the HTTP request that it came with."""
+    scope = {} if ctx.request is None else ctx.request.scope
+    with _set(scope.get(_ID, "")), _attached(scope.get(_TRACE)):
+        return await call_next(ctx)
+
+
+@contextmanager
+def _set(identifier: str) -> Iterator[None]:
+    token = REQUEST_ID.set(identifier)
+    try:
+        yield
+    finally:
+        REQUEST_ID.reset(token)
+
+
+@contextmanager
+def _attached(context: Context | None) -> Iterator[None]:
+    if context is None:
+        yield
+        return
+    token = contexts.attach(context)
+    try:
+        yield
+    finally:
+        contexts.detach(token)
