@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_APP_URL = "https://app.viam.com"
 SANDBOX_KEY_PREFIX = "sandbox-"
 KEY_VARIABLE, KEY_ID_VARIABLE = "VIAM_API_KEY", "VIAM_API_KEY_ID"
+METRICS_TOKEN_VARIABLE = "VIAM_MCP_METRICS_TOKEN"  # noqa: S105 - the name of a variable
 
 
 class SettingsError(Exception):
@@ -96,6 +97,13 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     max_request_bytes: int = 4_194_304
+    credentials: str = "env"
+    workers: int = 1
+    max_calls: int = 64
+    max_calls_per_caller: int = 16
+    max_waiting: int = 256
+    log_format: str = "text"
+    metrics_token: str = field(default="", repr=False)
     api_key_id: str = ""
     api_key: str = field(default="", repr=False)
 
@@ -123,10 +131,17 @@ def _port(text: str) -> int:
     return int(_number(text, int, 0, 65_535, "a port from 0 to 65535"))
 
 
-def _transport(text: str) -> str:
-    if text not in ("stdio", "http"):
-        raise ValueError("expected stdio or http")
-    return text
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, 10_000, "a whole number from 1 to 10,000"))
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected {', '.join(words[:-1])} or {words[-1]}")
+        return text
+
+    return parse
 
 
 def _auth(text: str) -> Auth:
@@ -155,6 +170,14 @@ def _number(text: str, kind: type[int] | type[float], low: float, high: float, e
 _FLEET = (
     Option("app_url", f"where the Viam app is; default {DEFAULT_APP_URL}", str, "URL"),
     Option("sandbox", "use an embedded demonstration fleet; needs no account"),
+    Option(
+        "credentials",
+        "whose key calls are made with: env, the one in the environment; viam-cli, the login of Viam's command line; "
+        "over HTTP also tokens, each caller's own beside its token, or headers, the one that a request brings; "
+        "default env",
+        _one_of("env", "viam-cli", "tokens", "headers"),
+        "WHOSE",
+    ),
     Option("timeout", "how long a call to the Viam app may take; default 20", _seconds, "SECONDS"),
     Option("debug", "show tracebacks and log more"),
 )
@@ -172,7 +195,12 @@ _CALLS = (
     Option("max_result_bytes", "how large a result may be; default 65536", _bytes, "N"),
 )
 _HTTP = (
-    Option("transport", "stdio, for a client that starts this server, or http; default stdio", _transport, "KIND"),
+    Option(
+        "transport",
+        "stdio, for a client that starts this server, or http; default stdio",
+        _one_of("stdio", "http"),
+        "KIND",
+    ),
     Option("host", "the address to listen on; default 127.0.0.1, which only this computer reaches", str, "H"),
     Option("port", "the port to listen on; default 8000, 0 for a free one", _port, "P"),
     Option("allowed_hosts", "the names that clients call this server by, besides this computer's own", names, "A,B"),
@@ -185,6 +213,11 @@ _HTTP = (
     Option("tls_cert", "the certificate to serve with, and those between it and a root, in PEM", Path, "FILE"),
     Option("tls_key", "the certificate's private key, in PEM", Path, "FILE"),
     Option("max_request_bytes", "how large a request may be; default 4194304", _bytes, "N"),
+    Option("workers", "how many processes serve; default 1", _count, "N"),
+    Option("max_calls", "how many calls a process runs at once; default 64", _count, "N"),
+    Option("max_calls_per_caller", "how many of them for one caller; default 16", _count, "N"),
+    Option("max_waiting", "how many calls may wait for their turn; default 256", _count, "N"),
+    Option("log_format", "text, or json with one object a line; default text", _one_of("text", "json"), "FORM"),
 )
 OPTIONS: dict[str, tuple[Option, ...]] = {"fleet": _FLEET, "tools": _CHOICE, "calls": _CALLS, "http": _HTTP}
 """The options, by the groups that a command takes whole."""
@@ -219,7 +252,12 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
         if text is not None:
             values[option.name] = _parsed(option, source, text)
     key_id, key = environment.get(KEY_ID_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
-    return Settings(**values, api_key_id=key_id.strip(), api_key=key.strip())
+    return Settings(
+        **values,
+        api_key_id=key_id.strip(),
+        api_key=key.strip(),
+        metrics_token=environment.get(METRICS_TOKEN_VARIABLE, "").strip(),
+    )
 
 
 def _all_options() -> Iterable[Option]:

@@ -8,11 +8,11 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "viam_mcp")
 PATIENCE = 20.0
@@ -50,6 +50,11 @@ class Running:
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
+
+    def memory(self) -> int:
+        """How many bytes of it are in memory."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     async def send(self, *lines: bytes) -> None:
         """Write lines to its standard input."""

@@ -16,7 +16,6 @@ from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
     from tests.app.service import Received
 

@@ -8,8 +8,9 @@ reconnects. Records are views over the messages of `viam_mcp.proto.app`. Errors 
 """
 
 from viam_mcp.app._client import AppClient
-from viam_mcp.app._connect import DEFAULT_URL, connect
-from viam_mcp.app._credentials import Credentials, TokenSource
+from viam_mcp.app._connect import DEFAULT_URL, connect, open_client
+from viam_mcp.app._credentials import AccessToken, Credentials, Exchange, TokenSource
+from viam_mcp.app._dial import parse_url
 from viam_mcp.app._errors import (
     Aborted,
     AlreadyExists,
@@ -47,12 +48,14 @@ __all__ = [
     "PROFILE_VARIABLE",
     "APIKeyAuthorization",
     "Aborted",
+    "AccessToken",
     "AlreadyExists",
     "AppClient",
     "AppError",
     "Cancelled",
     "Credentials",
     "DeadlineExceeded",
+    "Exchange",
     "FailedPrecondition",
     "Fragment",
     "FragmentHistoryEntry",
@@ -76,5 +79,7 @@ __all__ = [
     "Watcher",
     "connect",
     "login_path",
+    "open_client",
+    "parse_url",
     "read_login",
 ]

@@ -48,5 +48,10 @@ class AppClient(Organizations, Locations, Machines, Parts, Logs, Fragments, Role
         """The id of the API key that `connect()` was given; None over a channel of your own."""
         return self._session.api_key_id
 
+    @property
+    def session(self) -> Session:
+        """What calls go through: it can authenticate ahead of them, and be closed."""
+        return self._session
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.target}>"

@@ -64,7 +64,47 @@ async def connect(
         ValueError: If the URL is malformed or the key is empty.
         AppError: If the server cannot be reached or refuses the key, unless `lazy`.
     """
-    credentials = credentials or Credentials(api_key_id, api_key)
+    app = open_client(
+        url,
+        credentials or Credentials(api_key_id, api_key),
+        location_id=location_id,
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        ssl_context=ssl_context,
+        watcher=watcher,
+    )
+    try:
+        if not lazy:
+            await app.session.authenticate()
+        yield app
+    finally:
+        await app.session.close()
+
+
+def open_client(
+    url: str,
+    credentials: TokenSource,
+    *,
+    location_id: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
+    ssl_context: ssl.SSLContext | None = None,
+    watcher: Watcher | None = None,
+) -> AppClient:
+    """A client that dials when it is first used, for whoever closes it with `AppClient.session`.
+
+    Args:
+        url: As for `connect`, and so are the others.
+        credentials: What to authenticate with.
+        location_id: What methods with an optional `location_id` fall back to.
+        timeout: Seconds for a call with all its repetitions.
+        connect_timeout: Seconds to establish a connection.
+        ssl_context: The TLS settings to use.
+        watcher: Sees every call.
+
+    Raises:
+        ValueError: If the URL is malformed.
+    """
     channel, prepare = open_channel(parse_url(url), ssl_context)
     session = Session(
         channel,
@@ -74,9 +114,4 @@ async def connect(
         prepare=prepare,
         watcher=watcher,
     )
-    try:
-        if not lazy:
-            await session.authenticate()
-        yield AppClient(session, {}, location_id)
-    finally:
-        await session.close()
+    return AppClient(session, {}, location_id)

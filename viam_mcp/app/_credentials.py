@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Protocol
@@ -15,9 +16,10 @@ from grpclib.const import Status
 from viam_mcp.app._errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    Exchange = Callable[[str, str], Awaitable[str]]
+Exchange = Callable[[str, str], Awaitable[str]]
+"""Has the server give an access token for an API key: its id, and the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class TokenSource(Protocol):
         """A token that may be used from now on.
 
         Args:
-            exchange: Has the server give a token for an API key: its id, and the key.
+            exchange: Has the server give a token for an API key.
             refused: The token that the server has refused, if it has: another one is wanted.
 
         Raises:

@@ -51,7 +51,7 @@ def _verify(path: Path) -> int:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    words = [entry["time"], f"{entry.get('outcome', ''):12}", entry.get("tool", "confirm_operation")]
+    words = [entry["time"], f"{entry.get('outcome', ''):12}", entry.get("tool", "")]
     words.append(json.dumps(entry.get("arguments", {}), ensure_ascii=False))
     words += [f"{name}={entry[name]}" for name in ("caller", "client", "rule", "duration_ms") if name in entry]
     return sanitize("  ".join(str(word) for word in words)).replace("\n", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy import open_gate
 from viam_mcp.server import Calls, ChoiceError, choose
@@ -37,11 +37,23 @@ def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
         raise SettingsError(str(error)) from None
 
 
-def calls_maker(settings: Settings, app: AppClient) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
+def calls_maker(
+    settings: Settings,
+    app: AppClient,
+    *,
+    audited: Callable[[Mapping[str, Any]], None] | None = None,
+    **options: Any,
+) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
     """What makes roads to this fleet, as the settings have them.
 
     Each road is for the tools that it is given, under the policy of the file that it is given; None stands for
     the settings' policy. Those of the same policy have one gate.
+
+    Args:
+        settings: The settings.
+        app: The fleet.
+        audited: Told of every entry of the audit.
+        options: What `Calls` takes besides.
 
     Raises:
         SettingsError: The files folder is not a folder.
@@ -61,10 +73,11 @@ def calls_maker(settings: Settings, app: AppClient) -> Callable[[Mapping[str, ty
             audit=settings.audit,
             read_only=settings.read_only,
             dry_run=settings.dry_run,
+            watch=audited,
         )
 
     def make(tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
-        return Calls(tools, app, gate(policy), files=files, max_result_bytes=settings.max_result_bytes)
+        return Calls(tools, app, gate(policy), files=files, max_result_bytes=settings.max_result_bytes, **options)
 
     return make
 

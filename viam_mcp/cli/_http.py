@@ -5,71 +5,128 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
-from viam_mcp.cli._calls import calls_maker, chosen_tools
-from viam_mcp.cli._fleet import open_fleet
-from viam_mcp.server import Shares, build_server
+from viam_mcp.cli._service import open_service
+from viam_mcp.cli._workers import supervise, worker
 from viam_mcp.server.http import (
     PATH,
     Authentication,
     HttpServer,
+    KeyHeaders,
     Trust,
     build_app,
     by_oauth,
     by_tokens,
+    check_endpoint,
     is_loopback,
     listen,
     tls_context,
     transport_security,
     url,
 )
+from viam_mcp.server.operations import Health, Requests, operations_routes
+from viam_mcp.settings import SettingsError
 
 if TYPE_CHECKING:
-    from viam_mcp.app import AppClient
+    import socket
+
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    from viam_mcp.cli._service import Service
+    from viam_mcp.cli._workers import Line
+    from viam_mcp.server.operations import Metrics
     from viam_mcp.settings import Settings
 
 logger = logging.getLogger("viam_mcp.server.http")
 
+_SAMPLE_SECONDS = 5.0
 
-async def serve(settings: Settings) -> None:
-    """Serve until a signal says to stop.
+
+def run(settings: Settings) -> None:
+    """Serve until a signal says to stop, in one process or several.
 
     Raises:
         HttpError: The settings would let in whom they should not, or cannot be used.
+        SettingsError: The same for what is not about HTTP.
+    """
+    mine = worker()
+    if mine is not None:
+        asyncio.run(_serve(settings, *mine))
+        return
+    check(settings)
+    with listen(settings.host, settings.port) as listener:
+        base = url(settings.host, listener.getsockname()[1], tls=settings.tls_cert is not None)
+        announce = partial(print, f"viam-mcp serves {base}{PATH}", flush=True)
+        if settings.workers > 1:
+            asyncio.run(supervise(settings.workers, listener, announce))
+        else:
+            announce()
+            asyncio.run(_serve(settings, listener))
+
+
+def check(settings: Settings) -> None:
+    """Do nothing if the settings can be served.
+
+    Raises:
+        HttpError: They would let in whom they should not, or cannot be used.
+        SettingsError: The same for what is not about HTTP.
     """
     authentication = authentication_of(settings)
-    security = transport_security(
+    _security(settings, authentication)
+    tls = tls_context(settings.tls_cert, settings.tls_key)
+    if tls is None and not is_loopback(settings.host):
+        logger.warning("without --tls-cert, tokens cross the network unencrypted unless a proxy in front adds TLS")
+    if settings.workers > 1 and settings.sandbox:
+        raise SettingsError(
+            "with --workers, each process would have a sandbox of its own: start one with viam-mcp sandbox, and set "
+            "the variables that it prints."
+        )
+    if settings.credentials == "tokens" and settings.auth.tokens is None:
+        raise SettingsError("--credentials tokens needs --auth tokens:FILE, the file that names the keys.")
+
+
+async def _serve(settings: Settings, listener: socket.socket, line: Line | None = None) -> None:
+    authentication = authentication_of(settings)
+    async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
+        front = build_app(
+            service.server,
+            _security(settings, authentication),
+            authentication,
+            routes=operations_routes(_health(settings, service), service.metrics, settings.metrics_token),
+            origins=settings.allowed_origins,
+            max_request_bytes=settings.max_request_bytes,
+            sessions=settings.workers == 1,
+        )
+        app = Requests(KeyHeaders(front, taken=settings.credentials == "headers"), service.tracer)
+        tls = tls_context(settings.tls_cert, settings.tls_key)
+        server = HttpServer(app, [listener], tls=tls, on_stop=[front.close])
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        if line is not None:
+            line.watch(server.stop)
+            line.ready()
+        background = [tasks.create_task(_look(service)), tasks.create_task(_sample(service.metrics))]
+        await server.run_until_stopped()
+        for task in background:
+            task.cancel()
+
+
+def _security(settings: Settings, authentication: Authentication | None) -> TransportSecuritySettings:
+    return transport_security(
         settings.host,
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
         authenticated=authentication is not None,
     )
-    tls = tls_context(settings.tls_cert, settings.tls_key)
-    if tls is None and not is_loopback(settings.host):
-        logger.warning("without --tls-cert, tokens cross the network unencrypted unless a proxy in front adds TLS")
-    async with open_fleet(settings, lazy=True) as app:
-        make = calls_maker(settings, app)
-        calls = make(chosen_tools(settings), None)
-        front = build_app(
-            build_server(calls, Shares(calls, make), sandbox=settings.is_sandbox),
-            security,
-            authentication,
-            origins=settings.allowed_origins,
-            max_request_bytes=settings.max_request_bytes,
-        )
-        listener = listen(settings.host, settings.port)
-        server = HttpServer(front, [listener], tls=tls, on_stop=[front.close])
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
-        base = url(settings.host, listener.getsockname()[1], tls=tls is not None)
-        print(f"viam-mcp serves {base}{PATH}", flush=True)
-        async with asyncio.TaskGroup() as tasks:
-            check = tasks.create_task(_check(app))
-            await server.run_until_stopped()
-            check.cancel()
+
+
+def _health(settings: Settings, service: Service) -> Health:
+    host = "127.0.0.1" if is_loopback(settings.host) else settings.allowed_hosts[0]
+    return Health({"upstream": service.check_upstream, "mcp": partial(check_endpoint, service.server, host)})
 
 
 def authentication_of(settings: Settings) -> Authentication | None:
@@ -87,9 +144,16 @@ def authentication_of(settings: Settings) -> Authentication | None:
     return None
 
 
-async def _check(app: AppClient) -> None:
+async def _look(service: Service) -> None:
     """Say in the log when the fleet is out of reach from the start. It may come, so the server stays."""
     try:
-        await app.list_organizations()
+        await service.check_upstream()
     except AppError as error:
         logger.warning("the fleet cannot be used yet: %s", error)
+
+
+async def _sample(metrics: Metrics) -> None:
+    """Keep the gauges fresh that another worker may give out."""
+    while True:
+        metrics.sample()
+        await asyncio.sleep(_SAMPLE_SECONDS)

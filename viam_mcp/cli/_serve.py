@@ -31,9 +31,9 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     if settings.transport == "http":
         # A client that starts a server waits for it, and over stdio nothing of this is needed.
-        from viam_mcp.cli._http import serve
+        from viam_mcp.cli._http import run as run_http
 
-        asyncio.run(serve(settings))
+        run_http(settings)
     else:
         asyncio.run(_serve(settings))
     return 0

@@ -8,7 +8,7 @@ from viam_mcp.policy._admission import LOCAL, Admission, Caller
 from viam_mcp.policy._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._file import load, parse
-from viam_mcp.policy._gate import Gate
+from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
 from viam_mcp.policy._open import KEYS_VARIABLE, default_audit, open_gate
 from viam_mcp.policy._question import Answer, Question, Reply, Way
 from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
@@ -17,6 +17,7 @@ from viam_mcp.policy._state import state_dir
 from viam_mcp.policy._tokens import parse_keys
 
 __all__ = [
+    "CONFIRM_OPERATION",
     "KEYS_VARIABLE",
     "LOCAL",
     "MINTING",

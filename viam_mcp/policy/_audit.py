@@ -39,11 +39,18 @@ class Audit:
     Args:
         path: The file; it and its folder are made when they are first needed.
         clock: The present time, aware.
+        watch: Told of every entry that was written.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        watch: Callable[[Mapping[str, Json]], None] | None = None,
+    ) -> None:
         self.path = path
         self._clock = clock
+        self._watch = watch
 
     def append(self, entry: Mapping[str, Json]) -> None:
         """Write a line and have it on the disk.
@@ -70,6 +77,8 @@ class Audit:
                 os.fsync(file.fileno())
         except OSError as error:
             raise PolicyError(f"the audit {self.path} cannot be written: {error.strerror}") from None
+        if self._watch is not None:
+            self._watch(entry)
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:

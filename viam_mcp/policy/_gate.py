@@ -45,6 +45,9 @@ Json = Any
 
 logger = logging.getLogger("viam_mcp.policy")
 
+CONFIRM_OPERATION = "confirm_operation"
+"""The tool by which a client that cannot ask its user brings a token back."""
+
 
 class Gate:
     """Decides about calls to one fleet.
@@ -146,12 +149,13 @@ class Gate:
             Refused: It stands for none that this caller may confirm.
         """
         try:
-            return await self._confirmations.waiting(token, caller)
+            try:
+                return await self._confirmations.waiting(token, caller)
+            except Stopped as stopped:
+                await self._write({"caller": caller.id, "tool": CONFIRM_OPERATION, "outcome": stopped.outcome})
+                raise Refused(str(stopped)) from None
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
-        except Stopped as stopped:
-            await self._write({"caller": caller.id, "client": caller.client, "outcome": stopped.outcome})
-            raise Refused(str(stopped)) from None
 
     async def abandoned(self, tool: Tool, caller: Caller, question: Question) -> None:
         """Note that nobody will answer a question, since whoever asked has gone. Its token is used up."""

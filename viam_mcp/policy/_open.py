@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy._audit import Audit
 from viam_mcp.policy._file import load
@@ -13,7 +13,7 @@ from viam_mcp.policy._state import state_dir
 from viam_mcp.policy._tokens import parse_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from viam_mcp.app import AppClient
@@ -34,6 +34,7 @@ def open_gate(
     audit: Path | None = None,
     read_only: bool = False,
     dry_run: bool = False,
+    watch: Callable[[Mapping[str, Any]], None] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Gate:
     """The gate that an operator's options describe. Nothing is written until there is something to write.
@@ -44,6 +45,7 @@ def open_gate(
         audit: The audit file; None for the one in the state folder.
         read_only: Refuse everything that changes something.
         dry_run: Answer everything that changes something with its preview, and do nothing.
+        watch: Told of every entry of the audit.
         environment: The process's variables: where the state folder is, and the keys.
 
     Raises:
@@ -53,7 +55,7 @@ def open_gate(
     return Gate(
         Policy() if policy is None else load(policy),
         app,
-        audit=Audit(default_audit(environment) if audit is None else audit),
+        audit=Audit(default_audit(environment) if audit is None else audit, watch=watch),
         state=state_dir(environment),
         keys=parse_keys(keys) if keys.strip() else None,
         read_only=read_only,

@@ -221,7 +221,7 @@ class Boundary:
 def references_of(tool: Tool) -> Iterator[Reference]:
     """Everything that a call's arguments name, in their order."""
     arguments = tool.model_dump(mode="json", exclude={"robot_config", "config"})
-    if "location_id" in arguments and arguments["location_id"] is None:
+    if "location_id" in arguments and arguments["location_id"] is None and not arguments.get("robot_part_ids"):
         # The client's default stands for it, if there is one.
         arguments["location_id"] = ""
     if arguments.get("parent_location_id") == "":
@@ -238,6 +238,9 @@ def _references(value: Json, toolset: str) -> Iterator[Reference]:
         return
     for name, item in value.items():
         kind = _IDS_BY_TOOLSET.get(toolset) if name == "id" else _KINDS.get(name)
+        if name == "robot_part_ids":
+            yield from (("part", one) for one in item or ())
+            continue
         if kind and isinstance(item, str):
             yield kind, item
         elif name.endswith("resource_id") and isinstance(item, str):

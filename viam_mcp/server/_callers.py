@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
     from viam_mcp.server._calls import Calls
+    from viam_mcp.server._keys import KeyName
     from viam_mcp.tools import Tool
 
 _KINDS_OF_CALLERS = 256
@@ -33,12 +34,23 @@ class Grant:
         effects: What calls may do to the fleet.
         tools: The tools that may be called; None for all that the server offers.
         policy: The policy file that holds for this caller in place of the server's; None for the server's.
+        key: The key of a Viam organization that the caller has here; None for none.
     """
 
     caller: str
     effects: frozenset[Effect] = frozenset(Effect)
     tools: frozenset[str] | None = None
     policy: Path | None = None
+    key: KeyName | None = None
+
+
+def open_to(grant: Grant, tools: Mapping[str, type[Tool]]) -> dict[str, type[Tool]]:
+    """Those of the tools that a grant opens."""
+    return {
+        name: tool
+        for name, tool in tools.items()
+        if tool.spec.effect in grant.effects and (grant.tools is None or name in grant.tools)
+    }
 
 
 def effects_of(scopes: Iterable[str]) -> frozenset[Effect]:

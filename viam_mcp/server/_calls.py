@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pydantic_core import to_json
-
 from viam_mcp.app import AppError
+from viam_mcp.logs import Tails
 from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply, Secrets
 from viam_mcp.server._arguments import parse, unknown_tool
 from viam_mcp.server._confirm import ConfirmOperation, TokenAsker, token_text
 from viam_mcp.server._limits import Busy, Turns
-from viam_mcp.tools import Done, Environment, ListTool, ToolError, collect, fit, sanitize
+from viam_mcp.tools import Done, Environment, ListTool, ToolError, as_text, collect, fit, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -76,6 +75,7 @@ class Calls:
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
+        tails: Follows the parts of the fleet, shared with whoever else uses `app`; None for some of its own.
         turns: How many calls run at the same time, shared with whoever is to be limited together; None for
             limits of its own.
         key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
@@ -84,6 +84,7 @@ class Calls:
 
     Attributes:
         active: How many calls are under way.
+        tails: Follows the parts of the fleet.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Calls:
         *,
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
+        tails: Tails | None = None,
         turns: Turns | None = None,
         key: str = "",
         watch: Watch | None = None,
@@ -103,6 +105,7 @@ class Calls:
         self._gate = gate
         self._files = files
         self._budget = max_result_bytes
+        self.tails = tails or Tails(app)
         self._turns = turns or Turns()
         self._key = key
         self._watch = watch
@@ -151,7 +154,9 @@ class Calls:
                 asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
                 waiting, given = await self._gate.waiting(tool.token, caller)
                 tool = parse(self._kind(waiting), given)
-            environment = Environment(files=self._files, progress=progress)
+            environment = Environment(
+                files=self._files, progress=progress, tails=self.tails, budget=self._budget
+            )
             admitted = await self._admitted(tool, caller, environment, asker)
             if isinstance(admitted, Question):
                 return Result(None, token_text(admitted), admitted, outcome="asked")
@@ -161,7 +166,7 @@ class Calls:
                 data = await self._run(admitted, environment)
             if environment.notes:
                 data["warnings"] = [*data.get("warnings", []), *environment.notes]
-            return Result(data, to_json(data).decode())
+            return Result(data, as_text(spec.returns, data))
         except (ToolError, AppError, Refused) as error:
             return Result(None, sanitize(str(error)), outcome=_outcome(error))
         except Exception:
@@ -215,7 +220,9 @@ class Calls:
             visible = await self._gate.visible(tool.spec)
 
             async def listed(reveal: bool, budget: int) -> dict[str, Json]:
-                return await collect(tool, self._app, reveal=reveal, budget=budget, visible=visible)
+                return await collect(
+                    tool, self._app, reveal=reveal, budget=budget, environment=environment, visible=visible
+                )
 
             return listed
 

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
-from viam_mcp.policy import Answer, Reply, Way
+from viam_mcp.policy import CONFIRM_OPERATION, Answer, Reply, Way
 from viam_mcp.tools import Effect, Spec, Tool
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class ConfirmOperation(Tool):
     token: str = Field(min_length=1, max_length=4_096, description="From the operation's answer, unchanged")
 
     spec: ClassVar[Spec] = Spec(
-        name="confirm_operation",
+        name=CONFIRM_OPERATION,
         toolset="confirmation",
         effect=Effect.DESTRUCTIVE,
         returns=_Anything(),

@@ -19,8 +19,9 @@ from viam_mcp.tools._base import TOOLS, Effect, ListTool, Preview, Spec, Tool, T
 from viam_mcp.tools._budget import fit
 from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._files import Files
+from viam_mcp.tools._live import Tails
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._output import Done
+from viam_mcp.tools._output import Done, as_text
 from viam_mcp.tools._paging import collect
 from viam_mcp.tools._schema import definition, hints, input_schema
 from viam_mcp.tools._secrets import REDACTED, redacted
@@ -38,8 +39,10 @@ __all__ = [
     "Preview",
     "Progress",
     "Spec",
+    "Tails",
     "Tool",
     "ToolError",
+    "as_text",
     "collect",
     "definition",
     "fit",

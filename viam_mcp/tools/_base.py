@@ -15,6 +15,7 @@ from viam_mcp.tools._secrets import redacted
 from viam_mcp.tools._text import shorten, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from google.protobuf.descriptor import MethodDescriptor
@@ -174,6 +175,16 @@ class ListTool(Tool):
     async def page(self, app: AppClient, token: str, limit: int) -> Page[Any]:
         """Items from the service's page `token` on, about `limit` of them. Most lists come whole, as one page."""
         return Page(await self.run(app))
+
+    def besides(self, environment: Environment, items: Sequence[Any], *, last: bool) -> dict[str, Any]:
+        """Members of the answer besides the list.
+
+        Args:
+            environment: What the tool may use.
+            items: The items that are in the answer.
+            last: Whether none comes after them.
+        """
+        return {}
 
     def total(self) -> int | None:
         """How many items the caller wants over all pages; None for every one."""

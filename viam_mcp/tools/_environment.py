@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from viam_mcp.tools._files import Files
+    from viam_mcp.tools._live import Tails
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Tells the client how far a call has come: done, of how much (None: unknown), and a few words."""
@@ -24,9 +25,13 @@ class Environment:
     Attributes:
         files: The folder that tools may read from and write to; None where the operator gave none.
         progress: Where a long call says how far it has come.
+        tails: Follows the logs of parts; None where nobody does.
+        budget: How many bytes of compact JSON a result may take, for tools that shape theirs themselves.
         notes: What the caller should know besides the result, such as the name of a file that was written.
     """
 
     files: Files | None = None
     progress: Progress = no_progress
+    tails: Tails | None = None
+    budget: int = 65_536
     notes: list[str] = field(default_factory=list)

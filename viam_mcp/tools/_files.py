@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import secrets
+import stat
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated
@@ -78,10 +79,11 @@ class Files:
                 descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
             except OSError as error:
                 raise _refused(path, error) from None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise ToolError(f"{quoted(path)} is not a regular file.")
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not os.path.isfile(descriptor):  # noqa: PTH113 - pathlib has no descriptors
-                raise ToolError(f"{quoted(path)} is not a regular file.")
             yield file, status.st_size
 
     @contextmanager
@@ -91,14 +93,14 @@ class Files:
         if "\0" in path or not steps or path.startswith("/") or ".." in steps or path.endswith("/"):
             raise ToolError(f"{quoted(path)} is not a path below the files folder: give a relative one without '..'.")
         with ExitStack() as stack:
-            folder = _open_folder(stack, self.root, None)
-            for step in steps[:-1]:
-                try:
+            try:
+                folder = _open_folder(stack, self.root, None)
+                for step in steps[:-1]:
                     if create:
                         _make_folder(step, folder)
                     folder = _open_folder(stack, step, folder)
-                except OSError as error:
-                    raise _refused(path, error) from None
+            except OSError as error:
+                raise _refused(path, error) from None
             yield folder, steps[-1]
 
 

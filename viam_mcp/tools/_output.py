@@ -7,7 +7,9 @@ content show it all: beside the data it holds `warnings`, and lists hold `next_c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pydantic_core import to_json
 
 from viam_mcp.tools._encode import encode, schema_of
 from viam_mcp.tools._secrets import REDACTED
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Json = Any
 
+_SOMETIMES = frozenset({"next_cursor", "tail_cursor", "gap", "gaps", "groups"})
+
 
 class Output(Protocol):
     """How what a tool's `run` gives back becomes JSON."""
@@ -29,6 +33,14 @@ class Output(Protocol):
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """An output whose text content is not its JSON."""
+
+    def text(self, data: dict[str, Json]) -> str:
+        """The whole result as a person reads it."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +126,15 @@ def encode_item(value: Any, *, reveal: bool) -> dict[str, Json]:
     return encode(getattr(value, "proto", value), reveal=reveal)
 
 
+def as_text(output: Output, data: dict[str, Json]) -> str:
+    """The text content that says what the structured content does."""
+    return output.text(data) if isinstance(output, Readable) else to_json(data).decode()
+
+
 def output_schema(output: Output) -> dict[str, Json]:
     """The JSON schema of a tool's whole result."""
     properties = output.properties()
-    required = [name for name in properties if name != "next_cursor"]
+    required = [name for name in properties if name not in _SOMETIMES]
     properties["warnings"] = {"type": "array", "items": {"type": "string"}}
     # An empty list of required members is refused by validators of the older drafts.
     return {"type": "object", "properties": properties, **({"required": required} if required else {})}

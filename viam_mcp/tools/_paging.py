@@ -17,11 +17,14 @@ from pydantic_core import to_json
 from viam_mcp.tools._base import ListTool, ToolError
 from viam_mcp.tools._budget import fit
 from viam_mcp.tools._encode import schema_of
+from viam_mcp.tools._environment import Environment
 from viam_mcp.tools._names import quoted
 from viam_mcp.tools._output import Many, encode_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from google.protobuf.message import Message
 
     from viam_mcp.app import AppClient
 
@@ -48,7 +51,13 @@ _CURSOR = TypeAdapter(Cursor, config=ConfigDict(defer_build=True))
 
 
 async def collect(
-    tool: ListTool, app: AppClient, *, reveal: bool, budget: int, visible: Callable[[Any], bool] | None = None
+    tool: ListTool,
+    app: AppClient,
+    *,
+    reveal: bool,
+    budget: int,
+    environment: Environment | None = None,
+    visible: Callable[[Any], bool] | None = None,
 ) -> dict[str, Json]:
     """The part of the list that the arguments ask for, as the tool's whole result.
 
@@ -57,6 +66,7 @@ async def collect(
         app: The fleet.
         reveal: Give credentials as they are.
         budget: How many bytes of compact JSON the result may take.
+        environment: What the tool may use besides.
 
     Raises:
         ToolError: The cursor or a name in `fields` is not one.
@@ -64,7 +74,7 @@ async def collect(
     returns = tool.spec.returns
     if not isinstance(returns, Many):
         raise TypeError(f"{tool.spec.name} is a list and does not return one")
-    keep = _projection(tool, returns)
+    keep = projection(tool.fields, *returns.lists.values())
     here = _decode(tool)
     total = tool.total()
     left = None if total is None else max(total - here.given, 0)
@@ -73,25 +83,13 @@ async def collect(
     page = await tool.page(app, here.token, min(here.skip + asked, _LARGEST_PAGE))
 
     result: dict[str, Json] = {name: [] for name in returns.lists}
-    warnings: list[str] = []
-    taken, size = 0, len(to_json(result)) + _ROOM
     rest = [pair for pair in _labelled(page, returns) if visible is None or visible(pair[1])][here.skip :]
-    for name, item in rest[:wanted]:
-        encoded = encode_item(item, reveal=reveal)
-        if keep is not None:
-            encoded = {key: value for key, value in encoded.items() if key in keep}
-        length = len(to_json(encoded)) + 1
-        if size + length > budget:
-            if taken:
-                warnings.append(
-                    f"The result was cut at {budget:,} bytes: go on with next_cursor, or ask for fewer fields."
-                )
-                break
-            encoded, said = fit(encoded, budget - size)
-            warnings += said
-            length = len(to_json(encoded)) + 1
+    fitting, warnings = fill(
+        (encode_item(item, reveal=reveal) for _, item in rest[:wanted]), keep, budget - len(to_json(result))
+    )
+    for (name, _), encoded in zip(rest, fitting, strict=False):
         result[name].append(encoded)
-        taken, size = taken + 1, size + length
+    taken = len(fitting)
 
     given = here.given + taken
     if taken == len(rest):
@@ -103,6 +101,8 @@ async def collect(
     more = (taken < len(rest) or bool(page.next_page_token)) and (total is None or given < total)
     if more:
         result["next_cursor"] = _encode(following)
+    last = taken == len(rest) and not page.next_page_token
+    result.update(tool.besides(environment or Environment(), [item for _, item in rest[:taken]], last=last))
     if warnings:
         result["warnings"] = warnings
     return result
@@ -128,14 +128,48 @@ def _labelled(page: Any, returns: Many) -> list[tuple[str, Any]]:
     return [(name, item) for item in page]
 
 
-def _projection(tool: ListTool, returns: Many) -> frozenset[str] | None:
-    if tool.fields is None:
+def projection(fields: list[str] | None, *kinds: type[Message]) -> frozenset[str] | None:
+    """The names of the fields that items of these kinds are to keep; None for all of them.
+
+    Raises:
+        ToolError: One of them is no field.
+    """
+    if fields is None:
         return None
-    known = {name for kind in returns.lists.values() for name in schema_of(kind)["properties"]}
-    for name in tool.fields:
+    known = {name for kind in kinds for name in schema_of(kind)["properties"]}
+    for name in fields:
         if name not in known:
             raise ToolError(f"fields: {quoted(name)} is no field of an item. There are: {', '.join(sorted(known))}.")
-    return frozenset(tool.fields)
+    return frozenset(fields)
+
+
+def fill(
+    items: Iterable[dict[str, Json]], keep: frozenset[str] | None, budget: int
+) -> tuple[list[dict[str, Json]], list[str]]:
+    """As many of the items as fit into a result, and what its reader should know about it.
+
+    Args:
+        items: The items, encoded.
+        keep: Which of their fields stay; None for all.
+        budget: How many bytes of compact JSON they may take, with what is kept free for the end of the result.
+            The first one is made to fit.
+    """
+    taken: list[dict[str, Json]] = []
+    warnings: list[str] = []
+    size = _ROOM
+    for item in items:
+        encoded = item if keep is None else {key: value for key, value in item.items() if key in keep}
+        length = len(to_json(encoded)) + 1
+        if size + length > budget:
+            if taken:
+                warnings.append("The result was cut because it is full: go on with next_cursor, or ask for less.")
+                break
+            encoded, said = fit(encoded, budget - size)
+            warnings += said
+            length = len(to_json(encoded)) + 1
+        taken.append(encoded)
+        size += length
+    return taken, warnings
 
 
 def _query(tool: ListTool) -> str:

@@ -36,6 +36,11 @@ class Served(Protocol):
     ) -> AbstractAsyncContextManager[Site]: ...
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture
 def served(app: AppClient, tmp_path: Path) -> Served:
     """Servers of the demo fleet over HTTP, under the default policy."""
@@ -101,7 +106,14 @@ async def site(served: Served, alice: str, token_file: Path) -> AsyncIterator[Si
         yield running
 
 
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
+@pytest.fixture(scope="module")
+async def running_issuer() -> AsyncIterator[Issuer]:
     async with Issuer.running() as issuer:
         yield issuer
+
+
+@pytest.fixture
+def issuer(running_issuer: Issuer) -> Issuer:
+    """An authorization server as it is at first."""
+    running_issuer.reset()
+    return running_issuer

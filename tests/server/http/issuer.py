@@ -47,6 +47,10 @@ class Issuer:
 
     def __init__(self) -> None:
         self.url = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Behave as at first."""
         self.published = [self.jwk("first")]
         self.asked = 0
         self.answer: Response | None = None
@@ -75,7 +79,7 @@ class Issuer:
             "exp": int(time.time()) + 600,
         } | changed
         claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(claims, rsa_key(key), algorithm="RS256", headers={"kid": key, **(headers or {})})
+        return jwt.encode(claims, rsa_key(key), algorithm="RS256", headers={"kid": key} if headers is None else headers)
 
     @staticmethod
     def jwk(name: str, **more: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from viam_mcp.server.http import HttpServer, listen
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -92,11 +93,17 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[Site]:
             await running
 
 
+def edited(path: Path, change: Callable[[str], str]) -> None:
+    """Change a file as an editor does: another one takes its place."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(change(path.read_text()))
+    draft.chmod(0o600)
+    draft.rename(path)
+
+
 def opening(version: str = "2025-11-25") -> dict[str, Any]:
     """What a client of the 2025 era begins with."""
-    return request(
-        "initialize", protocolVersion=version, capabilities={}, clientInfo={"name": "raw", "version": "0"}
-    )
+    return request("initialize", protocolVersion=version, capabilities={}, clientInfo={"name": "raw", "version": "0"})
 
 
 def request(method: str, **params: Any) -> dict[str, Any]:

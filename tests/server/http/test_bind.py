@@ -45,7 +45,19 @@ def test_the_address_itself_is_among_the_names_on_this_computer() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["*", "*.example.com", "https://a.example", "a.example/mcp", "a b", "", "a.example:", "a.example:70000", "a.b:x", "a.", "a\n"],
+    [
+        "*",
+        "*.example.com",
+        "https://a.example",
+        "a.example/mcp",
+        "a b",
+        "",
+        "a.example:",
+        "a.example:70000",
+        "a.b:x",
+        "a.",
+        "a\n",
+    ],
 )
 def test_what_is_no_host_is_not_taken_for_one(name: str) -> None:
     with pytest.raises(HttpError, match=r"is not a host"):

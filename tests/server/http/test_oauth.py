@@ -157,9 +157,8 @@ async def test_a_key_that_is_a_password_is_not_taken_from_the_server_either(
     secret = b"0" * 32
     issuer.published = [{"kty": "oct", "kid": "first", "k": jwt.utils.base64url_encode(secret).decode()}]
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
-    for alg in ("HS256", "RS256"):
-        token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "first", "alg": alg})
-        assert await verifier.verify_token(token) is None
+    token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "first"})
+    assert await verifier.verify_token(token) is None
 
 
 async def test_elliptic_curves_are_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
@@ -179,14 +178,14 @@ async def test_what_is_no_token_is_not_taken(verifier: TokenVerifier, token: str
 
 
 async def test_a_token_that_names_no_key_means_the_only_one(verifier: TokenVerifier, issuer: Issuer) -> None:
-    assert await verifier.verify_token(issuer.token(headers={"kid": None}))
+    assert await verifier.verify_token(issuer.token(headers={}))
 
 
 async def test_a_token_that_names_no_key_is_not_taken_where_there_are_several(
     verifier: TokenVerifier, issuer: Issuer
 ) -> None:
     issuer.published.append(issuer.jwk("second"))
-    assert await verifier.verify_token(issuer.token(headers={"kid": None})) is None
+    assert await verifier.verify_token(issuer.token(headers={})) is None
 
 
 async def test_keys_are_asked_for_once_until_they_are_old(
@@ -260,7 +259,9 @@ async def test_nobody_is_let_in_while_there_are_no_keys(clock: Clock, issuer: Is
 
 
 @pytest.mark.parametrize("field", ["issuer", "audience", "jwks_url"])
-@pytest.mark.parametrize("value", ["", "http://fleet.example.com", "fleet.example.com", "file:///etc/passwd", "https://"])
+@pytest.mark.parametrize(
+    "value", ["", "http://fleet.example.com", "fleet.example.com", "file:///etc/passwd", "https://"]
+)
 def test_what_is_no_https_url_stops_the_start(field: str, value: str) -> None:
     good = {"issuer": "https://login.example.com", "audience": AUDIENCE, "jwks_url": "https://login.example.com/keys"}
     with pytest.raises(HttpError, match=f"--oauth-{field.replace('_', '-')}"):

@@ -3,7 +3,9 @@
 from viam_mcp.server.http._app import MAX_REQUEST_BYTES, PATH, build_app
 from viam_mcp.server.http._auth import Authentication, by_oauth, by_tokens
 from viam_mcp.server.http._bind import is_loopback, transport_security, url
+from viam_mcp.server.http._endpoint import check_endpoint
 from viam_mcp.server.http._errors import HttpError
+from viam_mcp.server.http._key_headers import KeyHeaders
 from viam_mcp.server.http._oauth import Trust
 from viam_mcp.server.http._serve import HttpServer, listen, tls_context
 from viam_mcp.server.http._tokens import add
@@ -14,11 +16,13 @@ __all__ = [
     "Authentication",
     "HttpError",
     "HttpServer",
+    "KeyHeaders",
     "Trust",
     "add",
     "build_app",
     "by_oauth",
     "by_tokens",
+    "check_endpoint",
     "is_loopback",
     "listen",
     "tls_context",

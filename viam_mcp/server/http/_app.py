@@ -31,6 +31,7 @@ def build_app(
     origins: Sequence[str] = (),
     max_request_bytes: int = MAX_REQUEST_BYTES,
     body_seconds: float = BODY_SECONDS,
+    sessions: bool = True,
 ) -> Front:
     """The web app around a server.
 
@@ -42,12 +43,14 @@ def build_app(
         origins: The origins of web pages that may read answers.
         max_request_bytes: How large the body of a request may be.
         body_seconds: How long it may take to arrive.
+        sessions: Whether clients of the 2025 era get sessions, which live in one process. Without, each of their
+            requests stands alone: they follow no resources, and confirm by token.
     """
     app = server.streamable_http_app(
         streamable_http_path=PATH,
-        # A question to the caller's user, progress and cancellation all need a stream and a session.
+        # A question to the caller's user, progress and cancellation all need a stream.
         json_response=False,
-        stateless_http=False,
+        stateless_http=not sessions,
         max_request_body_size=max_request_bytes,
         transport_security=security,
         auth=None if authentication is None else authentication.settings,

@@ -75,8 +75,10 @@ class HttpServer(uvicorn.Server):
         await self.serve(self._listeners)
 
     def stop(self) -> None:
-        """Accept nothing more, let running calls finish, and end; told twice, end at once."""
-        self.force_exit = self.should_exit
+        """Accept nothing more, let running calls finish, and end; told again, do not wait for them."""
+        if self.should_exit:
+            for task in self.server_state.tasks:
+                task.cancel()
         self.should_exit = True
         for end in self._on_stop:
             end()

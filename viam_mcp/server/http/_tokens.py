@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -22,12 +23,12 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from viam_mcp.policy import PolicyError, load
 from viam_mcp.server._callers import SCOPES, Grant, effects_of
 from viam_mcp.server._choice import ChoiceError, choose
+from viam_mcp.server._keys import KeyName
 from viam_mcp.server.http._credential import Credential, check_scopes
 from viam_mcp.server.http._errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 logger = logging.getLogger("viam_mcp.server.http")
 
@@ -46,6 +47,9 @@ class _Entry(BaseModel):
     scopes: list[str] = list(SCOPES)
     toolsets: list[str] = []
     policy: str | None = None
+    api_key_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")] | None = None
+    api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    api_key_file: Path | None = None
 
 
 class _File(BaseModel):
@@ -105,6 +109,9 @@ def add(
     scopes: Sequence[str] | None = None,
     toolsets: Sequence[str] = (),
     policy: Path | None = None,
+    api_key_id: str | None = None,
+    api_key_env: str | None = None,
+    api_key_file: Path | None = None,
 ) -> str:
     """Make a token and put its hash at the end of a file, which is made if there is none.
 
@@ -114,6 +121,9 @@ def add(
         scopes: What it opens; None for everything.
         toolsets: The toolsets that it reaches; nothing means all.
         policy: The policy file for its calls, in place of the server's.
+        api_key_id: The id of the key of a Viam organization that its calls use, in place of the server's.
+        api_key_env: The environment variable of the server that holds this key; or else
+        api_key_file: the file that does.
 
     Returns:
         The token. It is nowhere else.
@@ -128,6 +138,9 @@ def add(
         "scopes": scopes,
         "toolsets": toolsets,
         "policy": policy and str(policy.resolve()),
+        "api_key_id": api_key_id,
+        "api_key_env": api_key_env,
+        "api_key_file": api_key_file and str(api_key_file.resolve()),
     }
     # JSON's strings and lists are TOML's as well.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
@@ -168,8 +181,18 @@ def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
     except (ChoiceError, PolicyError, HttpError) as error:
         raise HttpError(f"{where}: {error}") from None
     caller = f"token:{entry.name}"
-    grant = Grant(caller, effects_of(entry.scopes), tools, policy)
+    grant = Grant(caller, effects_of(entry.scopes), tools, policy, _key(path, entry, where))
     return entry.sha256, Credential(client_id=caller, scopes=list(entry.scopes), grant=grant)
+
+
+def _key(path: Path, entry: _Entry, where: str) -> KeyName | None:
+    """Where the caller's own key is; None if there is none."""
+    if entry.api_key_id is None and entry.api_key_env is None and entry.api_key_file is None:
+        return None
+    if entry.api_key_id is None or (entry.api_key_env is None) is (entry.api_key_file is None):
+        raise HttpError(f"{where}: a key of its own takes api_key_id, and either api_key_env or api_key_file.")
+    file = None if entry.api_key_file is None else path.parent / entry.api_key_file
+    return KeyName(entry.api_key_id, entry.api_key_env or "", file)
 
 
 def _stamp(path: Path) -> _Stamp:

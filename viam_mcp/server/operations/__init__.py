@@ -1,9 +1,20 @@
 """What whoever runs the server over HTTP sees of it: health, numbers, traces, logs. Imported by nobody else."""
 
 from viam_mcp.server.operations._health import Health
-from viam_mcp.server.operations._metrics import Metrics
+from viam_mcp.server.operations._logs import JsonFormatter
+from viam_mcp.server.operations._metrics import FOLDER_VARIABLE, Metrics, forget_worker
 from viam_mcp.server.operations._requests import Requests, in_request
 from viam_mcp.server.operations._routes import operations_routes
 from viam_mcp.server.operations._tracing import tracer
 
-__all__ = ["Health", "Metrics", "Requests", "in_request", "operations_routes", "tracer"]
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Health",
+    "JsonFormatter",
+    "Metrics",
+    "Requests",
+    "forget_worker",
+    "in_request",
+    "operations_routes",
+    "tracer",
+]

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,3 +79,8 @@ class Metrics:
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]
             return generate_latest(together)
         return generate_latest(self._registry)
+
+
+def forget_worker(folder: str, process: int) -> None:
+    """Take the gauges of a worker that has ended out of the sum in a folder; what it counted stays counted."""
+    mark_process_dead(process, folder)  # type: ignore[no-untyped-call]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from viam_mcp.server.operations._health import Health
     from viam_mcp.server.operations._metrics import Metrics
 
-METRICS_TOKEN_VARIABLE = "VIAM_MCP_METRICS_TOKEN"  # noqa: S105 - the name of a variable
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 _UNCACHED = {"cache-control": "no-store"}
 

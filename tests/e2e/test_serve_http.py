@@ -1,0 +1,217 @@
+"""`viam-mcp serve --transport http` as a process, and the tokens for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.e2e.processes import COMMAND, PATIENCE, Running, ended, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0")
+_CALLERS = 200
+_SECONDS = 10
+
+
+@asynccontextmanager
+async def served(env: dict[str, str], *flags: str) -> AsyncIterator[tuple[Running, str]]:
+    """The process, and the URL that it says it serves."""
+    async with running(*SERVE, *flags, env=env) as process:
+        said = await process.line()
+        assert said.startswith("viam-mcp serves http://127.0.0.1:")
+        yield process, said.split()[-1]
+
+
+async def new_token(env: dict[str, str], *arguments: str) -> str:
+    end = await ended("token", "new", *arguments, env=env)
+    assert end.code == 0, end.stderr
+    return end.stdout.strip()
+
+
+def default_file(env: dict[str, str]) -> Path:
+    return Path(env["XDG_STATE_HOME"]) / "viam-mcp" / "tokens.toml"
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@asynccontextmanager
+async def connected(url: str, token: str, mode: Any) -> AsyncIterator[Client]:
+    headers = {"authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def posting(http: httpx2.AsyncClient, url: str, session: str, method: str, **params: Any) -> Any:
+    """A request of the 2025 era, whose answer is a stream."""
+    headers = {"accept": "application/json, text/event-stream", **({"mcp-session-id": session} if session else {})}
+    body = {"jsonrpc": "2.0", "id": method, "method": method, "params": params}
+    async with http.stream("POST", url, json=body, headers=headers) as stream:
+        yield stream
+
+
+def message_in(body: bytes) -> Any:
+    lines = [line.removeprefix("data: ") for line in body.decode().splitlines() if line.startswith("data: ")]
+    return json.loads(lines[-1])
+
+
+async def test_a_token_is_printed_once_and_lets_its_holder_in(fleet_env: dict[str, str]) -> None:
+    end = await ended("token", "new", "alice", "--scopes", "viam:read", "--toolsets", "organizations", env=fleet_env)
+    file = default_file(fleet_env)
+    token = end.stdout.strip()
+    assert end.stdout == f"{token}\n"
+    assert token not in end.stderr
+    assert f"--auth tokens:{file}" in end.stderr
+    assert mode_of(file) == 0o600
+    async with served(fleet_env, "--auth", f"tokens:{file}") as (process, url):
+        async with connected(url, token, "auto") as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            assert "list_organizations" in names
+            assert "list_robots" not in names
+            assert not (await client.call_tool("list_organizations", {})).is_error
+        process.signal(signal.SIGTERM)
+        end = await process.end(close=False)
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_well_with_a_call_that_runs_and_a_client_that_waits(
+    fleet_env: dict[str, str], number: signal.Signals
+) -> None:
+    async with served(fleet_env) as (process, url), httpx2.AsyncClient(timeout=PATIENCE) as http:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "0"}}
+        async with posting(http, url, "", "initialize", **hello) as opened:
+            session = opened.headers["mcp-session-id"]
+            await opened.aread()
+        part = await some_part(http, url, session)
+        arguments = {"robot_part_id": part, "wait_seconds": 2, "filter": "nothing says this"}
+        async with (
+            http.stream("GET", url, headers={"accept": "text/event-stream", "mcp-session-id": session}) as standing,
+            posting(http, url, session, "tools/call", name="tail_robot_part_logs", arguments=arguments) as running_call,
+        ):
+            assert (standing.status_code, running_call.status_code) == (200, 200)
+            process.signal(number)
+            async with asyncio.timeout(PATIENCE):
+                assert await standing.aread() == b""
+                assert message_in(await running_call.aread())["result"]["isError"] is False
+        end = await process.end(close=False)
+    assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+async def some_part(http: httpx2.AsyncClient, url: str, session: str) -> str:
+    async def call(name: str, **arguments: Any) -> Any:
+        async with posting(http, url, session, "tools/call", name=name, arguments=arguments) as stream:
+            return message_in(await stream.aread())["result"]["structuredContent"]
+
+    for organization in (await call("list_organizations"))["organizations"]:
+        for location in (await call("list_locations", org_id=organization["id"]))["locations"]:
+            for robot in (await call("list_robots", location_id=location["id"]))["robots"]:
+                return str((await call("get_robot_parts", robot_id=robot["id"]))["parts"][0]["id"])
+    raise AssertionError("the demo fleet has no machine")
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--host", "0.0.0.0"), "give --allowed-hosts"),
+        (("--allowed-hosts", "fleet.example.com"), "--auth none lets in whoever reaches it"),
+        (("--auth", "oauth"), "--auth oauth needs --oauth-issuer"),
+        (("--auth", "tokens:missing.toml"), "missing.toml cannot be read"),
+        (("--auth", "basic"), "--auth: expected none, tokens:FILE or oauth, got 'basic'"),
+        (("--tls-cert", "missing.pem"), "missing.pem"),
+    ],
+)
+async def test_what_would_not_be_safe_stops_the_start_with_one_sentence(
+    fleet_env: dict[str, str], flags: tuple[str, ...], reason: str
+) -> None:
+    end = await ended("serve", "--transport", "http", "--port", "0", *flags, env=fleet_env)
+    assert (end.code, end.stdout, end.stderr.count("\n")) == (1, "", 1)
+    assert reason in end.stderr
+
+
+class Caller:
+    """One of many, who knows what its answers have to be."""
+
+    def __init__(self, number: int, token: str, robots: list[str]) -> None:
+        self.number = number
+        self.token = token
+        self.reads_only = number % 2 == 0
+        self.mode = ("legacy", "auto")[number // 2 % 2]
+        self.robot = robots[number % len(robots)]
+        self.answers = 0
+
+    async def call(self, url: str, seconds: float) -> None:
+        """Call for so many seconds, at least once, and check every answer."""
+        async with connected(url, self.token, self.mode) as client, asyncio.timeout(60):
+            end = asyncio.get_running_loop().time() + seconds
+            while True:
+                await self._check(client)
+                if asyncio.get_running_loop().time() >= end:
+                    return
+
+    async def _check(self, client: Client) -> None:
+        self.answers += 1
+        found = await client.call_tool("get_robot", {"robot_id": self.robot})
+        assert found.structured_content["robot"]["id"] == self.robot
+        echo = f"tool_{self.number}_{self.answers}"
+        assert f"There is no tool '{echo}' here" in str((await client.call_tool(echo, {})).content).replace('\\"', "'")
+        refused = str((await client.call_tool("delete_robot", {})).content)
+        expected = "is not open to your credential" if self.reads_only else "arguments of delete_robot are not right"
+        assert expected in refused
+
+
+@pytest.mark.slow
+async def test_200_callers_at_once_get_their_own_answers_and_leave_nothing_behind(fleet_env: dict[str, str]) -> None:
+    from viam_mcp.server.http import add
+
+    file = default_file(fleet_env)
+    tokens = [
+        add(file, f"caller-{number}", scopes=["viam:read"] if number % 2 == 0 else None) for number in range(_CALLERS)
+    ]
+    async with served(fleet_env, "--auth", f"tokens:{file}") as (process, url):
+        async with connected(url, tokens[0], "auto") as client:
+            robots = await all_robots(client)
+        assert len(robots) > 5
+        callers = [Caller(number, token, robots) for number, token in enumerate(tokens)]
+
+        async def all_call(seconds: float) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for caller in callers:
+                    tasks.create_task(caller.call(url, seconds))
+
+        # What stays for good is made by the first calls.
+        await all_call(0)
+        before = process.memory()
+        await all_call(_SECONDS)
+        assert min(caller.answers for caller in callers) >= 2
+        assert process.memory() - before < 16 * 1_048_576
+        process.signal(signal.SIGTERM)
+        assert (await process.end(close=False)).code == 0
+
+
+async def all_robots(client: Client) -> list[str]:
+    async def call(name: str, **arguments: Any) -> Any:
+        return (await client.call_tool(name, arguments)).structured_content
+
+    return [
+        robot["id"]
+        for organization in (await call("list_organizations"))["organizations"]
+        for location in (await call("list_locations", org_id=organization["id"]))["locations"]
+        for robot in (await call("list_robots", location_id=location["id"]))["robots"]
+    ]

@@ -1,0 +1,157 @@
+"""`viam-mcp policy` and `viam-mcp audit`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from viam_mcp.cli import _audit, _policy
+from viam_mcp.policy import STARTING_FILE, Audit, PolicyError, load
+
+MODULES = {"policy": _policy, "audit": _audit}
+READY = sorted((Path(__file__).parents[2] / "policies").glob("*.toml"))
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        'confirm_via = "elicit"\n[scope]\nlocations = ["abcdefghij"]\n[budget]\ndestructive_per_hour = 4\n'
+        '[[rules]]\naction = "deny"\ntools = ["delete_robot"]\narguments = { robot_id = "4a8f*" }\n'
+        'reason = "Ines said so"\n'
+        '[[rules]]\nconfirm = "type-name"\ntools = ["delete_*"]\n'
+    )
+    return path
+
+
+def main(command: str, *words: str) -> int:
+    """Run a command without what only a process of its own should do."""
+    parser = argparse.ArgumentParser()
+    MODULES[command].configure(parser)
+    return MODULES[command].run(parser.parse_args(words))
+
+
+def problem(*words: str) -> str:
+    """What a command that fails says."""
+    with pytest.raises(PolicyError) as caught:
+        main(*words)
+    return str(caught.value)
+
+
+def test_init_prints_the_file_to_start_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("policy", "init") == 0
+    assert capsys.readouterr().out == STARTING_FILE
+
+
+def test_check_says_what_a_policy_comes_to(capsys: pytest.CaptureFixture[str], policy: Path) -> None:
+    assert main("policy", "check", str(policy)) == 0
+    out = capsys.readouterr().out
+    assert f"{policy} is understood: 2 rules." in out
+    assert "depends on the arguments: delete_robot" in out
+    assert "limited to abcdefghij" in out
+    assert "At most 4 destructive calls" in out
+
+
+def test_check_names_file_line_and_reason(policy: Path) -> None:
+    policy.write_text('\n[scope]\nplaces = ["x"]\n')
+    assert problem("policy", "check", str(policy)).startswith(f"{policy}:3: scope.places: this is not a key")
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_the_ready_policies_are_understood(path: Path) -> None:
+    load(path)
+
+
+def test_there_are_three_ready_policies() -> None:
+    assert [path.stem for path in READY] == ["observer", "operator", "unattended"]
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main("policy", "explain", *words) == 0
+    return capsys.readouterr().out
+
+
+def test_explain_names_the_rule_that_decides_and_why(capsys: pytest.CaptureFixture[str], policy: Path) -> None:
+    out = explained(capsys, "delete_robot", '{"robot_id": "4a8f0000"}', "--policy", str(policy))
+    assert out.startswith(f"delete_robot: deny, since the rule at {policy}:6 says deny: Ines said so.\n")
+    out = explained(capsys, "delete_robot", '{"robot_id": "5a8f0000"}', "--policy", str(policy))
+    assert out.startswith(
+        f"delete_robot: confirm, since the rule at {policy}:11 says confirm.\nThe person types the name"
+    )
+    out = explained(capsys, "delete_robot", "--policy", str(policy))
+    assert f"The rule at {policy}:6 may decide otherwise, by arguments: robot_id 4a8f*." in out
+
+
+def test_explain_without_a_policy_explains_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explained(capsys, "get_robot").startswith("get_robot: allow, since by default, read calls are allowed.\n")
+    assert "A credential in its answer: file." in explained(capsys, "create_location_secret")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["delete_robt"], "there is no tool 'delete_robt'"),
+        (["confirm_operation"], "is decided as the call that it confirms"),
+        (["get_robot", "{"], "not JSON"),
+        (["get_robot", "[]"], "not a JSON object"),
+        (["get_robot", '{"robot": 1}'], "get_robot takes no robot; it takes robot_id."),
+    ],
+)
+def test_explain_says_what_is_wrong_with_its_words(words: list[str], said: str) -> None:
+    assert said in problem("policy", "explain", *words)
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default audit, of a call three days ago and one now."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("VIAM_MCP_AUDIT", raising=False)
+    path = tmp_path / "viam-mcp" / "audit.jsonl"
+    times = iter([datetime.now(UTC) - timedelta(days=3), datetime.now(UTC)])
+    writer = Audit(path, lambda: next(times))
+    writer.append(
+        {"caller": "local", "tool": "delete_robot", "arguments": {"name": "a\x1b[2Jb"}, "outcome": "declined"}
+    )
+    writer.append({"caller": "local", "tool": "new_robot", "arguments": {}, "outcome": "done", "duration_ms": 1.5})
+    return path
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main("audit", "show", *words) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+    old, new = shown(capsys)
+    assert "declined      delete_robot" in old
+    assert "\x1b" not in old
+    assert "done          new_robot  {}  caller=local  duration_ms=1.5" in new
+    assert shown(capsys, "--since", "2d") == [new]
+    assert shown(capsys, "--until", "2d") == [old]
+    assert shown(capsys, "--since", (datetime.now(UTC) - timedelta(days=1)).isoformat()) == [new]
+    assert shown(capsys, "--tool", "new_*") == [new]
+    assert shown(capsys, "--outcome", "declined") == [old]
+    (line,) = shown(capsys, "--json", "--tool", "new_robot", "--audit", str(audit))
+    assert json.loads(line)["duration_ms"] == 1.5
+
+
+def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+    with pytest.raises(SystemExit):
+        main("audit", "show", "--since", "yesterday")
+    assert "expected a time such as 2h" in capsys.readouterr().err
+
+
+def test_verify_tells_a_whole_audit_from_a_broken_one(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+    assert main("audit", "verify") == 0
+    assert "is whole: 2 lines" in capsys.readouterr().out
+    audit.write_text(audit.read_text().replace("declined", "done"))
+    assert main("audit", "verify") == 1
+    assert f"{audit}:2: it does not follow from the line before" in capsys.readouterr().out
+
+
+def test_an_audit_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in problem("audit", "verify", "--audit", str(tmp_path / "none"))

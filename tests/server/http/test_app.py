@@ -1,0 +1,329 @@
+"""`/mcp` with callers who say who they are: who is let in, and what each of them reaches."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import AsyncExitStack
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from tests.server.http.issuer import AUDIENCE, Issuer
+from tests.server.http.site import JSON_HEADERS, Site, edited, opening, request, result_in
+from viam_mcp.server.http import Trust, by_oauth, by_tokens
+from viam_mcp.tools import TOOLS, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mcp import Client
+
+    from tests.conftest import Mode
+    from tests.server.http.conftest import Served
+    from viam_mcp.sandbox import Sandbox
+
+READS = {name for name, tool in TOOLS.items() if tool.spec.effect is Effect.READ}
+METADATA = "https://fleet.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+async def names(client: Client) -> set[str]:
+    return {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def text(client: Client, tool: str, **arguments: Any) -> str:
+    """What a call that is not done says."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    (content,) = result.content
+    assert content.type == "text"
+    return content.text
+
+
+def a_location(sandbox: Sandbox) -> str:
+    return str(sandbox.store.value("SELECT id FROM locations WHERE name = 'Warehouse 1'"))
+
+
+# Who is let in
+
+
+async def test_the_official_client_calls_tools_in_both_eras(site: Site, alice: str, mode: Mode) -> None:
+    async with site.client(mode, alice) as client:
+        assert await names(client) >= set(TOOLS)
+        result = await client.call_tool("list_organizations", {})
+        assert {one["name"] for one in result.structured_content["organizations"]} >= {"Tidewater Robotics"}
+
+
+async def test_without_authentication_this_computers_user_calls(served: Served, mode: Mode) -> None:
+    async with served() as site, site.client(mode) as client:
+        assert not (await client.call_tool("list_organizations", {})).is_error
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [None, "", "Bearer", "Bearer vmt_" + "A" * 43, "Basic YWxpY2U6YWxpY2U=", "Bearer \xff", "Bearer a, Bearer b"],
+)
+async def test_whoever_has_no_token_of_the_file_is_sent_away(site: Site, credential: str | None) -> None:
+    headers = {} if credential is None else {"authorization": credential.encode("latin-1")}
+    async with httpx2.AsyncClient() as http:
+        for method in ("POST", "GET", "DELETE"):
+            response = await http.request(method, site.url, headers={**JSON_HEADERS, **headers})
+            assert response.status_code == 401
+            assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+            assert "mcp-session-id" not in response.headers
+
+
+async def test_the_scheme_is_read_in_upper_and_lower_case(site: Site, alice: str) -> None:
+    assert (await site.post(headers={"authorization": f"bEaReR {alice}"})).status_code == 200
+
+
+async def test_a_token_in_the_url_counts_for_nothing(site: Site, alice: str) -> None:
+    async with httpx2.AsyncClient() as http:
+        response = await http.post(f"{site.url}?access_token={alice}", json=opening(), headers=JSON_HEADERS)
+    assert response.status_code == 401
+
+
+async def test_a_token_that_is_taken_out_of_the_file_is_good_no_more(
+    site: Site, new_token: Callable[..., str], token_file: Path, mode: Mode
+) -> None:
+    bob = new_token("bob")
+    async with site.client(mode, bob) as client:
+        await client.call_tool("list_organizations", {})
+        edited(token_file, lambda text: text.replace(sha256(bob.encode()).hexdigest(), "0" * 64))
+        assert (await site.post(bob)).status_code == 401
+        with pytest.raises(MCPError, match="Server returned an error response"):
+            await client.call_tool("list_organizations", {})
+
+
+async def test_a_token_never_reaches_a_log(
+    site: Site, alice: str, mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with site.client(mode, alice) as client:
+        await client.call_tool("list_organizations", {})
+    await site.post(alice, body={"no": "request"})
+    await site.post(alice + "x")
+    # The clients are in this process too; what they log is theirs.
+    ours = [record for record in caplog.records if not record.name.startswith(("httpcore2", "httpx2", "mcp.client"))]
+    assert ours
+    assert not [record for record in ours if alice in record.getMessage() or alice in str(record.__dict__)]
+
+
+# Access tokens
+
+
+@pytest.fixture
+def trust(issuer: Issuer) -> Trust:
+    return Trust(issuer.url, AUDIENCE, issuer.jwks_url)
+
+
+async def test_an_access_token_lets_in_in_both_eras(served: Served, trust: Trust, issuer: Issuer, mode: Mode) -> None:
+    async with served(by_oauth(trust)) as site, site.client(mode, issuer.token()) as client:
+        assert await names(client) >= set(TOOLS)
+
+
+async def test_an_access_token_that_is_not_good_is_sent_to_where_one_is_had(
+    served: Served, trust: Trust, issuer: Issuer
+) -> None:
+    bad = [
+        "vmt_no_jwt",
+        issuer.token(aud="https://other.example.com/mcp"),
+        issuer.token(exp=1),
+        issuer.token(headers={"kid": "unknown"}),
+        issuer.token(key="forged", headers={"kid": "first"}),
+        "eyJhbGciOiJub25lIiwia2lkIjoiZmlyc3QifQ." + issuer.token().split(".")[1] + ".",
+    ]
+    async with served(by_oauth(trust)) as site:
+        for token in (None, *bad):
+            response = await site.post(token)
+            assert response.status_code == 401, token
+            assert f'resource_metadata="{METADATA}"' in response.headers["www-authenticate"]
+
+
+async def test_an_access_token_without_the_required_scope_is_refused(
+    served: Served, trust: Trust, issuer: Issuer
+) -> None:
+    async with served(by_oauth(trust)) as site:
+        response = await site.post(issuer.token(scope="viam:write"))
+        assert response.status_code == 403
+        assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
+        assert (await site.post(issuer.token(scope="viam:read"))).status_code == 200
+
+
+async def test_where_tokens_are_had_and_which_scopes_there_are_is_told_to_everybody(
+    served: Served, trust: Trust
+) -> None:
+    async with served(by_oauth(trust)) as site, httpx2.AsyncClient() as http:
+        response = await http.get(f"{site.base}/.well-known/oauth-protected-resource/mcp")
+        assert response.status_code == 200
+        metadata = response.json()
+        assert metadata["resource"] == AUDIENCE
+        assert [url.rstrip("/") for url in metadata["authorization_servers"]] == [trust.issuer]
+        assert metadata["scopes_supported"] == ["viam:read", "viam:write", "viam:destructive"]
+        assert metadata["bearer_methods_supported"] == ["header"]
+
+
+# What a caller reaches
+
+
+async def test_scopes_limit_what_is_listed_and_what_can_be_called(
+    site: Site, new_token: Callable[..., str], sandbox: Sandbox, mode: Mode
+) -> None:
+    reader = new_token("reader", scopes=["viam:read"])
+    location = a_location(sandbox)
+    async with site.client(mode, reader) as client:
+        assert await names(client) - {"confirm_operation"} == READS
+        assert not (await client.call_tool("get_location", {"location_id": location})).is_error
+        for tool in ("create_organization", "delete_location"):
+            assert await text(client, tool, name="x") == f"{tool} is not open to your credential. Nothing was done."
+
+
+async def test_a_scope_includes_no_other(site: Site, new_token: Callable[..., str], mode: Mode) -> None:
+    async with site.client(mode, new_token("deleter", scopes=["viam:destructive"])) as client:
+        assert not (await names(client)) & READS
+        assert "list_organizations is not open" in await text(client, "list_organizations")
+
+
+async def test_the_scopes_of_an_access_token_limit_as_much(
+    served: Served, trust: Trust, issuer: Issuer, mode: Mode
+) -> None:
+    async with served(by_oauth(trust)) as site, site.client(mode, issuer.token(scope="viam:read other")) as client:
+        assert await names(client) - {"confirm_operation"} == READS
+
+
+async def test_toolsets_limit_tools_and_what_is_made_of_them(
+    site: Site, new_token: Callable[..., str], sandbox: Sandbox, mode: Mode
+) -> None:
+    location = a_location(sandbox)
+    async with site.client(mode, new_token("bob", toolsets=["organizations"])) as client:
+        assert {TOOLS[name].spec.toolset for name in await names(client) - {"confirm_operation"}} == {"organizations"}
+        assert {resource.uri for resource in (await client.list_resources()).resources} == {"viam://organizations"}
+        with pytest.raises(MCPError, match="There is no resource"):
+            await client.read_resource(f"viam://locations/{location}")
+        assert "get_location is not open" in await text(client, "get_location", location_id=location)
+
+
+async def test_a_token_has_the_policy_that_the_file_gives_it(
+    site: Site, new_token: Callable[..., str], tmp_path: Path, sandbox: Sandbox, alice: str, mode: Mode
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rules]]\naction = "deny"\ntools = ["get_location"]\nreason = "not at night"\n')
+    location = a_location(sandbox)
+    bob = new_token("bob", policy=policy)
+    async with site.client(mode, bob) as client:
+        assert "not at night" in await text(client, "get_location", location_id=location)
+    async with site.client(mode, alice) as client:
+        assert not (await client.call_tool("get_location", {"location_id": location})).is_error
+
+
+async def test_a_confirmation_is_good_for_the_caller_who_was_asked_alone(
+    site: Site, new_token: Callable[..., str], alice: str, sandbox: Sandbox, mode: Mode, tmp_path: Path
+) -> None:
+    robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
+    bob, reader = new_token("bob"), new_token("reader", scopes=["viam:read"])
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(site.client(mode, token)) for token in (alice, bob, reader)]
+        question = await text(clients[0], "delete_robot", robot_id=robot)
+        token = question.splitlines()[-1]
+        assert "was given to another caller" in await text(clients[1], "confirm_operation", token=token)
+        assert "There is no tool" in await text(clients[2], "confirm_operation", token=token)
+        assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
+        assert not (await clients[0].call_tool("confirm_operation", {"token": token})).is_error
+        assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 0
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert {line["caller"] for line in lines if line.get("tool") == "delete_robot"} == {"token:alice"}
+
+
+async def test_a_scope_that_was_taken_away_meanwhile_stops_what_waits_for_a_confirmation(
+    site: Site, alice: str, token_file: Path, sandbox: Sandbox, mode: Mode
+) -> None:
+    robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
+    async with site.client(mode, alice) as client:
+        token = (await text(client, "delete_robot", robot_id=robot)).splitlines()[-1]
+        edited(token_file, lambda text: text + 'scopes = ["viam:read", "viam:write"]\n')
+        assert "There is no tool" in await text(client, "confirm_operation", token=token)
+    assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
+
+
+async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..., str], alice: str) -> None:
+    bob = new_token("bob")
+    session = {"mcp-session-id": (await site.post(alice)).headers["mcp-session-id"]}
+    listing = request("tools/list")
+    assert "tools" in result_in(await site.post(alice, listing, session))["result"]
+    stranger = await site.post(bob, listing, session)
+    assert stranger.status_code == 404
+    unknown = await site.post(bob, listing, {"mcp-session-id": "0" * 32})
+    # Whether the session exists is not told.
+    assert (stranger.status_code, stranger.text) == (unknown.status_code, unknown.text)
+    async with httpx2.AsyncClient() as http:
+        for method in ("GET", "DELETE"):
+            headers = {**JSON_HEADERS, **session, "authorization": f"Bearer {bob}"}
+            assert (await http.request(method, site.url, headers=headers)).status_code == 404
+    assert "tools" in result_in(await site.post(alice, listing, session))["result"]
+
+
+# Names, sizes
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost.evil.example:1", ""]
+)
+async def test_a_host_that_is_not_this_server_is_refused(served: Served, host: str) -> None:
+    async with served() as site:
+        assert (await site.post(headers={"host": host})).status_code in (400, 421)
+        assert (await site.post(headers={"host": host or "evil.example"})).status_code == 421
+        assert (await site.post(headers={"host": f"localhost:{site.port}"})).status_code == 200
+
+
+async def test_a_host_that_is_allowed_is_taken_with_any_port(served: Served, alice: str, token_file: Path) -> None:
+    async with served(by_tokens(token_file), allowed_hosts=("fleet.example.com",)) as site:
+        for host in ("fleet.example.com", "fleet.example.com:8443"):
+            assert (await site.post(alice, headers={"host": host})).status_code == 200
+        assert (await site.post(alice, headers={"host": "fleet.example.com.evil.example"})).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "https://127.0.0.1.evil"]
+)
+async def test_a_page_from_elsewhere_is_refused(served: Served, origin: str) -> None:
+    async with served(origins=("https://console.example.com",)) as site:
+        response = await site.post(headers={"origin": origin})
+        assert response.status_code == 403
+        assert "access-control-allow-origin" not in response.headers
+
+
+async def test_a_page_that_is_allowed_can_call_and_read_the_answer(
+    served: Served, alice: str, token_file: Path
+) -> None:
+    origin = {"origin": "https://console.example.com"}
+    async with served(by_tokens(token_file), origins=("https://console.example.com",)) as site:
+        async with httpx2.AsyncClient() as http:
+            asked = {
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,mcp-method",
+            }
+            preflight = await http.options(site.url, headers=origin | asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-headers"] == "authorization,mcp-method"
+        response = await site.post(alice, headers=origin)
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "https://console.example.com"
+        assert "Mcp-Session-Id" in response.headers["access-control-expose-headers"]
+        refused = await site.post(headers=origin)
+        assert refused.headers["access-control-allow-origin"] == "https://console.example.com"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_that_is_too_large_is_refused(served: Served, chunked: bool) -> None:
+    async def pieces() -> Any:
+        for _ in range(8):
+            yield b" " * 1_024
+
+    async with served(app_options={"max_request_bytes": 4_096}) as site, httpx2.AsyncClient() as http:
+        content = pieces() if chunked else b" " * 8_192
+        assert (await http.post(site.url, content=content, headers=JSON_HEADERS)).status_code == 413
+        assert (await site.post()).status_code == 200

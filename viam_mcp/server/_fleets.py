@@ -1,0 +1,165 @@
+"""What is kept for each caller with each key: a client of the Viam app, and the road that calls take to it.
+
+Nothing in it is ever anybody else's. Which entry a request belongs to is found by a keyed hash of the key, not
+by the key. What nobody has used for a while is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from viam_mcp.server._callers import grant_of, open_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mcp.server.context import ServerRequestContext
+
+    from viam_mcp.app import AppClient, TokenSource
+    from viam_mcp.server._callers import Grant
+    from viam_mcp.server._calls import Calls
+    from viam_mcp.server._keys import Source
+    from viam_mcp.tools import Tool
+
+    Open = Callable[[TokenSource], AppClient]
+    Make = Callable[[AppClient, Mapping[str, type[Tool]], Path | None], Calls]
+    Name = tuple[Grant | None, bytes]
+
+MOST = 256
+IDLE_SECONDS = 900.0  # longer than a question stays open
+_RETRY_SECONDS = 10
+
+
+@dataclass(eq=False)
+class _Client:
+    app: AppClient
+    digest: bytes
+    users: int = 0
+
+
+@dataclass(eq=False)
+class _Fleet:
+    client: _Client
+    calls: Calls
+    used: float
+
+
+class Fleets:
+    """Finds the calls that are open to whoever sent a request, with the key that it is to be done with.
+
+    Args:
+        tools: What the server offers.
+        source: Finds the key.
+        open_app: Makes a client of the app. Nothing is dialed before it is used.
+        make: Makes the road to a client for some tools, under a policy file; None stands for the server's.
+        most: How many there are at most.
+        idle_seconds: How long one is kept that nobody uses.
+        clock: Seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, type[Tool]],
+        source: Source,
+        open_app: Open,
+        make: Make,
+        *,
+        most: int = MOST,
+        idle_seconds: float = IDLE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tools = tools
+        self._source = source
+        self._open_app = open_app
+        self._make = make
+        self._most = most
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._secret = secrets.token_bytes(32)
+        self._fleets: OrderedDict[Name, _Fleet] = OrderedDict()
+        self._clients: dict[bytes, _Client] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __call__(self, ctx: ServerRequestContext[Any, Any]) -> Calls:
+        """The calls for a request.
+
+        Raises:
+            MCPError: There is no key for it, or no room.
+        """
+        grant = grant_of(ctx)
+        presented = self._source(ctx, grant)
+        digest = hashlib.blake2b(presented.secret.encode(), key=self._secret).digest()
+        name = (grant, digest)
+        fleet = self._fleets.get(name)
+        if fleet is None:
+            self._make_room()
+            fleet = self._fleets[name] = self._open(grant, presented.credentials, digest)
+            self._wait()
+        self._fleets.move_to_end(name)
+        fleet.used = self._clock()
+        return fleet.calls
+
+    @property
+    def open(self) -> int:
+        """How many clients of the app there are."""
+        return len(self._clients)
+
+    async def close(self) -> None:
+        """Close all of them."""
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._fleets:
+            self._retire(next(iter(self._fleets)))
+        await asyncio.gather(*self._closing)
+
+    def _open(self, grant: Grant | None, credentials: TokenSource, digest: bytes) -> _Fleet:
+        client = self._clients.get(digest)
+        if client is None:
+            client = self._clients[digest] = _Client(self._open_app(credentials), digest)
+        client.users += 1
+        tools, policy = (self._tools, None) if grant is None else (open_to(grant, self._tools), grant.policy)
+        return _Fleet(client, self._make(client.app, tools, policy), self._clock())
+
+    def _make_room(self) -> None:
+        if len(self._fleets) < self._most:
+            return
+        idle = next((name for name, fleet in self._fleets.items() if not fleet.calls.active), None)
+        if idle is None:
+            raise MCPError(
+                code=types.INTERNAL_ERROR,
+                message=f"This server is busy: it works for {self._most} keys, which is all that it may. Nothing was "
+                f"done; retry after {_RETRY_SECONDS} s.",
+            )
+        self._retire(idle)
+
+    def _wait(self) -> None:
+        """Look again when the one that was used least recently may have become old."""
+        if self._timer is None and self._fleets:
+            self._timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        oldest = self._clock() - self._idle_seconds
+        for name in [name for name, fleet in self._fleets.items() if fleet.used <= oldest and not fleet.calls.active]:
+            self._retire(name)
+        self._wait()
+
+    def _retire(self, name: Name) -> None:
+        fleet = self._fleets.pop(name)
+        fleet.client.users -= 1
+        if not fleet.client.users:
+            del self._clients[fleet.client.digest]
+            task = asyncio.create_task(fleet.client.app.session.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)

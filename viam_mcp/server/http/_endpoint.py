@@ -1,0 +1,44 @@
+"""Whether `/mcp` works: a request goes the whole way through the SDK. A task of it that died takes `/mcp` along,
+and leaves every other route as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import LATEST_MODERN_VERSION
+
+from viam_mcp._version import __version__
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+_METHOD = "server/discover"
+
+
+async def check_endpoint(server: Server[Any], host: str) -> None:
+    """Ask a server what it is, as a client does, but for the network and the authentication.
+
+    Args:
+        server: The server, whose app runs.
+        host: A name that requests may call it by.
+
+    Raises:
+        HTTPError: It does not answer well.
+    """
+    meta = {
+        PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
+        CLIENT_INFO_META_KEY: {"name": "health check", "version": __version__},
+        CLIENT_CAPABILITIES_META_KEY: {},
+    }
+    headers = {
+        "accept": "application/json, text/event-stream",
+        "mcp-protocol-version": LATEST_MODERN_VERSION,
+        "mcp-method": _METHOD,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": _METHOD, "params": {"_meta": meta}}
+    transport = httpx2.ASGITransport(server.session_manager.handle_request)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        answer = await client.post(f"http://{host}/mcp", json=body, headers=headers)
+    answer.raise_for_status()
