@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,6 +188,20 @@ async def test_a_configuration_is_saved_only_over_the_one_that_was_shown(desk: D
     assert isinstance(admitted, Admission)
     assert getattr(tool, "last_known_update") is None  # noqa: B009
     assert getattr(admitted.tool, "last_known_update") is not None  # noqa: B009
+
+
+async def test_a_time_in_the_future_does_not_get_a_configuration_past_an_unseen_edit(desk: Desk) -> None:
+    part_id = desk.id("parts", "picker-01-arm")
+    tool = desk.tool(
+        "update_robot_part",
+        robot_part_id=part_id,
+        name="arm",
+        robot_config={"components": []},
+        last_known_update="2100-01-01T00:00:00Z",
+    )
+    admitted = await desk.answer(tool, (await desk.ask(tool)).token)
+    assert isinstance(admitted, Admission)
+    assert getattr(admitted.tool, "last_known_update") < datetime.now(UTC)  # noqa: B009
 
 
 async def test_a_preview_that_cannot_be_read_still_names_tool_and_arguments(desk: Desk, delete: Tool) -> None:

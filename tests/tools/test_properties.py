@@ -110,12 +110,23 @@ async def both_eras(store: Store, folder: Path) -> AsyncIterator[dict[str, Fleet
         yield fleets
 
 
+@pytest.fixture(scope="module")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="module")
+def store(portal: BlockingPortal) -> Iterator[Store]:
+    """The demo fleet once more: only the thread that has made it can use it."""
+    store = portal.call(open_fleet)
+    yield store
+    portal.call(store.close)
+
+
 @pytest.fixture
-def eras(demo_fleet: Store, tmp_path: Path) -> Iterator[Eras]:
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(both_eras(demo_fleet.copy(), tmp_path)) as fleets,
-    ):
+def eras(portal: BlockingPortal, store: Store, tmp_path: Path) -> Iterator[Eras]:
+    with portal.wrap_async_context_manager(both_eras(portal.call(store.copy), tmp_path)) as fleets:
         yield Eras(portal, fleets)
 
 

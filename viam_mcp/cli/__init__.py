@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     debug = bool(getattr(options, "debug", None)) or os.environ.get("VIAM_MCP_DEBUG", "") not in ("", "0")
-    _log_to_stderr(debug)
+    _log_to_stderr(debug, json=_log_format(options) == "json")
     module = import_module(f"viam_mcp.cli._{options.command}")
     gc.freeze()
     gc.enable()
@@ -73,9 +73,20 @@ def _run(options: argparse.Namespace) -> int:
         return 1
 
 
-def _log_to_stderr(debug: bool) -> None:
+def _log_format(options: argparse.Namespace) -> str:
+    # Logs begin before the settings are read, whose faults they may have to tell.
+    return getattr(options, "log_format", None) or os.environ.get("VIAM_MCP_LOG_FORMAT", "")
+
+
+def _log_to_stderr(debug: bool, *, json: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if json:
+        # Only who serves many has a use for it.
+        from viam_mcp.server.operations import JsonFormatter
+
+        handler.setFormatter(JsonFormatter())
+        logging.getLogger("viam_mcp").setLevel(logging.INFO)
     if not debug:
         handler.addFilter(_without_traceback)
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])

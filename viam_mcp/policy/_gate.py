@@ -278,8 +278,9 @@ class Gate:
         elif not answer.agreed:
             raise Stopped("declined", f"{name} was not done: {_SAID[Reply.DECLINED]}.", admission)
         update = seen.preview.last_known_update
-        if update is not None and getattr(tool, "last_known_update", update) is None:
-            # The service then refuses what we cannot see: an edit between this look and the call.
+        if update is not None and "last_known_update" in type(tool).model_fields:
+            # The service then refuses what we cannot see: an edit between this look and the call. What the
+            # caller gave does not stand against it: a time in the future would let every edit pass.
             admission = replace(admission, tool=tool.model_copy(update={"last_known_update": update}))
         return admission
 

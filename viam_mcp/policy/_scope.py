@@ -238,13 +238,12 @@ def _references(value: Json, toolset: str) -> Iterator[Reference]:
         return
     for name, item in value.items():
         kind = _IDS_BY_TOOLSET.get(toolset) if name == "id" else _KINDS.get(name)
-        if name == "robot_part_ids":
-            yield from (("part", one) for one in item or ())
-            continue
         if kind and isinstance(item, str):
             yield kind, item
         elif name.endswith("resource_id") and isinstance(item, str):
             yield value[f"{name.removesuffix('resource_id')}resource_type"], item
+        elif name == "robot_part_ids":
+            yield from (("part", one) for one in item or ())
         elif name == "resource_ids":
             yield from ((_kind_of(one, value), one) for one in item or ())
         else:

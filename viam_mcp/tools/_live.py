@@ -23,20 +23,39 @@ _SHOWN = ("time", "level", "logger_name", "message")
 
 
 class Gap(Protocol):
-    """Entries that are missing: why, between which times, and how many where that is known."""
+    """Entries that are missing."""
 
-    reason: Any
-    since: Any
-    until: Any
-    count: Any
+    @property
+    def reason(self) -> str:
+        """Why they are."""
+
+    @property
+    def since(self) -> datetime | None:
+        """Nothing was missing up to this time, where that is known."""
+
+    @property
+    def until(self) -> datetime | None:
+        """Nothing is missing from this time on."""
+
+    @property
+    def count(self) -> int | None:
+        """How many, where that is known."""
 
 
 class Upstream(Protocol):
-    """How the connection to a part's log is doing, since when, and why where that is not obvious."""
+    """How the connection to a part's log is doing."""
 
-    state: Any
-    since: Any
-    reason: Any
+    @property
+    def state(self) -> str:
+        """In a word."""
+
+    @property
+    def since(self) -> datetime:
+        """Since when."""
+
+    @property
+    def reason(self) -> str:
+        """Why, where that is not obvious."""
 
 
 class Reading(Protocol):
@@ -197,7 +216,7 @@ def upstream_json(upstream: Upstream) -> dict[str, Json]:
 
 
 def _time(time: datetime | None) -> str | None:
-    return time.isoformat().replace("+00:00", "Z") if isinstance(time, datetime) else None
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
 
 
 def line(entry: dict[str, Json]) -> str:
