@@ -13,18 +13,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """The environment of a user who has configured nothing."""
     return environment(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variables that a sandbox printed, which runs as a process of its own. For tests that only read."""
     with subprocess.Popen(
         [*COMMAND, "sandbox", "--port", "0"],
@@ -39,6 +34,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def fleet_env(env: dict[str, str], fleet: dict[str, str]) -> dict[str, str]:
+def fleet_env(env: dict[str, str], printed: dict[str, str]) -> dict[str, str]:
     """The environment of a user who has evaluated what `viam-mcp sandbox` prints."""
-    return {**env, **fleet}
+    return {**env, **printed}

@@ -94,8 +94,8 @@ async def test_without_a_state_file_nothing_is_written(env: dict[str, str], tmp_
     assert files(tmp_path) == before
 
 
-async def test_a_port_that_is_taken_is_said_in_one_sentence(env: dict[str, str], fleet: dict[str, str]) -> None:
-    port = fleet["VIAM_MCP_APP_URL"].rpartition(":")[2]
+async def test_a_port_that_is_taken_is_said_in_one_sentence(env: dict[str, str], printed: dict[str, str]) -> None:
+    port = printed["VIAM_MCP_APP_URL"].rpartition(":")[2]
     end = await ended("sandbox", "--port", port, env=env)
     assert end.code == 1
     assert end.stdout == ""

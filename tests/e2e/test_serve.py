@@ -190,7 +190,7 @@ async def test_it_ends_when_nobody_reads_its_answers(fleet_env: dict[str, str]) 
     assert "Traceback" not in end.stderr
 
 
-async def test_no_credential_is_ever_shown(fleet_env: dict[str, str], fleet: dict[str, str]) -> None:
+async def test_no_credential_is_ever_shown(fleet_env: dict[str, str], printed: dict[str, str]) -> None:
     async with served({**fleet_env, "VIAM_MCP_DEBUG": "1"}) as process:
         robot, part = await some_part(process)
         answers = [
@@ -201,5 +201,5 @@ async def test_no_credential_is_ever_shown(fleet_env: dict[str, str], fleet: dic
         end = await process.end()
     shown = json.dumps(answers) + end.stdout + end.stderr
     assert "viam_mcp.app" in end.stderr, "it was to log more than usual"
-    assert fleet["VIAM_API_KEY"] not in shown
+    assert printed["VIAM_API_KEY"] not in shown
     assert not re.search(r"Bearer [\w-]+", shown)

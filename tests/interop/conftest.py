@@ -6,30 +6,12 @@ import pytest
 
 from tests.interop.driving import Cloud, signed_in
 from tests.sandbox.client import named
-from viam_mcp.sandbox import Sandbox, fleet, open_fleet
+from viam_mcp.sandbox import fleet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from viam_mcp.sandbox.store import Store
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def demo_fleet() -> Iterator[Store]:
-    store = open_fleet()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
-    async with Sandbox.start(demo_fleet.copy()) as running:
-        yield running
+    from viam_mcp.sandbox import Sandbox
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.interop import official
 from tests.interop.driving import CLAIMED, drives, is_refused, signed_in
 from tests.interop.official import mltraining, packages, wire
 from tests.sandbox.client import named
+from viam_mcp.app import AppClient
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import fleet
 from viam_mcp.tools import TOOLS
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 CONFIG = {"components": [{"name": "arm", "api": "rdk:component:arm", "model": "rdk:builtin:fake", "attributes": {}}]}
 
 
-def test_the_scenarios_drive_every_method_that_there_is_a_tool_for() -> None:
-    assert set(TOOLS) == CLAIMED
+def test_the_scenarios_drive_every_method_that_is_a_tool() -> None:
+    assert {name for name in TOOLS if hasattr(AppClient, name)} == CLAIMED
     assert len(CLAIMED) == 70
 
 

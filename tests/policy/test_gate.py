@@ -197,7 +197,7 @@ async def test_a_time_in_the_future_does_not_get_a_configuration_past_an_unseen_
         robot_part_id=part_id,
         name="arm",
         robot_config={"components": []},
-        last_known_update="2100-01-01T00:00:00Z",
+        last_known_update=datetime(2100, 1, 1, tzinfo=UTC),
     )
     admitted = await desk.answer(tool, (await desk.ask(tool)).token)
     assert isinstance(admitted, Admission)

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     import socket
 
     from mcp.server.transport_security import TransportSecuritySettings
+    from starlette.types import ASGIApp
 
     from viam_mcp.cli._service import Service
     from viam_mcp.cli._workers import Line
+    from viam_mcp.server.http import Front
     from viam_mcp.server.operations import Metrics
     from viam_mcp.settings import Settings
 
@@ -89,18 +91,8 @@ def check(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket, line: Line | None = None) -> None:
-    authentication = authentication_of(settings)
     async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
-        front = build_app(
-            service.server,
-            _security(settings, authentication),
-            authentication,
-            routes=operations_routes(_health(settings, service), service.metrics, settings.metrics_token),
-            origins=settings.allowed_origins,
-            max_request_bytes=settings.max_request_bytes,
-            sessions=settings.workers == 1,
-        )
-        app = Requests(KeyHeaders(front, taken=settings.credentials == "headers"), service.tracer)
+        app, front = app_of(settings, service)
         tls = tls_context(settings.tls_cert, settings.tls_key)
         server = HttpServer(app, [listener], tls=tls, on_stop=[front.close])
         loop = asyncio.get_running_loop()
@@ -113,6 +105,25 @@ async def _serve(settings: Settings, listener: socket.socket, line: Line | None 
         await server.run_until_stopped()
         for task in background:
             task.cancel()
+
+
+def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
+    """The whole web app, and the part of it that ends its streams.
+
+    Raises:
+        HttpError: The settings would let in whom they should not, or cannot be used.
+    """
+    authentication = authentication_of(settings)
+    front = build_app(
+        service.server,
+        _security(settings, authentication),
+        authentication,
+        routes=operations_routes(_health(settings, service), service.metrics, settings.metrics_token),
+        origins=settings.allowed_origins,
+        max_request_bytes=settings.max_request_bytes,
+        sessions=settings.workers == 1,
+    )
+    return Requests(KeyHeaders(front, taken=settings.credentials == "headers"), service.tracer), front
 
 
 def _security(settings: Settings, authentication: Authentication | None) -> TransportSecuritySettings:

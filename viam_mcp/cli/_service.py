@@ -13,7 +13,7 @@ from grpclib.const import Status
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
 from viam_mcp.cli._calls import calls_maker, chosen_tools
 from viam_mcp.cli._fleet import open_place
-from viam_mcp.server import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, build_server
+from viam_mcp.server import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, build_server, lent_keys
 from viam_mcp.server.operations import Metrics, in_request, tracer
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Service:
         tracer: Makes spans; None where nobody traces.
         app: A client of the app that shows whether it can be reached.
         own_key: Whether that client has the key that calls are made with.
+        fleets: What is kept for each caller.
     """
 
     server: Server[Any]
@@ -51,6 +52,7 @@ class Service:
     tracer: Tracer | None
     app: AppClient
     own_key: bool
+    fleets: Fleets
 
     async def check_upstream(self) -> None:
         """Do nothing if the app answers, and takes the server's key where it has one.
@@ -108,8 +110,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         try:
             everything = make(own, tools, None)
             server = build_server(everything, fleets, sandbox=settings.is_sandbox)
-            server.middleware.insert(0, in_request)
-            yield Service(server, metrics, spans, own, place.credentials is not None)
+            server.middleware[:0] = [in_request, lent_keys]
+            yield Service(server, metrics, spans, own, place.credentials is not None, fleets)
         finally:
             await fleets.close()
             await own.session.close()

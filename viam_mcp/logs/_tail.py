@@ -22,11 +22,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from grpclib.const import Status
-
 from viam_mcp.app import (
     AppError,
-    Internal,
     InvalidArgument,
     NotFound,
     Page,
@@ -169,10 +166,10 @@ class Tail:
                     self._fail(error)
                     return
                 reason = str(error.message)
-            except Exception:
-                logger.exception("the tail of part %s failed", self.query.part_id)
-                self._fail(Internal(Status.INTERNAL, "a live log broke inside this program", rpc="TailRobotPartLogs"))
-                return
+            except Exception as error:
+                # Also what a watcher of the client refuses, such as calls that went unanswered lately.
+                logger.warning("the tail of part %s broke", self.query.part_id, exc_info=True)
+                reason = f"this program failed ({type(error).__name__})"
             failures = 0 if self._sound else failures + 1
             logger.debug("the tail of part %s broke: %s", self.query.part_id, reason)
             self._become(State.RECONNECTING if self.begun else State.CONNECTING, reason)

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from grpclib.const import Status
 
@@ -31,6 +32,9 @@ _LONGEST_WAIT = 600.0
 _OPENING = 10.0
 _RPC = "TailRobotPartLogs"
 _SEPARATOR = "."
+
+
+_SHARED: WeakValueDictionary[int, Tails] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,15 @@ class Tails:
         self._options = options or Options()
         self._open: dict[Query, _Watched] = {}
         self._closing: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def shared(cls, app: AppClient, options: Options | None = None) -> Tails:
+        """Those of this client that others use already, or new ones with these options."""
+        tails = _SHARED.get(id(app))
+        if tails is None:
+            # What is in the dictionary keeps its client, so that no other can have the same id.
+            tails = _SHARED[id(app)] = cls(app, options)
+        return tails
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,9 +5,9 @@ from viam_mcp.server._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.server._choice import CORE, ChoiceError, choose
 from viam_mcp.server._confirm import Asker, ConfirmOperation
 from viam_mcp.server._fleets import Fleets
-from viam_mcp.server._keys import BroughtKeys, CallersKeys
+from viam_mcp.server._keys import BroughtKeys, CallersKeys, lent_keys
 from viam_mcp.server._limits import Limits, Turns
-from viam_mcp.server._server import SERVER_NAME, build_server
+from viam_mcp.server._server import SERVER_NAME, build_server, end_streams
 from viam_mcp.server._stdio import stdio
 from viam_mcp.server._upstream import Upstream
 
@@ -29,5 +29,7 @@ __all__ = [
     "Upstream",
     "build_server",
     "choose",
+    "end_streams",
+    "lent_keys",
     "stdio",
 ]

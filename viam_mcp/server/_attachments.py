@@ -69,11 +69,12 @@ class Offer:
         self.completions = Completions(directory, self.resources, self.prompts)
 
 
-def handlers(calls_for: Callable[[Context], Calls]) -> dict[str, Any]:
+def handlers(calls_for: Callable[[Context], Calls], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
     """What `Server` takes for resources, prompts and completion.
 
     Args:
         calls_for: From a request to where the calls of whoever sent it go.
+        on_read: Told of each URI that is about to be read.
     """
 
     @lru_cache(maxsize=_CALLERS)
@@ -97,6 +98,7 @@ def handlers(calls_for: Callable[[Context], Calls]) -> dict[str, Any]:
         return _complete(offer(ctx).resources.templates())
 
     async def read_resource(ctx: Context, params: types.ReadResourceRequestParams) -> Any:
+        on_read(ctx, params.uri)
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         read = await offer(ctx).resources.read(params.uri, call_for(ctx), modern=modern)
         # The fleet changes by itself: what was read is not kept.

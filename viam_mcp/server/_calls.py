@@ -76,7 +76,7 @@ class Calls:
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
-        tails: Follows the parts of the fleet, shared with whoever else uses `app`; None for some of its own.
+        tails: Follows the parts of the fleet, None for those that everybody with `app` shares.
         turns: How many calls run at the same time, shared with whoever is to be limited together; None for
             limits of its own.
         key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
@@ -106,7 +106,7 @@ class Calls:
         self._gate = gate
         self._files = files
         self._budget = max_result_bytes
-        self.tails = tails or Tails(app)
+        self.tails = tails or Tails.shared(app)
         self._turns = turns or Turns()
         self._key = key
         self._watch = watch

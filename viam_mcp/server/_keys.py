@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from mcp.server.context import ServerRequestContext
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
     from viam_mcp.app import AccessToken, Exchange, TokenSource
     from viam_mcp.server._callers import Grant
@@ -68,11 +68,16 @@ class Presented:
 
     Attributes:
         credentials: Gets access tokens.
-        secret: What no two keys have in common; empty for the one key of the server.
+        secret: What no two of them have in common; empty for the server's own.
     """
 
     credentials: TokenSource
     secret: str = field(default="", repr=False)
+
+
+def _whole(credentials: Credentials) -> str:
+    """A key with its id, in a text that no other key and id make."""
+    return f"{len(credentials.api_key_id)}:{credentials.api_key_id}{credentials.api_key}"
 
 
 class Source(Protocol):
@@ -109,7 +114,7 @@ class CallersKeys:
                 raise MCPError(
                     code=types.INTERNAL_ERROR, message=f"The operator of this server has to repair your key: {error}."
                 ) from None
-            return Presented(credentials, credentials.api_key)
+            return Presented(credentials, _whole(credentials))
         if self._others is None:
             raise MCPError(
                 code=types.INVALID_REQUEST,
@@ -119,7 +124,34 @@ class CallersKeys:
         return Presented(self._others)
 
 
-_BROUGHT: ContextVar[Credentials | None] = ContextVar("viam_mcp_brought", default=None)
+@dataclass
+class _Loan:
+    """The key of a request, for as long as it is worked on."""
+
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
+_LOAN: ContextVar[_Loan | None] = ContextVar("viam_mcp_loan", default=None)
+
+
+async def lent_keys(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A middleware of the MCP server, which `BroughtKeys` needs: when a request is done with, its key is gone.
+
+    A connection that is made meanwhile keeps the context that it was made in. So the context does not have the
+    key, only what has it for now.
+    """
+    loan = _Loan()
+    token = _LOAN.set(loan)
+    try:
+        return await call_next(ctx)
+    finally:
+        loan.credentials = None
+        _LOAN.reset(token)
+
+
+def _lent() -> Credentials | None:
+    loan = _LOAN.get()
+    return None if loan is None else loan.credentials
 
 
 class BroughtKeys:
@@ -136,9 +168,10 @@ class BroughtKeys:
                 f"{ID_HEADER} and the key as {KEY_HEADER}.",
             )
         credentials = Credentials(key_id, key)
-        # This task works on the request, and those that it starts: with them it goes.
-        _BROUGHT.set(credentials)
-        return Presented(_Brought(key_id), f"{len(key_id)}:{key_id}{key}")
+        loan = _LOAN.get()
+        assert loan is not None  # noqa: S101 - the server has the middleware
+        loan.credentials = credentials
+        return Presented(_Brought(key_id), _whole(credentials))
 
 
 class _Brought:
@@ -149,7 +182,7 @@ class _Brought:
 
     async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
         """See `TokenSource`."""
-        credentials = _BROUGHT.get()
+        credentials = _lent()
         if credentials is None or credentials.api_key_id != self.api_key_id:
             raise Unauthenticated(
                 Status.UNAUTHENTICATED, "the request that brought the key is over", hint="Ask again, with the key."
@@ -158,7 +191,7 @@ class _Brought:
 
     def secrets(self) -> Iterable[str]:
         """See `TokenSource`."""
-        credentials = _BROUGHT.get()
+        credentials = _lent()
         return () if credentials is None else credentials.secrets()
 
 

@@ -15,8 +15,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from pydantic_core import to_json
 
+from viam_mcp.server import _log_resource
 from viam_mcp.server._directory import Kind, is_id
-from viam_mcp.tools import TOOLS, ListTool, quoted, redacted
+from viam_mcp.tools import TOOLS, ListTool, ToolError, quoted, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,6 +158,7 @@ class Resources:
     """
 
     def __init__(self, tools: Mapping[str, Any]) -> None:
+        self._logs = _log_resource.TOOL in tools
         self.offered = tuple(one for one in RESOURCES if all(read.tool in tools for read in one.reads))
 
     def listing(self) -> dict[str, Json]:
@@ -165,11 +167,17 @@ class Resources:
 
     def templates(self) -> dict[str, Json]:
         """What `resources/templates/list` answers."""
-        return {"resourceTemplates": [one.definition() for one in self.offered if one.kind is not None]}
+        logs = [_log_resource.definition()] if self._logs else []
+        return {"resourceTemplates": [*(one.definition() for one in self.offered if one.kind is not None), *logs]}
 
     def kinds(self) -> dict[str, dict[str, Kind | None]]:
         """What each variable of each template names."""
-        return {one.uri: {"id": one.kind} for one in self.offered if one.kind is not None}
+        kinds: dict[str, dict[str, Kind | None]] = {
+            one.uri: {"id": one.kind} for one in self.offered if one.kind is not None
+        }
+        if self._logs:
+            kinds[_log_resource.URI] = {**dict.fromkeys(_log_resource.VARIABLES), "robot_part_id": Kind.PART}
+        return kinds
 
     async def read(self, uri: str, call: Call, *, modern: bool) -> dict[str, Json]:
         """What `resources/read` answers.
@@ -182,6 +190,11 @@ class Resources:
         Raises:
             MCPError: There is nothing at that URI, or it could not be read.
         """
+        if (log := self._log_at(uri)) is not None:
+            result = await call(_log_resource.TOOL, log)
+            if result.data is None:
+                raise _failure(uri, result, modern)
+            return _contents(uri, result.data)
         resource, identifier = self._at(uri, modern)
         data: dict[str, Json] = {}
         for read in resource.reads:
@@ -190,8 +203,16 @@ class Resources:
             if result.data is None:
                 raise _failure(uri, result, modern)
             _add(data, read.shaped(result.data), read.tool, arguments)
-        text = to_json(redacted(data)).decode()
-        return {"contents": [{"uri": uri, "mimeType": MIME_TYPE, "text": text}]}
+        return _contents(uri, redacted(data))
+
+    def _log_at(self, uri: str) -> dict[str, Json] | None:
+        """What the log at that URI is read with; None if it is none."""
+        if not self._logs:
+            return None
+        try:
+            return _log_resource.arguments_at(uri)
+        except ToolError as error:
+            raise MCPError(code=types.INVALID_PARAMS, message=f"{quoted(uri)}: {error}") from None
 
     def _at(self, uri: str, modern: bool) -> tuple[Resource, str]:
         for resource in self.offered:
@@ -206,8 +227,13 @@ class Resources:
                     modern,
                 )
             return resource, identifier
-        known = ", ".join(one.uri for one in self.offered) or "none"
+        logs = [_log_resource.URI] if self._logs else []
+        known = ", ".join([*(one.uri for one in self.offered), *logs]) or "none"
         raise _not_found(f"There is no resource {quoted(uri)}. There are: {known}.", modern)
+
+
+def _contents(uri: str, data: Json) -> dict[str, Json]:
+    return {"contents": [{"uri": uri, "mimeType": MIME_TYPE, "text": to_json(data).decode()}]}
 
 
 def _add(data: dict[str, Json], more: dict[str, Json], tool: str, arguments: dict[str, Json]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
@@ -21,6 +22,7 @@ from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._callers import caller_of
 from viam_mcp.server._calls import Result
 from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
+from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition, input_schema
 
 if TYPE_CHECKING:
@@ -47,9 +49,15 @@ _SANDBOX = """ This server is connected to a sandbox: an embedded demonstration 
 _HOUR = 3_600_000
 _LISTINGS = 512
 
+_SUBSCRIPTIONS: WeakKeyDictionary[Server[Any], Subscriptions] = WeakKeyDictionary()
+
 
 def build_server(
-    calls: Calls, calls_for: Callable[[ServerRequestContext[Any, Any]], Calls] | None = None, *, sandbox: bool = False
+    calls: Calls,
+    calls_for: Callable[[ServerRequestContext[Any, Any]], Calls] | None = None,
+    *,
+    sandbox: bool = False,
+    notify_interval: float = INTERVAL,
 ) -> Server[dict[str, Any]]:
     """An MCP server that offers the tools of `calls`.
 
@@ -58,8 +66,10 @@ def build_server(
         calls_for: From a request to where the calls of whoever sent it go, if that is not everybody's `calls`;
             its tools are among theirs.
         sandbox: Whether the fleet behind it is the embedded one; the instructions then say so.
+        notify_interval: Seconds between two notifications about one log, at least.
     """
     calls_for = calls_for or (lambda ctx: calls)
+    subscriptions = Subscriptions(calls_for, interval=notify_interval)
     listing = lru_cache(_LISTINGS)(_listing)
 
     async def list_tools(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> Any:
@@ -87,10 +97,17 @@ def build_server(
         get_tool_input_schema=tool_input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        **handlers(calls_for),
+        **handlers(calls_for, subscriptions.reading),
+        **subscriptions.handlers(),
     )
+    _SUBSCRIPTIONS[server] = subscriptions
     server.middleware.insert(0, _contain)
     return server
+
+
+def end_streams(server: Server[Any]) -> None:
+    """End the streams of clients that listen, which would keep a server that stops from ending."""
+    _SUBSCRIPTIONS[server].close()
 
 
 def _listing(calls: Calls, *, confirming: bool) -> dict[str, Any]:

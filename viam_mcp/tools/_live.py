@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +13,7 @@ from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from viam_mcp.app import LogEntry
 

@@ -5,6 +5,7 @@ from viam_mcp.server.http._auth import Authentication, by_oauth, by_tokens
 from viam_mcp.server.http._bind import is_loopback, transport_security, url
 from viam_mcp.server.http._endpoint import check_endpoint
 from viam_mcp.server.http._errors import HttpError
+from viam_mcp.server.http._front import Front
 from viam_mcp.server.http._key_headers import KeyHeaders
 from viam_mcp.server.http._oauth import Trust
 from viam_mcp.server.http._serve import HttpServer, listen, tls_context
@@ -14,6 +15,7 @@ __all__ = [
     "MAX_REQUEST_BYTES",
     "PATH",
     "Authentication",
+    "Front",
     "HttpError",
     "HttpServer",
     "KeyHeaders",

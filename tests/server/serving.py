@@ -1,0 +1,73 @@
+"""The whole service that the command runs over HTTP, in this process."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.server.http.site import PATIENCE, Site, serving
+from viam_mcp.app import APIKeyAuthorization
+from viam_mcp.cli._http import app_of
+from viam_mcp.cli._service import Service, open_service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.settings import Settings
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of one organization, and what that is called."""
+
+    organization: str
+    id: str
+    value: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"viam-api-key-id": self.id, "viam-api-key": self.value}
+
+
+async def keys_of_two_organizations(app: AppClient) -> list[Key]:
+    """A key for each of the demo fleet's two organizations, which reaches nothing of the other."""
+    keys = []
+    for organization in await app.list_organizations():
+        rights = APIKeyAuthorization(role="owner", resource_type="organization", resource_id=organization.id)
+        value, identifier = await app.create_key(organization.id, [rights], "test")
+        keys.append(Key(organization.name, identifier, value))
+    return keys
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[Site, Service]]:
+    async with open_service(settings) as service:
+        app, front = app_of(settings, service)
+        async with serving(app, on_stop=[front.close]) as site:
+            yield site, service
+
+
+@asynccontextmanager
+async def client(
+    site: Site, mode: Any = "auto", headers: dict[str, str] | None = None, **options: Any
+) -> AsyncIterator[Client]:
+    """The official client, with these headers on every request."""
+    async with (
+        httpx2.AsyncClient(headers=headers or {}, timeout=PATIENCE) as http,
+        Client(streamable_http_client(site.url, http_client=http), mode=mode, **options) as connected,
+    ):
+        yield connected
+
+
+async def organizations(connected: Client) -> set[str]:
+    """The names of the organizations that a client's calls reach."""
+    result = await connected.call_tool("list_organizations", {})
+    assert not result.is_error, result.content
+    assert result.structured_content
+    return {organization["name"] for organization in result.structured_content["organizations"]}

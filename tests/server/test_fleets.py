@@ -1,0 +1,345 @@
+"""Callers with keys of their own, over HTTP: nothing of one ever reaches another."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import mcp_types as types
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+
+from tests.server.serving import client, keys_of_two_organizations, organizations, running
+from viam_mcp.app import APIKeyAuthorization, Credentials
+from viam_mcp.server import Fleets
+from viam_mcp.server._keys import KeyName, KeyProblem, Presented
+from viam_mcp.server.http import HttpError, add
+from viam_mcp.settings import Auth, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.conftest import Mode
+    from tests.server.http.site import Site
+    from tests.server.serving import Key
+    from viam_mcp.app import AppClient
+    from viam_mcp.cli._service import Service
+    from viam_mcp.sandbox import Sandbox
+    from viam_mcp.server._callers import Grant
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # As with several workers: what one entry seals, another could open.
+    monkeypatch.setenv("VIAM_MCP_STATE_KEYS", "ab" * 32)
+
+
+@pytest.fixture
+async def keys(app: AppClient) -> list[Key]:
+    return await keys_of_two_organizations(app)
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
+    return Settings(app_url=sandbox.url, transport="http", credentials="headers", audit=tmp_path / "audit.jsonl")
+
+
+@pytest.fixture
+async def brought(settings: Settings) -> AsyncIterator[tuple[Site, Service]]:
+    """A service whose callers bring their keys."""
+    async with running(settings) as both:
+        yield both
+
+
+async def test_each_request_is_done_with_the_key_that_it_brings(
+    brought: tuple[Site, Service], keys: list[Key], mode: Mode
+) -> None:
+    site, _ = brought
+    for key in keys:
+        async with client(site, mode, key.headers) as connected:
+            assert await organizations(connected) == {key.organization}
+
+
+async def test_many_callers_at_once_are_not_mixed_up(brought: tuple[Site, Service], keys: list[Key]) -> None:
+    site, _ = brought
+
+    async def ask(key: Key) -> tuple[str, frozenset[str]]:
+        async with client(site, "auto", key.headers) as connected:
+            found = [frozenset(await organizations(connected)) for _ in range(5)]
+        assert len(set(found)) == 1
+        return key.organization, found[0]
+
+    answers = Counter(await asyncio.gather(*(ask(keys[number % 2]) for number in range(20))))
+    assert answers == {(key.organization, frozenset({key.organization})): 10 for key in keys}
+
+
+async def test_one_session_may_change_its_key_and_gets_what_that_reaches(
+    brought: tuple[Site, Service], keys: list[Key]
+) -> None:
+    site, _ = brought
+    headers: dict[str, str] = dict(keys[0].headers)
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(site.url, http_client=http), mode="legacy") as connected,
+    ):
+        assert await organizations(connected) == {keys[0].organization}
+        http.headers.update(keys[1].headers)
+        assert await organizations(connected) == {keys[1].organization}
+
+
+@pytest.mark.parametrize("missing", [{"viam-api-key"}, {"viam-api-key-id"}, {"viam-api-key", "viam-api-key-id"}])
+async def test_a_request_without_a_key_is_told_which_headers_to_send(
+    brought: tuple[Site, Service], keys: list[Key], missing: set[str]
+) -> None:
+    site, _ = brought
+    headers = {name: value for name, value in keys[0].headers.items() if name not in missing}
+    async with client(site, "auto", headers) as connected:
+        with pytest.raises(MCPError, match="send its id as viam-api-key-id and the key as viam-api-key"):
+            await connected.call_tool("list_organizations", {})
+
+
+async def test_a_key_that_is_wrong_is_refused_even_while_the_right_one_is_in_use(
+    brought: tuple[Site, Service], keys: list[Key]
+) -> None:
+    site, _ = brought
+    async with client(site, "auto", keys[0].headers) as connected:
+        await organizations(connected)
+        wrong = {**keys[0].headers, "viam-api-key": keys[1].value}
+        async with client(site, "auto", wrong) as other:
+            result = await other.call_tool("list_organizations", {})
+            assert result.is_error
+            assert "UNAUTHENTICATED" in str(result.content)
+
+
+@pytest.mark.parametrize("name", ["viam-api-key", "Viam-Api-Key-Id"])
+async def test_a_key_in_the_headers_is_refused_where_the_server_has_its_own(
+    settings: Settings, sandbox: Sandbox, name: str
+) -> None:
+    own = Settings(app_url=sandbox.url, transport="http", api_key_id=sandbox.api_key_id, api_key=sandbox.api_key)
+    async with running(own) as (site, _):
+        answer = await site.post(headers={name: "smuggled-nobody-may-see"})
+    assert answer.status_code == 400
+    assert "do not send viam-api-key-id or viam-api-key" in answer.text
+    assert "nobody-may-see" not in answer.text
+
+
+async def test_a_key_that_is_there_twice_is_refused(brought: tuple[Site, Service], keys: list[Key]) -> None:
+    site, _ = brought
+    headers = [*keys[0].headers.items(), ("viam-api-key", keys[1].value)]
+    async with httpx2.AsyncClient(headers=headers) as http:
+        answer = await http.post(site.url, json={})
+    assert (answer.status_code, "once each" in answer.text) == (400, True)
+
+
+async def test_a_key_is_nowhere_once_its_request_is_over(
+    brought: tuple[Site, Service], keys: list[Key], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site, service = brought
+    async with client(site, "auto", keys[0].headers) as connected:
+        await organizations(connected)
+    gc.collect()
+    # The connection is kept, with the access token that the key bought.
+    assert service.fleets.open == 1
+    held = [one for one in gc.get_objects() if isinstance(one, Credentials) and one.api_key == keys[0].value]
+    assert held == []
+    assert keys[0].value not in caplog.text
+
+
+async def test_a_confirmation_given_with_one_key_is_good_with_no_other(
+    brought: tuple[Site, Service], keys: list[Key], app: AppClient
+) -> None:
+    site, _ = brought
+    # Both keys may delete it, so that only the confirmation is in the way.
+    first = next(org for org in await app.list_organizations() if org.name == keys[0].organization)
+    robot = await app.new_robot("doomed", (await app.list_locations(first.id))[0].id)
+    rights = APIKeyAuthorization(role="owner", resource_type="organization", resource_id=first.id)
+    value, identifier = await app.create_key(first.id, [rights], "another")
+    other = {"viam-api-key-id": identifier, "viam-api-key": value}
+    async with client(site, "auto", keys[0].headers) as asking, client(site, "auto", other) as taking:
+        asked = await asking.call_tool("delete_robot", {"robot_id": robot})
+        assert asked.is_error
+        token = asked.content[0].text.rstrip().rpartition("\n")[2]  # type: ignore[union-attr]
+        stolen = await taking.call_tool("confirm_operation", {"token": token})
+        assert "another caller" in str(stolen.content)
+        assert (await app.get_robot(robot)).name == "doomed"
+        assert not (await asking.call_tool("confirm_operation", {"token": token})).is_error
+
+
+async def test_a_name_that_was_completed_for_one_is_not_offered_to_another(
+    brought: tuple[Site, Service], keys: list[Key], app: AppClient
+) -> None:
+    site, _ = brought
+    reference = types.ResourceTemplateReference(uri="viam://locations/{id}")
+    found = []
+    for key in keys:
+        async with client(site, "auto", key.headers) as connected:
+            completion = (await connected.complete(reference, {"name": "id", "value": ""})).completion
+            found.append(set(completion.values))
+    for organization in await app.list_organizations():
+        (number,) = [number for number, key in enumerate(keys) if key.organization == organization.name]
+        assert found[number] == {location.id for location in await app.list_locations(organization.id)}
+
+
+async def test_the_audit_names_the_key_beside_the_caller(
+    brought: tuple[Site, Service], keys: list[Key], app: AppClient, tmp_path: Path
+) -> None:
+    site, _ = brought
+    (organization,) = [org for org in await app.list_organizations() if org.name == keys[0].organization]
+    async with client(site, "auto", keys[0].headers) as connected:
+        result = await connected.call_tool("create_location", {"org_id": organization.id, "name": "New"})
+        assert not result.is_error, result.content
+    entries = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert {entry["caller"] for entry in entries} == {f"local with key {keys[0].id}"}
+    assert keys[0].value not in (tmp_path / "audit.jsonl").read_text()
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.toml"
+
+
+async def test_each_token_is_done_with_the_key_beside_it(
+    settings: Settings, keys: list[Key], token_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_OF_ALICE", keys[0].value)
+    file = tmp_path / "bob.key"
+    file.write_text(f"{keys[1].value}\n")
+    file.chmod(0o600)
+    alice = add(token_file, "alice", api_key_id=keys[0].id, api_key_env="KEY_OF_ALICE")
+    bob = add(token_file, "bob", api_key_id=keys[1].id, api_key_file=file)
+    carol = add(token_file, "carol")
+    async with running(
+        Settings(app_url=settings.app_url, transport="http", credentials="tokens", auth=Auth("tokens", token_file))
+    ) as (site, _):
+        for token, key in ((alice, keys[0]), (bob, keys[1])):
+            async with client(site, "auto", {"authorization": f"Bearer {token}"}) as connected:
+                assert await organizations(connected) == {key.organization}
+        async with client(site, "auto", {"authorization": f"Bearer {carol}"}) as connected:
+            with pytest.raises(MCPError, match="There is no key of a Viam organization for you"):
+                await connected.call_tool("list_organizations", {})
+        # A key is replaced while the server runs.
+        file.write_text(keys[0].value)
+        async with client(site, "auto", {"authorization": f"Bearer {bob}"}) as connected:
+            result = await connected.call_tool("list_organizations", {})
+            assert "UNAUTHENTICATED" in str(result.content)
+        file.chmod(0o644)
+        async with client(site, "auto", {"authorization": f"Bearer {bob}"}) as connected:
+            with pytest.raises(MCPError, match="chmod 600"):
+                await connected.call_tool("list_organizations", {})
+
+
+def test_a_token_entry_with_half_a_key_is_refused(token_file: Path) -> None:
+    with pytest.raises(HttpError, match="api_key_id, and either api_key_env or api_key_file"):
+        add(token_file, "alice", api_key_env="KEY")
+    with pytest.raises(HttpError, match="api_key_id, and either api_key_env or api_key_file"):
+        add(token_file, "alice", api_key_id="id")
+    assert not token_file.exists()
+
+
+def test_a_key_that_is_not_there_is_told_without_guessing(tmp_path: Path) -> None:
+    with pytest.raises(KeyProblem, match="the variable ABSENT holds no key"):
+        KeyName("id", "ABSENT").read({})
+    with pytest.raises(KeyProblem, match="No such file"):
+        KeyName("id", file=tmp_path / "none").read({})
+
+
+class Road:
+    """What a pool keeps, as far as it looks at it."""
+
+    def __init__(self) -> None:
+        self.active = 0
+
+
+class Opened:
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    @property
+    def session(self) -> Opened:
+        return self
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+class Context:
+    """A request without HTTP, by a caller that a test names."""
+
+    request = None
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def pool(**options: Any) -> tuple[Fleets, list[Opened]]:
+    opened: list[Opened] = []
+
+    def open_app(credentials: Any) -> Any:
+        opened.append(Opened())
+        return opened[-1]
+
+    def source(ctx: Any, grant: Grant | None) -> Presented:
+        return Presented(Credentials("id", ctx.key), ctx.key)
+
+    return Fleets({}, source, open_app, lambda app, tools, policy: Road(), **options), opened  # type: ignore[arg-type,return-value]
+
+
+async def test_one_key_has_one_connection_however_often_it_comes() -> None:
+    fleets, opened = pool()
+    assert fleets(Context("a")) is fleets(Context("a"))
+    assert fleets(Context("b")) is not fleets(Context("a"))
+    assert len(opened) == fleets.open == 2
+    await fleets.close()
+    assert all(one.closed.is_set() for one in opened)
+    assert fleets.open == 0
+
+
+async def test_what_nobody_uses_for_a_while_is_closed() -> None:
+    fleets, opened = pool(idle_seconds=0.01)
+    fleets(Context("a"))
+    async with asyncio.timeout(5):
+        await opened[0].closed.wait()
+    assert fleets.open == 0
+
+
+async def test_what_is_in_use_is_not_closed_however_long_it_takes() -> None:
+    fleets, opened = pool(idle_seconds=0.01)
+    road = fleets(Context("a"))
+    fleets(Context("b"))
+    road.active = 1
+    async with asyncio.timeout(5):
+        await opened[1].closed.wait()
+    assert not opened[0].closed.is_set()
+    road.active = 0
+    async with asyncio.timeout(5):
+        await opened[0].closed.wait()
+
+
+async def test_a_full_pool_lets_go_of_what_was_used_least_recently_and_never_of_what_is_in_use() -> None:
+    fleets, opened = pool(most=2)
+    first = fleets(Context("a"))
+    first.active = 1
+    second = fleets(Context("b"))
+    fleets(Context("c"))
+    await asyncio.wait_for(opened[1].closed.wait(), 5)
+    assert not opened[0].closed.is_set()
+    assert fleets(Context("a")) is first
+    fleets(Context("c")).active = 1
+    with pytest.raises(MCPError, match="busy: it works for 2 keys"):
+        fleets(Context("d"))
+    assert second is not first
+    await fleets.close()
+
+
+def test_no_key_is_shown_in_a_repr() -> None:
+    assert "nobody-may-see" not in repr(Presented(Credentials("id", "nobody-may-see"), "nobody-may-see"))
