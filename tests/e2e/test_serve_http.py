@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0")
 _TRUST = ssl.create_default_context()  # making one takes longer than a call, and nothing here speaks TLS
 _CALLERS = 200
-_SECONDS = 10
+_SECONDS = 6
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ def mode_of(path: Path) -> int:
 async def connected(url: str, token: str, mode: Any) -> AsyncIterator[Client]:
     headers = {"authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=60, verify=_TRUST) as http,
+        httpx2.AsyncClient(headers=headers, timeout=120, verify=_TRUST) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client
@@ -160,7 +160,7 @@ class Caller:
 
     async def call(self, url: str, seconds: float) -> None:
         """Call for so many seconds, at least once, and check every answer."""
-        async with connected(url, self.token, self.mode) as client, asyncio.timeout(60):
+        async with connected(url, self.token, self.mode) as client, asyncio.timeout(120):
             end = asyncio.get_running_loop().time() + seconds
             while True:
                 await self._check(client)

@@ -39,6 +39,11 @@ def children(process: Running) -> list[int]:
     return [int(child) for child in Path(f"/proc/{identifier}/task/{identifier}/children").read_text().split()]
 
 
+def alive(workers: list[int]) -> list[int]:
+    """Those of them that have not ended."""
+    return [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+
+
 async def until(condition: Any) -> None:
     """Wait for something about other processes, which have no way to tell."""
     async with asyncio.timeout(PATIENCE):
@@ -104,12 +109,13 @@ async def test_calls_go_on_while_workers_are_killed_and_new_ones_come(fleet_env:
 
 async def test_every_worker_takes_the_answer_to_anothers_question(fleet_env: dict[str, str]) -> None:
     async with serving(fleet_env) as (_, url), client(url) as connected:
+        organizations = (await connected.call_tool("list_organizations", {})).structured_content["organizations"]
+        listed = await connected.call_tool("list_locations", {"org_id": organizations[0]["id"]})
+        location = listed.structured_content["locations"][0]["id"]
         for number in range(4):
-            made = await connected.call_tool("create_organization", {"name": f"Doomed {number}"})
-            assert made.structured_content, made.content
-            organization = made.structured_content["organization"]["id"]
-            asked = await connected.call_tool("delete_organization", {"org_id": organization})
-            text = asked.content[0].text  # type: ignore[union-attr]
+            made = await connected.call_tool("new_robot", {"name": f"doomed-{number}", "location_id": location})
+            asked = await connected.call_tool("delete_robot", {"robot_id": made.structured_content["id"]})
+            text = asked.content[0].text
             assert "confirm_operation" in text
             token = text.rstrip().rpartition("\n")[2]
             answers = await asyncio.gather(
@@ -141,14 +147,14 @@ async def test_a_signal_ends_all_of_them(fleet_env: dict[str, str], number: sign
         process.signal(number)
         end = await process.end(close=False)
     assert (end.code, end.stdout, end.stderr) == (0, "", "")
-    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+    assert not alive(workers)
 
 
 async def test_workers_do_not_outlive_whoever_started_them(fleet_env: dict[str, str]) -> None:
     async with serving(fleet_env) as (process, _):
         workers = children(process)
         process.signal(signal.SIGKILL)
-        await until(lambda: not [worker for worker in workers if Path(f"/proc/{worker}").exists()])
+        await until(lambda: not alive(workers))
 
 
 async def test_workers_that_cannot_begin_are_not_started_again(env: dict[str, str]) -> None:
@@ -169,9 +175,11 @@ async def test_workers_and_a_sandbox_in_each_are_refused(env: dict[str, str]) ->
 
 async def test_logs_are_json_with_the_id_of_the_request_and_without_credentials(fleet_env: dict[str, str]) -> None:
     async with serving(fleet_env, "--log-format", "json") as (process, url):
-        async with httpx2.AsyncClient(headers={"x-request-id": "of-this-call"}) as http:
-            async with Client(streamable_http_client(url, http_client=http), mode="auto") as connected:
-                await connected.call_tool("list_organizations", {})
+        async with (
+            httpx2.AsyncClient(headers={"x-request-id": "of-this-call"}) as http,
+            Client(streamable_http_client(url, http_client=http), mode="auto") as connected,
+        ):
+            await connected.call_tool("list_organizations", {})
         process.signal(signal.SIGTERM)
         end = await process.end(close=False)
     entries = [json.loads(line) for line in end.stderr.splitlines()]

@@ -16,7 +16,6 @@ from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry
 
 if TYPE_CHECKING:
-
     from tests.app.service import Received
 
 PART = "11111111-1111-4111-8111-111111111111"

@@ -13,7 +13,6 @@ from tests.logs.conftest import Reader
 from tests.logs.server import SECOND, START, WRONGS, LogServer, entry, token_ends
 
 if TYPE_CHECKING:
-
     from viam_mcp.logs import Tails
 
 TailsWith = "Callable[..., AbstractAsyncContextManager[Tails]]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -14,6 +15,7 @@ from tests.server.http.site import PATIENCE, Site, serving
 from viam_mcp.app import APIKeyAuthorization
 from viam_mcp.cli._http import app_of
 from viam_mcp.cli._service import Service, open_service
+from viam_mcp.server import end_streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,10 +48,16 @@ async def keys_of_two_organizations(app: AppClient) -> list[Key]:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[tuple[Site, Service]]:
+async def running(settings: Settings, **server: Any) -> AsyncIterator[tuple[Site, Service]]:
+    """The service, until the block is left.
+
+    Args:
+        settings: What it is told.
+        server: Options of `HttpServer`.
+    """
     async with open_service(settings) as service:
         app, front = app_of(settings, service)
-        async with serving(app, on_stop=[front.close]) as site:
+        async with serving(app, on_stop=[front.close, partial(end_streams, service.server)], **server) as site:
             yield site, service
 
 

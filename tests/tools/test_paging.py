@@ -37,7 +37,6 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"robot_part_id": ("parts", HOSTILE_PART), "num_log_entries": 0, "order": "ascending", "range": "2d"},
     ),
 }
-NAMES = {"list_organization_members": ("members", "invites")}
 
 
 def query(fleet: Fleet, name: str) -> tuple[str, dict[str, Any]]:
@@ -60,7 +59,7 @@ async def pages(call_tool: ToolCaller, tool: str, **arguments: Any) -> AsyncIter
 def items(page: dict[str, Any]) -> list[str]:
     """What tells the items of a page apart. How long ago a machine was seen changes while the test runs."""
     passing = ("last_access", "seconds_since_online")
-    lists = [value for key, value in page.items() if key not in ("next_cursor", "warnings")]
+    lists = [value for key, value in page.items() if isinstance(value, list) and key != "warnings"]
     return [
         json.dumps({key: value for key, value in item.items() if key not in passing})
         for values in lists

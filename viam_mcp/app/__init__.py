@@ -40,6 +40,7 @@ from viam_mcp.app._records import (
     RobotPartHistoryEntry,
 )
 from viam_mcp.app._session import LOGGER, Session
+from viam_mcp.app._struct import to_struct
 from viam_mcp.app._watcher import Watcher
 
 __all__ = [
@@ -82,4 +83,5 @@ __all__ = [
     "open_client",
     "parse_url",
     "read_login",
+    "to_struct",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.app import AppError
 from viam_mcp.cli._service import open_service
 from viam_mcp.cli._workers import supervise, worker
+from viam_mcp.server import end_streams
 from viam_mcp.server.http import (
     PATH,
     Authentication,
@@ -94,7 +95,7 @@ async def _serve(settings: Settings, listener: socket.socket, line: Line | None 
     async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
         app, front = app_of(settings, service)
         tls = tls_context(settings.tls_cert, settings.tls_key)
-        server = HttpServer(app, [listener], tls=tls, on_stop=[front.close])
+        server = HttpServer(app, [listener], tls=tls, on_stop=[front.close, partial(end_streams, service.server)])
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)

@@ -102,6 +102,10 @@ class Tails:
         """How many tails are open."""
         return len(self._open)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait, by the clock that the tails go by."""
+        await self._options.pause(seconds)
+
     @contextmanager
     def watch(self, query: Query) -> Iterator[Tail]:
         """The tail of a query, which stays open inside the block.

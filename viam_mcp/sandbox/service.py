@@ -88,5 +88,5 @@ def set_time(stamp: Timestamp, nanoseconds: int | None) -> None:
 
 
 def nanoseconds(stamp: Timestamp) -> int:
-    """A Timestamp field as nanoseconds since 1970 UTC."""
-    return stamp.seconds * _NANOS + stamp.nanos
+    """A Timestamp field as nanoseconds since 1970 UTC, or the nearest that a column holds: the year 1677 or 2262."""
+    return min(max(stamp.seconds * _NANOS + stamp.nanos, -(2**63)), 2**63 - 1)

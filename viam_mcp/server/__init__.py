@@ -1,6 +1,5 @@
 """The fleet as an MCP server."""
 
-from viam_mcp.server._callers import Shares
 from viam_mcp.server._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.server._choice import CORE, ChoiceError, choose
 from viam_mcp.server._confirm import Asker, ConfirmOperation
@@ -24,7 +23,6 @@ __all__ = [
     "Fleets",
     "Limits",
     "Result",
-    "Shares",
     "Turns",
     "Upstream",
     "build_server",

@@ -83,7 +83,7 @@ def _problem(tool: type[Tool], error: Any) -> str:
         advice = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known) or 'none'}."
         return f"{path} is not an argument of it: {advice}"
     if kind == "missing":
-        return f"{path} is missing: {_expected(tool, error)}."
+        return f"{path} is missing: expected {_expected(tool, error)}."
     return f"{path}: expected {_expected(tool, error)}, got {_got(value)}."
 
 
@@ -107,7 +107,7 @@ def _expected(tool: type[Tool], error: Any) -> str:
     elif error["type"] != "missing" and _is_kind(error["input"], schema.get("type")):
         expected = f"{expected} ({error['msg'][0].lower()}{error['msg'][1:]})"
     description = schema.get("description")
-    return f"{expected}: {description}" if description and error["type"] == "missing" else expected
+    return f"{expected} ({description})" if description and error["type"] == "missing" else expected
 
 
 def _is_kind(value: Any, kind: str | None) -> bool:

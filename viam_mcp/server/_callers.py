@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy import LOCAL, Caller
 from viam_mcp.tools import Effect, sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mcp.server.context import ServerRequestContext
 
-    from viam_mcp.server._calls import Calls
     from viam_mcp.server._keys import KeyName
     from viam_mcp.tools import Tool
-
-_KINDS_OF_CALLERS = 256
 
 SCOPES = {f"viam:{effect}": effect for effect in Effect}
 """What each scope of an access token opens. None includes another."""
@@ -72,32 +68,3 @@ def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
     grant, parameters = grant_of(ctx), ctx.session.client_params
     program = "" if parameters is None else f"{parameters.client_info.name} {parameters.client_info.version}"
     return Caller(LOCAL.id if grant is None else grant.caller, sanitize(program)[:100])
-
-
-class Shares:
-    """The calls that are open to each caller: those of the server, less what the caller's credential does not open.
-
-    Callers whose credentials open the same share one.
-
-    Args:
-        calls: All calls of the server.
-        make: The same for these tools alone, under the policy of this file; None stands for the server's policy.
-    """
-
-    def __init__(self, calls: Calls, make: Callable[[Mapping[str, type[Tool]], Path | None], Calls]) -> None:
-        self._calls = calls
-        self._make = make
-        self._share = lru_cache(_KINDS_OF_CALLERS)(self._open)
-
-    def __call__(self, ctx: ServerRequestContext[Any, Any]) -> Calls:
-        """The calls that are open to whoever sent a request."""
-        grant = grant_of(ctx)
-        return self._calls if grant is None else self._share(grant.effects, grant.tools, grant.policy)
-
-    def _open(self, effects: frozenset[Effect], names: frozenset[str] | None, policy: Path | None) -> Calls:
-        tools = {
-            name: tool
-            for name, tool in self._calls.tools.items()
-            if tool.spec.effect in effects and (names is None or name in names)
-        }
-        return self._make(tools, policy)

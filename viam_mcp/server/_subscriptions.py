@@ -55,8 +55,6 @@ class Subscriptions:
     Args:
         calls_for: From a request to where the calls of whoever sent it go.
         interval: Seconds between two notifications about one log, at least.
-        ping_seconds: How often a client of the 2025 era is asked whether it is still there.
-        pause: Waits so many seconds.
     """
 
     def __init__(
@@ -64,16 +62,13 @@ class Subscriptions:
         calls_for: Callable[[Context], Calls],
         *,
         interval: float = INTERVAL,
-        ping_seconds: float = PING_SECONDS,
-        pause: Pause = asyncio.sleep,
     ) -> None:
         self._calls_for = calls_for
         self._interval = interval
-        self._ping_seconds = ping_seconds
-        self._pause = pause
         self._rhythms: dict[tuple[Tails, Query], _Rhythm] = {}
         self._sessions: dict[Connection, _Session] = {}
         self._streams: set[ListenHandler] = set()
+        self._closed = False
 
     def handlers(self) -> dict[str, Any]:
         """What `Server` takes for subscriptions."""
@@ -97,6 +92,8 @@ class Subscriptions:
                 # The protocol lets a client listen for what never changes.
                 if query is not None:
                     stack.enter_context(self._told(calls, query, partial(bus.publish, ResourceUpdated(uri=uri))))
+            if self._closed:
+                raise MCPError(code=types.INTERNAL_ERROR, message="This server stops: listen again.")
             self._streams.add(stream)
             stack.callback(self._streams.discard, stream)
             return await stream(ctx, params)
@@ -132,7 +129,8 @@ class Subscriptions:
             session.read(query_of(arguments))
 
     def close(self) -> None:
-        """End the streams of clients that listen, which would not end by themselves."""
+        """End the streams of clients that listen, which would not end by themselves, and begin no more."""
+        self._closed = True
         for stream in list(self._streams):
             stream.close()
 
@@ -161,7 +159,7 @@ class Subscriptions:
         rhythm = self._rhythms.get(key)
         if rhythm is None:
             try:
-                rhythm = self._rhythms[key] = _Rhythm(calls.tails, query, self._interval, self._pause)
+                rhythm = self._rhythms[key] = _Rhythm(calls.tails, query, self._interval)
             except AppError as error:
                 raise _refused(str(error)) from None
         rhythm.tells.append(tell)
@@ -179,7 +177,7 @@ class Subscriptions:
         connection = connection_of(ctx)
         session = self._sessions.get(connection)
         if session is None:
-            session = self._sessions[connection] = _Session(ctx.session, self._ping_seconds, self._pause)
+            session = self._sessions[connection] = _Session(ctx.session, self._calls_for(ctx).tails.pause)
             session.ended.append(partial(self._sessions.pop, connection, None))
             connection.exit_stack.callback(session.end)
         return session
@@ -192,12 +190,11 @@ class _Rhythm:
         tells: Tells each of them.
     """
 
-    def __init__(self, tails: Tails, query: Query, interval: float, pause: Pause) -> None:
+    def __init__(self, tails: Tails, query: Query, interval: float) -> None:
         self.tells: list[Tell] = []
         self._tails = tails
         self._query = query
         self._interval = interval
-        self._pause = pause
         self._stack = ExitStack()
         tail = self._stack.enter_context(tails.watch(query))
         self._task = asyncio.create_task(self._run(tail))
@@ -214,7 +211,7 @@ class _Rhythm:
             except Exception:
                 logger.exception("notifications about part %s stopped", self._query.part_id)
             # The log cannot be followed, which its readers have been told of. It may be possible again.
-            await self._pause(_AGAIN_SECONDS)
+            await self._tails.pause(_AGAIN_SECONDS)
             self._stack.close()
             try:
                 tail = self._stack.enter_context(self._tails.watch(self._query))
@@ -233,7 +230,7 @@ class _Rhythm:
                 news.clear()
                 for tell in list(self.tells):
                     await tell()
-                await self._pause(self._interval)
+                await self._tails.pause(self._interval)
 
 
 class _Session:
@@ -244,11 +241,10 @@ class _Session:
         ended: Called when it is gone.
     """
 
-    def __init__(self, session: Any, ping_seconds: float, pause: Pause) -> None:
+    def __init__(self, session: Any, pause: Pause) -> None:
         self.watched: dict[str, tuple[Query, ExitStack]] = {}
         self.ended: list[Callable[[], object]] = []
         self._session = session
-        self._ping_seconds = ping_seconds
         self._pause = pause
         self._unread: dict[str, bool] = {}  # told and not read yet; whether there was more since
         self._sending: set[asyncio.Task[None]] = set()
@@ -299,7 +295,7 @@ class _Session:
 
     async def _ping(self) -> None:
         while True:
-            await self._pause(self._ping_seconds)
+            await self._pause(PING_SECONDS)
             try:
                 await self._session.send_request(
                     types.PingRequest(), types.EmptyResult, request_read_timeout_seconds=_PING_TIMEOUT

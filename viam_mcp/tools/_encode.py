@@ -19,6 +19,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from viam_mcp.tools._secrets import REDACTED, names_secret, without_url_password
 from viam_mcp.tools._text import sanitize
@@ -32,6 +33,9 @@ Writer = Callable[[Any], Json]
 
 # A configuration travels twice, as a Struct and as the text it was written in. The Struct is enough.
 _SAID_TWICE = frozenset({"robot_config_json", "fragment_config_json"})
+
+# Where in a program something is logged: a few places say nearly all that a part logs.
+_SAID_OFTEN = "viam.common.v1.LogEntry.caller"
 
 
 def encode(message: Message, *, reveal: bool = False) -> dict[str, Json]:
@@ -99,6 +103,8 @@ def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
         return sanitize
     if field.message_type is None:
         return _unchanged
+    if field.full_name == _SAID_OFTEN:
+        return _remembering(GetMessageClass(field.message_type), reveal)
     well_known: dict[str, Writer] = {
         "google.protobuf.Timestamp": _time,
         "google.protobuf.Struct": partial(_struct, reveal=reveal),
@@ -180,6 +186,12 @@ def _struct(struct: Any, reveal: bool = False) -> Json:
         name, secret = _key(key)
         out[name] = _value(fields[key], reveal, secret)
     return out
+
+
+def _remembering(kind: type[Message], reveal: bool) -> Writer:
+    """What writes a Struct, and reads one only if it has not lately written the same."""
+    recent = lru_cache(maxsize=1024)(lambda data: _struct(kind.FromString(data), reveal))
+    return lambda struct: {**recent(struct.SerializeToString())}
 
 
 def _value(value: Any, reveal: bool = False, secret: bool = False) -> Json:

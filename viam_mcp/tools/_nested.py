@@ -6,9 +6,10 @@ from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from viam_mcp.app import APIKeyAuthorization
+from viam_mcp.app import APIKeyAuthorization, to_struct
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.app import packages
+from viam_mcp.tools._base import ToolError
 from viam_mcp.tools._types import (
     Config,
     FragmentId,
@@ -102,10 +103,11 @@ class FragmentImport(_Nested):
 
     def message(self) -> wire.FragmentImport:
         """As the wire contract has it."""
-        message = wire.FragmentImport(**self.model_dump(exclude={"fragment_variables"}))
-        if self.fragment_variables is not None:
-            message.fragment_variables.update(self.fragment_variables)
-        return message
+        try:
+            variables = to_struct(self.fragment_variables, "fragment_variables")
+        except ValueError as error:
+            raise ToolError(f"{error}.") from None
+        return wire.FragmentImport(**self.model_dump(exclude={"fragment_variables"}), fragment_variables=variables)
 
 
 def package_type(name: str) -> packages.PackageType:

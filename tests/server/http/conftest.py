@@ -5,34 +5,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.server.http.issuer import Issuer
-from tests.server.http.site import Site, serving
-from viam_mcp.policy import Audit, Gate, Policy, load
-from viam_mcp.server import Calls, Shares, build_server
-from viam_mcp.server.http import add, build_app, by_tokens, transport_security
-from viam_mcp.tools import TOOLS
+from tests.server.http.issuer import AUDIENCE, Issuer
+from tests.server.serving import running
+from viam_mcp.server.http import add
+from viam_mcp.settings import NO_AUTH, Auth, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from viam_mcp.app import AppClient
-    from viam_mcp.server.http import Authentication
-    from viam_mcp.tools import Tool
+    from tests.server.http.site import Site
+    from viam_mcp.sandbox import Sandbox
 
 
 class Served(Protocol):
-    """`async with served(authentication) as site`."""
+    """`async with served(auth, max_request_bytes=4_096) as site`."""
 
     def __call__(
-        self,
-        authentication: Authentication | None = ...,
-        *,
-        allowed_hosts: tuple[str, ...] = ...,
-        origins: tuple[str, ...] = ...,
-        app_options: Mapping[str, Any] = ...,
-        **server_options: Any,
+        self, auth: Auth = ..., *, server: Mapping[str, Any] = ..., **settings: Any
     ) -> AbstractAsyncContextManager[Site]: ...
 
 
@@ -42,37 +33,26 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def served(app: AppClient, tmp_path: Path) -> Served:
-    """Servers of the demo fleet over HTTP, under the default policy."""
+def served(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """Servers of the demo fleet over HTTP, as the command runs them, with these settings."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # What is kept for one caller can open what was sealed for another, so that nothing but the caller decides.
+    monkeypatch.setenv("VIAM_MCP_STATE_KEYS", "ab" * 32)
 
     @asynccontextmanager
     async def serve(
-        authentication: Authentication | None = None,
-        *,
-        allowed_hosts: tuple[str, ...] = (),
-        origins: tuple[str, ...] = (),
-        app_options: Mapping[str, Any] | None = None,
-        **server_options: Any,
+        auth: Auth = NO_AUTH, *, server: Mapping[str, Any] | None = None, **settings: Any
     ) -> AsyncIterator[Site]:
-        gates: dict[Path | None, Gate] = {}
-
-        def make(tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
-            if policy not in gates:
-                rules = Policy() if policy is None else load(policy)
-                gates[policy] = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path / "state")
-            return Calls(tools, app, gates[policy])
-
-        calls = make(TOOLS, None)
-        security = transport_security(
-            "127.0.0.1",
-            allowed_hosts=allowed_hosts,
-            allowed_origins=origins,
-            authenticated=authentication is not None,
+        told = Settings(
+            transport="http",
+            app_url=sandbox.url,
+            api_key_id=sandbox.api_key_id,
+            api_key=sandbox.api_key,
+            audit=tmp_path / "audit.jsonl",
+            auth=auth,
+            **settings,
         )
-        front = build_app(
-            build_server(calls, Shares(calls, make)), security, authentication, origins=origins, **(app_options or {})
-        )
-        async with serving(front, on_stop=[front.close], **server_options) as site:
+        async with running(told, **(server or {})) as (site, _):
             yield site
 
     return serve
@@ -81,6 +61,12 @@ def served(app: AppClient, tmp_path: Path) -> Served:
 @pytest.fixture
 def token_file(tmp_path: Path) -> Path:
     return tmp_path / "tokens.toml"
+
+
+@pytest.fixture
+def by_tokens(token_file: Path) -> Auth:
+    """Callers say who they are by the tokens of the token file."""
+    return Auth("tokens", token_file)
 
 
 @pytest.fixture
@@ -100,10 +86,10 @@ def alice(new_token: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-async def site(served: Served, alice: str, token_file: Path) -> AsyncIterator[Site]:
+async def site(served: Served, alice: str, by_tokens: Auth) -> AsyncIterator[Site]:
     """A server that lets in the holders of tokens, Alice among them."""
-    async with served(by_tokens(token_file)) as running:
-        yield running
+    async with served(by_tokens) as running_site:
+        yield running_site
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +103,11 @@ def issuer(running_issuer: Issuer) -> Issuer:
     """An authorization server as it is at first."""
     running_issuer.reset()
     return running_issuer
+
+
+@pytest.fixture
+async def oauth_site(served: Served, issuer: Issuer) -> AsyncIterator[Site]:
+    """A server that lets in the holders of this authorization server's access tokens."""
+    urls = {"oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "oauth_jwks_url": issuer.jwks_url}
+    async with served(Auth("oauth"), **urls) as running_site:
+        yield running_site

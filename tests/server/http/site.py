@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds after which whoever should have answered is taken for stuck."""
-_TRUST = ssl.create_default_context()  # making one takes longer than a call
+TRUST = ssl.create_default_context()  # making one takes longer than a call
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
@@ -53,7 +53,7 @@ class Site:
 
     @asynccontextmanager
     async def client(
-        self, mode: Mode, token: str | None = None, verify: ssl.SSLContext = _TRUST, **options: Any
+        self, mode: Mode, token: str | None = None, verify: ssl.SSLContext = TRUST, **options: Any
     ) -> AsyncIterator[Client]:
         """The official client, with a bearer token if one is given."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
@@ -68,7 +68,7 @@ class Site:
     ) -> httpx2.Response:
         """A raw POST to `/mcp`; by default the opening request of a client of the 2025 era."""
         bearer = {} if token is None else {"authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(timeout=PATIENCE, verify=_TRUST) as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE, verify=TRUST) as http:
             return await http.post(
                 self.url, json=opening() if body is None else body, headers=JSON_HEADERS | bearer | (headers or {})
             )

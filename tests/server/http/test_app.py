@@ -13,8 +13,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.server.http.issuer import AUDIENCE, Issuer
-from tests.server.http.site import JSON_HEADERS, Site, edited, opening, request, result_in
-from viam_mcp.server.http import Trust, by_oauth, by_tokens
+from tests.server.http.site import JSON_HEADERS, TRUST, Site, edited, opening, request, result_in
 from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Mode
     from tests.server.http.conftest import Served
     from viam_mcp.sandbox import Sandbox
+    from viam_mcp.settings import Auth
 
 READS = {name for name, tool in TOOLS.items() if tool.spec.effect is Effect.READ}
 METADATA = "https://fleet.example.com/.well-known/oauth-protected-resource/mcp"
@@ -69,7 +69,7 @@ async def test_without_authentication_this_computers_user_calls(served: Served, 
 )
 async def test_whoever_has_no_token_of_the_file_is_sent_away(site: Site, credential: str | None) -> None:
     headers = {} if credential is None else {"authorization": credential.encode("latin-1")}
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=TRUST) as http:
         for method in ("POST", "GET", "DELETE"):
             response = await http.request(method, site.url, headers={**JSON_HEADERS, **headers})
             assert response.status_code == 401
@@ -82,7 +82,7 @@ async def test_the_scheme_is_read_in_upper_and_lower_case(site: Site, alice: str
 
 
 async def test_a_token_in_the_url_counts_for_nothing(site: Site, alice: str) -> None:
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=TRUST) as http:
         response = await http.post(f"{site.url}?access_token={alice}", json=opening(), headers=JSON_HEADERS)
     assert response.status_code == 401
 
@@ -116,19 +116,12 @@ async def test_a_token_never_reaches_a_log(
 # Access tokens
 
 
-@pytest.fixture
-def trust(issuer: Issuer) -> Trust:
-    return Trust(issuer.url, AUDIENCE, issuer.jwks_url)
-
-
-async def test_an_access_token_lets_in_in_both_eras(served: Served, trust: Trust, issuer: Issuer, mode: Mode) -> None:
-    async with served(by_oauth(trust)) as site, site.client(mode, issuer.token()) as client:
+async def test_an_access_token_lets_in_in_both_eras(oauth_site: Site, issuer: Issuer, mode: Mode) -> None:
+    async with oauth_site.client(mode, issuer.token()) as client:
         assert await names(client) >= set(TOOLS)
 
 
-async def test_an_access_token_that_is_not_good_is_sent_to_where_one_is_had(
-    served: Served, trust: Trust, issuer: Issuer
-) -> None:
+async def test_an_access_token_that_is_not_good_is_sent_to_where_one_is_had(oauth_site: Site, issuer: Issuer) -> None:
     bad = [
         "vmt_no_jwt",
         issuer.token(aud="https://other.example.com/mcp"),
@@ -137,34 +130,30 @@ async def test_an_access_token_that_is_not_good_is_sent_to_where_one_is_had(
         issuer.token(key="forged", headers={"kid": "first"}),
         "eyJhbGciOiJub25lIiwia2lkIjoiZmlyc3QifQ." + issuer.token().split(".")[1] + ".",
     ]
-    async with served(by_oauth(trust)) as site:
-        for token in (None, *bad):
-            response = await site.post(token)
-            assert response.status_code == 401, token
-            assert f'resource_metadata="{METADATA}"' in response.headers["www-authenticate"]
+    for token in (None, *bad):
+        response = await oauth_site.post(token)
+        assert response.status_code == 401, token
+        assert f'resource_metadata="{METADATA}"' in response.headers["www-authenticate"]
 
 
-async def test_an_access_token_without_the_required_scope_is_refused(
-    served: Served, trust: Trust, issuer: Issuer
-) -> None:
-    async with served(by_oauth(trust)) as site:
-        response = await site.post(issuer.token(scope="viam:write"))
-        assert response.status_code == 403
-        assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
-        assert (await site.post(issuer.token(scope="viam:read"))).status_code == 200
+async def test_an_access_token_without_the_required_scope_is_refused(oauth_site: Site, issuer: Issuer) -> None:
+    response = await oauth_site.post(issuer.token(scope="viam:write"))
+    assert response.status_code == 403
+    assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
+    assert (await oauth_site.post(issuer.token(scope="viam:read"))).status_code == 200
 
 
 async def test_where_tokens_are_had_and_which_scopes_there_are_is_told_to_everybody(
-    served: Served, trust: Trust
+    oauth_site: Site, issuer: Issuer
 ) -> None:
-    async with served(by_oauth(trust)) as site, httpx2.AsyncClient() as http:
-        response = await http.get(f"{site.base}/.well-known/oauth-protected-resource/mcp")
-        assert response.status_code == 200
-        metadata = response.json()
-        assert metadata["resource"] == AUDIENCE
-        assert [url.rstrip("/") for url in metadata["authorization_servers"]] == [trust.issuer]
-        assert metadata["scopes_supported"] == ["viam:read", "viam:write", "viam:destructive"]
-        assert metadata["bearer_methods_supported"] == ["header"]
+    async with httpx2.AsyncClient(verify=TRUST) as http:
+        response = await http.get(f"{oauth_site.base}/.well-known/oauth-protected-resource/mcp")
+    assert response.status_code == 200
+    metadata = response.json()
+    assert metadata["resource"] == AUDIENCE
+    assert [url.rstrip("/") for url in metadata["authorization_servers"]] == [issuer.url]
+    assert metadata["scopes_supported"] == ["viam:read", "viam:write", "viam:destructive"]
+    assert metadata["bearer_methods_supported"] == ["header"]
 
 
 # What a caller reaches
@@ -188,10 +177,8 @@ async def test_a_scope_includes_no_other(site: Site, new_token: Callable[..., st
         assert "list_organizations is not open" in await text(client, "list_organizations")
 
 
-async def test_the_scopes_of_an_access_token_limit_as_much(
-    served: Served, trust: Trust, issuer: Issuer, mode: Mode
-) -> None:
-    async with served(by_oauth(trust)) as site, site.client(mode, issuer.token(scope="viam:read other")) as client:
+async def test_the_scopes_of_an_access_token_limit_as_much(oauth_site: Site, issuer: Issuer, mode: Mode) -> None:
+    async with oauth_site.client(mode, issuer.token(scope="viam:read other")) as client:
         assert await names(client) - {"confirm_operation"} == READS
 
 
@@ -245,7 +232,7 @@ async def test_a_scope_that_was_taken_away_meanwhile_stops_what_waits_for_a_conf
     async with site.client(mode, alice) as client:
         token = (await text(client, "delete_robot", robot_id=robot)).splitlines()[-1]
         edited(token_file, lambda text: text + 'scopes = ["viam:read", "viam:write"]\n')
-        assert "There is no tool" in await text(client, "confirm_operation", token=token)
+        assert "There is no tool 'delete_robot'" in await text(client, "confirm_operation", token=token)
     assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
 
 
@@ -259,7 +246,7 @@ async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..
     unknown = await site.post(bob, listing, {"mcp-session-id": "0" * 32})
     # Whether the session exists is not told.
     assert (stranger.status_code, stranger.text) == (unknown.status_code, unknown.text)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=TRUST) as http:
         for method in ("GET", "DELETE"):
             headers = {**JSON_HEADERS, **session, "authorization": f"Bearer {bob}"}
             assert (await http.request(method, site.url, headers=headers)).status_code == 404
@@ -279,8 +266,8 @@ async def test_a_host_that_is_not_this_server_is_refused(served: Served, host: s
         assert (await site.post(headers={"host": f"localhost:{site.port}"})).status_code == 200
 
 
-async def test_a_host_that_is_allowed_is_taken_with_any_port(served: Served, alice: str, token_file: Path) -> None:
-    async with served(by_tokens(token_file), allowed_hosts=("fleet.example.com",)) as site:
+async def test_a_host_that_is_allowed_is_taken_with_any_port(served: Served, alice: str, by_tokens: Auth) -> None:
+    async with served(by_tokens, allowed_hosts=("fleet.example.com",)) as site:
         for host in ("fleet.example.com", "fleet.example.com:8443"):
             assert (await site.post(alice, headers={"host": host})).status_code == 200
         assert (await site.post(alice, headers={"host": "fleet.example.com.evil.example"})).status_code == 421
@@ -290,18 +277,16 @@ async def test_a_host_that_is_allowed_is_taken_with_any_port(served: Served, ali
     "origin", ["https://evil.example", "null", "http://localhost.evil.example", "https://127.0.0.1.evil"]
 )
 async def test_a_page_from_elsewhere_is_refused(served: Served, origin: str) -> None:
-    async with served(origins=("https://console.example.com",)) as site:
+    async with served(allowed_origins=("https://console.example.com",)) as site:
         response = await site.post(headers={"origin": origin})
         assert response.status_code == 403
         assert "access-control-allow-origin" not in response.headers
 
 
-async def test_a_page_that_is_allowed_can_call_and_read_the_answer(
-    served: Served, alice: str, token_file: Path
-) -> None:
+async def test_a_page_that_is_allowed_can_call_and_read_the_answer(served: Served, alice: str, by_tokens: Auth) -> None:
     origin = {"origin": "https://console.example.com"}
-    async with served(by_tokens(token_file), origins=("https://console.example.com",)) as site:
-        async with httpx2.AsyncClient() as http:
+    async with served(by_tokens, allowed_origins=("https://console.example.com",)) as site:
+        async with httpx2.AsyncClient(verify=TRUST) as http:
             asked = {
                 "access-control-request-method": "POST",
                 "access-control-request-headers": "authorization,mcp-method",
@@ -323,7 +308,7 @@ async def test_a_body_that_is_too_large_is_refused(served: Served, chunked: bool
         for _ in range(8):
             yield b" " * 1_024
 
-    async with served(app_options={"max_request_bytes": 4_096}) as site, httpx2.AsyncClient() as http:
+    async with served(max_request_bytes=4_096) as site, httpx2.AsyncClient(verify=TRUST) as http:
         content = pieces() if chunked else b" " * 8_192
         assert (await http.post(site.url, content=content, headers=JSON_HEADERS)).status_code == 413
         assert (await site.post()).status_code == 200

@@ -11,10 +11,10 @@ import httpx2
 import mcp_types as types
 import pytest
 from mcp.server.lowlevel import Server
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.shared.exceptions import MCPError
 
 from tests.server.http.certificate import make_certificate
-from tests.server.http.site import JSON_HEADERS, PATIENCE, Site, serving
+from tests.server.http.site import JSON_HEADERS, PATIENCE, TRUST, Site, serving
 from viam_mcp.server.http import HttpError, build_app, listen, tls_context, transport_security
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.server.http.conftest import Served
+    from viam_mcp.sandbox import Sandbox
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
 JSON = b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
@@ -35,20 +36,16 @@ class Waiting:
         began: Set when a call has begun.
         release: Lets calls return.
         ended: How calls ended.
-        bus: Where what subscribers hear of is published.
     """
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
         self.release = asyncio.Event()
         self.ended: list[str] = []
-        self.bus = InMemorySubscriptionBus()
-        self.listen = ListenHandler(self.bus)
         self.server: Server[Any] = Server(
             "waiting",
             on_list_tools=self._list,
             on_call_tool=self._call,
-            on_subscriptions_listen=self.listen,
             get_tool_input_schema=lambda name: {"type": "object"},
         )
 
@@ -56,7 +53,7 @@ class Waiting:
     async def served(self, *, body_seconds: float = 30, **options: Any) -> AsyncIterator[Site]:
         security = transport_security("127.0.0.1", authenticated=False)
         front = build_app(self.server, security, body_seconds=body_seconds)
-        async with serving(front, on_stop=[front.close, self.listen.close], **options) as site:
+        async with serving(front, on_stop=[front.close], **options) as site:
             yield site
 
     async def _list(self, ctx: Any, params: Any) -> types.ListToolsResult:
@@ -141,20 +138,31 @@ async def test_told_twice_the_server_does_not_wait_for_calls(waiting: Waiting, m
         await asyncio.wait({call})
 
 
-async def test_a_subscription_is_ended_and_not_cut_off(waiting: Waiting) -> None:
-    async with waiting.served(grace_seconds=600) as site, site.client("auto") as client:
-        async with client.listen(resource_subscriptions=["viam://parts/1/logs"]) as events:
-            await waiting.bus.publish(ResourceUpdated(uri="viam://parts/1/logs"))
-            assert (await within(PATIENCE, anext(events))).uri == "viam://parts/1/logs"
+async def test_a_subscription_is_ended_and_not_cut_off(served: Served, sandbox: Sandbox) -> None:
+    part = sandbox.store.value("SELECT id FROM parts LIMIT 1")
+    async with served(server={"grace_seconds": 600}) as site, site.client("auto") as client:
+        async with client.listen(resource_subscriptions=[f"viam://parts/{part}/logs"]) as events:
             site.server.stop()
-            # An end that was not said would raise.
+            # An end that was not said would raise something else.
             with pytest.raises(StopAsyncIteration):
                 await within(PATIENCE, anext(events))
         await within(PATIENCE, asyncio.shield(site.running))
 
 
+async def test_a_subscription_that_comes_while_the_server_stops_is_refused(served: Served) -> None:
+    async with served(server={"grace_seconds": 600}) as site, site.client("auto") as client:
+        site.server.stop()
+        with pytest.raises(MCPError, match="This server stops"):
+            async with client.listen(tools_list_changed=True):
+                pass
+        await within(PATIENCE, asyncio.shield(site.running))
+
+
 async def test_the_stream_that_a_client_of_the_2025_era_waits_on_is_ended_and_not_cut_off(served: Served) -> None:
-    async with served(grace_seconds=600) as site, httpx2.AsyncClient(timeout=PATIENCE) as http:
+    async with (
+        served(server={"grace_seconds": 600}) as site,
+        httpx2.AsyncClient(timeout=PATIENCE, verify=TRUST) as http,
+    ):
         session = {"mcp-session-id": (await site.post()).headers["mcp-session-id"]}
         async with http.stream("GET", site.url, headers={**JSON_HEADERS, **session}) as stream:
             assert stream.status_code == 200
@@ -165,7 +173,7 @@ async def test_the_stream_that_a_client_of_the_2025_era_waits_on_is_ended_and_no
 
 
 async def test_connections_that_nothing_is_asked_on_do_not_hold_the_end_up(served: Served) -> None:
-    async with served(grace_seconds=600) as site, httpx2.AsyncClient() as http:
+    async with served(server={"grace_seconds": 600}) as site, httpx2.AsyncClient(verify=TRUST) as http:
         await http.get(site.base)
         reader, writer = await site.connect()
         site.server.stop()
@@ -206,7 +214,7 @@ def endless(data: bytes) -> Iterator[bytes]:
 
 
 async def test_a_connection_on_which_no_request_arrives_is_closed(served: Served) -> None:
-    async with served(head_seconds=0.2) as site:
+    async with served(server={"head_seconds": 0.2}) as site:
         reader, writer = await site.connect()
         assert await within(PATIENCE, reader.read()) == b""
         writer.close()
@@ -214,29 +222,29 @@ async def test_a_connection_on_which_no_request_arrives_is_closed(served: Served
 
 
 async def test_a_head_that_drips_is_not_waited_for(served: Served) -> None:
-    async with served(head_seconds=0.2) as site:
+    async with served(server={"head_seconds": 0.2}) as site:
         reader, writer = await site.connect()
         writer.write(HEAD)
         assert await dripping(writer, asyncio.create_task(all_of(reader)), endless(b"X: y\r\n")) == b""
 
 
 async def test_the_head_of_a_second_request_is_not_waited_for_either(served: Served) -> None:
-    async with served(head_seconds=0.2) as site:
+    async with served(server={"head_seconds": 0.2}) as site:
         reader, writer = await site.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"404" in await within(PATIENCE, reader.readuntil(b"\r\n\r\n"))
         assert b"HTTP" not in await dripping(writer, asyncio.create_task(all_of(reader)), endless(b"X"))
 
 
-async def test_a_body_that_drips_is_refused(served: Served) -> None:
-    async with served(app_options={"body_seconds": 0.2}) as site:
+async def test_a_body_that_drips_is_refused(waiting: Waiting) -> None:
+    async with waiting.served(body_seconds=0.2) as site:
         reader, writer = await site.connect()
         writer.write(HEAD + JSON + b"Content-Length: 100000\r\n\r\n")
         answer = await dripping(writer, asyncio.create_task(all_of(reader)), endless(b" "))
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_the_body_of_a_caller_who_is_not_let_in_is_not_waited_for(site: Site, served: Served) -> None:
+async def test_the_body_of_a_caller_who_is_not_let_in_is_not_waited_for(site: Site) -> None:
     # The limit on heads counts from the answer on, which comes at once.
     reader, writer = await site.connect()
     writer.write(HEAD + JSON + b"Content-Length: 100000\r\n\r\n")
@@ -247,7 +255,7 @@ async def test_the_body_of_a_caller_who_is_not_let_in_is_not_waited_for(site: Si
 
 
 async def test_a_connection_whose_body_nobody_reads_is_closed(served: Served) -> None:
-    async with served(head_seconds=0.2) as site:
+    async with served(server={"head_seconds": 0.2}) as site:
         reader, writer = await site.connect()
         writer.write(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         answer = await dripping(writer, asyncio.create_task(all_of(reader)), endless(b" "))
@@ -301,7 +309,7 @@ def test_an_address_of_another_computer_is_not_listened_on() -> None:
 
 async def test_tls_is_spoken_with_the_certificate_that_was_given(served: Served, tmp_path: Path, mode: Mode) -> None:
     made = make_certificate(tmp_path)
-    async with served(tls=tls_context(made.certificate, made.key)) as site:
+    async with served(server={"tls": tls_context(made.certificate, made.key)}) as site:
         assert site.base.startswith("https://")
         async with site.client(mode, verify=made.trusted()) as client:
             assert not (await client.call_tool("list_organizations", {})).is_error

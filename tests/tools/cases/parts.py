@@ -137,3 +137,17 @@ async def tail_robot_part_logs(fleet: Fleet) -> None:
     (entry,) = tail.result()["entries"]
     assert (entry["level"], entry["message"]) == ("error", "focus lost")
 
+
+
+async def tail_logs(fleet: Fleet) -> None:
+    part_ids = {name: fleet.id("parts", name) for name in (PART, NOISY_PART)}
+    async with asyncio.TaskGroup() as tasks:
+        tail = tasks.create_task(
+            fleet.call(
+                "tail_logs", robot_part_ids=[*part_ids.values()], wait_seconds=10, errors_only=False, filter="focus"
+            )
+        )
+        await fleet.sandbox.hub.until(2)
+        fleet.sandbox.emit(part_ids[NOISY_PART], LogEntry(level="error", message="focus lost"))
+    (entry,) = tail.result()["entries"]
+    assert (entry["part"], entry["machine"], entry["message"]) == (NOISY_PART, "picker-02", "focus lost")

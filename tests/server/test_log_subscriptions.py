@@ -1,0 +1,306 @@
+"""Logs as resources: read by cursor, subscribed to in both eras, released when the client is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import mcp_types as types
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from tests.sandbox.client import named
+from viam_mcp.logs import Options, Tails
+from viam_mcp.policy import Audit, Gate, Policy, parse
+from viam_mcp.proto.common import LogEntry
+from viam_mcp.server import Calls, build_server, choose, end_streams
+from viam_mcp.server._log_resource import URI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mcp.server.lowlevel import Server
+
+    from tests.conftest import Mode
+    from viam_mcp.app import AppClient
+    from viam_mcp.sandbox import Sandbox
+
+# The client warns that this method is gone from later protocols.
+pytestmark = pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")
+
+DEADLINE = 10.0
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+class Watched:
+    """A server over the sandbox, and what opens clients that count their notifications."""
+
+    def __init__(self, sandbox: Sandbox, server: Server[Any], calls: Calls, mode: Mode) -> None:
+        self.sandbox = sandbox
+        self.server = server
+        self.calls = calls
+        self.mode = mode
+        self.part = named(sandbox, "parts", "picker-01-main")
+        self.uri = f"viam://parts/{self.part}/logs?errors_only=false"
+
+    def log(self, *messages: str, part: str | None = None, level: str = "info") -> None:
+        self.sandbox.emit(part or self.part, *(LogEntry(level=level, message=message) for message in messages))
+
+    @asynccontextmanager
+    async def client(self, *uris: str) -> AsyncIterator[Watcher]:
+        watcher = Watcher(self.mode)
+        async with Client(self.server, mode=self.mode, message_handler=watcher.heard) as client:
+            watcher.client = client
+            async with watcher.watching(*uris):
+                yield watcher
+
+
+class Watcher:
+    """A client, and the URIs that it was told about."""
+
+    client: Client
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self.told: list[str] = []
+        self.news = asyncio.Condition()
+
+    async def heard(self, message: Any) -> None:
+        # What a client of 2026-07-28 listens to comes as events as well.
+        if self.mode == "legacy" and isinstance(message, types.ResourceUpdatedNotification):
+            await self.tell(str(message.params.uri))
+
+    async def tell(self, uri: str) -> None:
+        async with self.news:
+            self.told.append(uri)
+            self.news.notify_all()
+
+    async def until_told(self, times: int) -> None:
+        async with self.news, asyncio.timeout(DEADLINE):
+            await self.news.wait_for(lambda: len(self.told) >= times)
+
+    @asynccontextmanager
+    async def watching(self, *uris: str) -> AsyncIterator[None]:
+        if self.mode == "legacy":
+            for uri in uris:
+                await self.client.subscribe_resource(uri)
+            yield
+            return
+        async with self.client.listen(resource_subscriptions=list(uris)) as events:
+
+            async def listen() -> None:
+                async for event in events:
+                    await self.tell(str(event.uri))
+
+            listening = asyncio.create_task(listen())
+            yield
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def read(self, uri: str) -> Any:
+        (content,) = (await self.client.read_resource(uri)).contents
+        assert isinstance(content, types.TextResourceContents)
+        return json.loads(content.text)
+
+
+Serve = "Callable[..., AbstractAsyncContextManager[Watched]]"
+
+
+@pytest.fixture
+def serve(sandbox: Sandbox, app: AppClient, mode: Mode, tmp_path: Path) -> Any:
+    """`async with serve(policy=..., interval=..., linger=...) as watched`."""
+
+    @asynccontextmanager
+    async def serving(*, policy: str = "", interval: float = 0.0, **options: Any) -> AsyncIterator[Watched]:
+        rules = parse(policy, "policy.toml") if policy else Policy()
+        gate = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        async with Tails(app, Options(**{"linger": 0.0, **options})) as tails:
+            calls = Calls(choose(), app, gate, tails=tails)
+            yield Watched(sandbox, build_server(calls, notify_interval=interval), calls, mode)
+
+    return serving
+
+
+@pytest.fixture
+async def watched(serve: Any) -> AsyncIterator[Watched]:
+    async with serve() as made:
+        yield made
+
+
+async def test_a_log_is_read_by_its_uri_and_on_from_its_cursor(watched: Watched) -> None:
+    watched.log("one", "two")
+    async with watched.client() as watcher:
+        first = await watcher.read(f"{watched.uri}&limit=2")
+        assert [entry["message"] for entry in first["entries"]] == ["one", "two"]
+        assert first["upstream"]["state"] == "live"
+        cursor = quote(first["next_cursor"])
+        async with watcher.watching(watched.uri):
+            watched.log("three")
+            await watcher.until_told(1)
+        second = await watcher.read(f"{watched.uri}&cursor={cursor}")
+        assert [entry["message"] for entry in second["entries"]] == ["three"]
+        cursor = quote(second["next_cursor"])
+        assert (await watcher.read(f"{watched.uri}&cursor={cursor}"))["entries"] == []
+
+
+async def test_errors_and_text_are_chosen_in_the_uri(watched: Watched) -> None:
+    watched.log("needle fine")
+    watched.log("needle broke", "other broke", level="error")
+    async with watched.client() as watcher:
+        log = await watcher.read(f"viam://parts/{watched.part}/logs?filter=needle&limit=1")
+        assert [entry["message"] for entry in log["entries"]] == ["needle broke"]
+
+
+async def test_the_template_is_listed_and_its_part_completed_by_name(watched: Watched) -> None:
+    async with watched.client() as watcher:
+        templates = (await watcher.client.list_resource_templates()).resource_templates
+        assert URI in [template.uri_template for template in templates]
+        reference = types.ResourceTemplateReference(uri=URI)
+        found = await watcher.client.complete(reference, {"name": "robot_part_id", "value": "picker-01-main"})
+        assert watched.part in found.completion.values
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("errors_only=maybe", "errors_only: expected true or false"),
+        ("limit=0", "limit: expected a number from 1 to 1000"),
+        ("limit=ten", "limit: expected a number"),
+        ("cursor=nonsense", "cursor: this is not one"),
+    ],
+)
+async def test_a_malformed_uri_of_a_log_is_an_error_that_names_what_is_wrong(
+    watched: Watched, query: str, said: str
+) -> None:
+    async with watched.client() as watcher:
+        with pytest.raises(MCPError, match=said):
+            await watcher.read(f"viam://parts/{watched.part}/logs?{query}")
+
+
+async def test_a_watcher_is_told_of_new_entries_and_not_of_others(watched: Watched) -> None:
+    other = named(watched.sandbox, "parts", "picker-01-arm")
+    async with watched.client(watched.uri) as watcher:
+        await watched.sandbox.hub.until(1)
+        watched.log("elsewhere", part=other)
+        watched.log("here")
+        await watcher.until_told(1)
+        log = await watcher.read(watched.uri)
+        assert log["entries"][-1]["message"] == "here"
+        watched.log("again")
+        await watcher.until_told(2)
+        assert watcher.told == [watched.uri] * 2
+
+
+async def test_two_watchers_share_one_upstream(watched: Watched) -> None:
+    async with watched.client(watched.uri) as first, watched.client(f"{watched.uri}&limit=5") as second:
+        watched.log("for both")
+        await first.until_told(1)
+        await second.until_told(1)
+        assert second.told[0].endswith("&limit=5")
+        assert watched.sandbox.calls["TailRobotPartLogs"] == 1
+        assert watched.sandbox.hub.tails == 1
+
+
+async def test_a_client_that_is_gone_releases_its_log(watched: Watched) -> None:
+    async with watched.client(watched.uri), asyncio.timeout(DEADLINE):
+        await watched.sandbox.hub.until(1)
+        assert watched.calls.active == 1
+    async with asyncio.timeout(DEADLINE):
+        await watched.sandbox.hub.until(0)
+    assert watched.calls.active == 0
+    assert watched.calls.tails.open == 0
+
+
+async def test_unsubscribing_releases_the_log(watched: Watched) -> None:
+    async with asyncio.timeout(DEADLINE), watched.client() as watcher:
+        async with watcher.watching(watched.uri):
+            await watched.sandbox.hub.until(1)
+            if watched.mode == "legacy":
+                await watcher.client.unsubscribe_resource(watched.uri)
+        await watched.sandbox.hub.until(0)
+
+
+async def test_notifications_come_at_once_and_then_no_more_often_than_the_interval(serve: Any) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        if seconds != 0.25:
+            await asyncio.sleep(seconds)
+            return
+        begun.set()
+        await over.wait()
+
+    async with (
+        serve(interval=0.25, pause=pause) as watched,
+        watched.client(watched.uri) as watcher,
+        asyncio.timeout(DEADLINE),
+    ):
+        await watched.sandbox.hub.until(1)
+        watched.log("first")
+        await watcher.until_told(1)
+        await begun.wait()
+        for number in range(20):
+            watched.log(f"more {number}")
+        await watcher.read(watched.uri)
+        assert len(watcher.told) == 1
+        over.set()
+        await watcher.until_told(2)
+
+
+async def test_a_client_that_does_not_read_is_told_once(watched: Watched) -> None:
+    if watched.mode != "legacy":
+        pytest.skip("a client of 2026-07-28 listens on a stream of its own, with a backlog of its own")
+    async with watched.client(watched.uri) as sleeper, watched.client(watched.uri) as reader:
+        await watched.sandbox.hub.until(1)
+        for number in range(5):
+            watched.log(f"entry {number}")
+            await reader.until_told(number + 1)
+            await reader.read(watched.uri)
+        assert len(sleeper.told) == 1
+        await sleeper.read(watched.uri)
+        watched.log("after reading")
+        await sleeper.until_told(2)
+
+
+async def test_what_the_policy_refuses_cannot_be_watched(serve: Any, sandbox: Sandbox) -> None:
+    other = sandbox.store.value("SELECT location_id FROM robots WHERE name = 'hauler-01'")
+    async with serve(policy=f'[scope]\nlocations = ["{other}"]\n') as watched:
+        async with watched.client() as watcher:
+            with pytest.raises(MCPError, match="outside of what this server is limited to"):
+                async with watcher.watching(watched.uri):
+                    pass
+        assert sandbox.calls["TailRobotPartLogs"] == 0
+
+
+async def test_a_part_that_does_not_exist_cannot_be_watched(watched: Watched) -> None:
+    async with watched.client() as watcher:
+        with pytest.raises(MCPError, match="NOT_FOUND"):
+            async with watcher.watching(f"viam://parts/{NOBODY}/logs"):
+                pass
+
+
+async def test_only_logs_can_be_subscribed_to(watched: Watched) -> None:
+    if watched.mode != "legacy":
+        pytest.skip("2026-07-28 lets a client listen for what never changes")
+    async with watched.client() as watcher:
+        with pytest.raises(MCPError, match="only the logs of parts can"):
+            async with watcher.watching("viam://organizations"):
+                pass
+
+
+async def test_a_server_that_stops_ends_the_streams_of_those_who_listen(watched: Watched) -> None:
+    if watched.mode == "legacy":
+        pytest.skip("clients of the 2025 era have no such stream")
+    async with (
+        asyncio.timeout(DEADLINE),
+        Client(watched.server, mode="auto") as client,
+        client.listen(resource_subscriptions=[watched.uri]) as events,
+    ):
+        end_streams(watched.server)
+        assert [event async for event in events] == []
+        await watched.sandbox.hub.until(0)
