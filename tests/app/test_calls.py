@@ -213,7 +213,13 @@ async def test_a_plain_channel_carries_its_metadata_and_the_same_care(service: S
 
 @pytest.mark.parametrize(
     ("rpc", "repeatable"),
-    [("GetRobot", True), ("UpdateLocation", True), ("DeleteRobot", False), ("UpdateRobotPart", False)],
+    [
+        ("GetRobot", True),
+        ("MarkPartAsMain", True),
+        ("UpdateRobot", False),
+        ("DeleteRobot", False),
+        ("UpdateRobotPart", False),
+    ],
 )
 def test_the_wire_contract_says_what_may_be_repeated(rpc: str, repeatable: bool) -> None:
     assert rpc_at(f"/viam.app.v1.AppService/{rpc}") == (rpc, repeatable)
