@@ -6,13 +6,18 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks import measures
+from benchmarks import measures, remote
 from benchmarks.fleet import running_fleet
 
 if TYPE_CHECKING:
     from benchmarks.harness import Ratio
 
-MEASURES = {"start": (measures.start, 15), "calls": (measures.calls, 20), "encoding": (measures.encoding, 15)}
+MEASURES = {
+    "start": (measures.start, 15),
+    "calls": (measures.calls, 20),
+    "remote": (remote.remote, 8),
+    "encoding": (measures.encoding, 15),
+}
 
 
 def _row(line: Ratio) -> str:

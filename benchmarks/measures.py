@@ -58,8 +58,8 @@ def calls(fleet: Fleet, runs: int) -> Iterator[Ratio]:
         ours, bare, peer = (stack.enter_context(Server(command, fleet)) for command in (OURS, (*BARE, "--tool"), PEER))
         for server in (ours, bare, peer):
             server.greet()
-        location_id, robot_id = _ids(ours)
-        straight = stack.enter_context(_Straight(fleet, robot_id))
+        location_id, robot_id = ids(ours)
+        straight = stack.enter_context(Straight(fleet, robot_id))
         get_robot = call("get_robot", robot_id=robot_id)
         list_robots = call("list_robots", location_id=location_id)
         _check_same(ours, peer, robot_id, location_id)
@@ -107,7 +107,7 @@ def encoding(fleet: Fleet, runs: int) -> Iterator[Ratio]:
     yield Ratio("encoding all of these, against MessageToDict", total[0], total[1], 0.4)
 
 
-def _ids(server: Server) -> tuple[str, str]:
+def ids(server: Server) -> tuple[str, str]:
     """The location with many machines, and one of them."""
     for organization in server.call("list_organizations")["organizations"]:
         for location in server.call("list_locations", org_id=organization["id"])["locations"]:
@@ -129,7 +129,7 @@ def _check_same(ours: Server, peer: Server, robot_id: str, location_id: str) -> 
         raise RuntimeError("the two servers answer differently")
 
 
-class _Straight:
+class Straight:
     """The rpc behind get_robot with nothing but grpclib around it."""
 
     def __init__(self, fleet: Fleet, robot_id: str) -> None:
@@ -144,7 +144,7 @@ class _Straight:
         token = self._loop.run_until_complete(sign_in).access_token
         self._metadata = {"authorization": f"Bearer {token}"}
 
-    def __enter__(self) -> _Straight:
+    def __enter__(self) -> Straight:
         return self
 
     def __exit__(self, *_: object) -> None:

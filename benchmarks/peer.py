@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from fastmcp import Context, FastMCP
 from google.protobuf.json_format import MessageToDict
 from viam.app.viam_client import ViamClient
 from viam.rpc.dial import DialOptions
+
+from benchmarks.bare import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,4 +49,7 @@ async def list_robots(location_id: str, context: Context) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    server.run(show_banner=False, log_level="ERROR")
+    if "--http" in sys.argv:
+        serve_app(server.http_app(path="/mcp"))
+    else:
+        server.run(show_banner=False, log_level="ERROR")

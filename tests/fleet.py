@@ -134,6 +134,6 @@ async def connected_to(
         app = AppClient(session, {})
         gate = Gate(Policy([EVERYTHING]), app, audit=Audit(audit), state=folder / "state")
         calls = Calls(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
-        async with Client(build_server(calls, sandbox=True), mode=mode) as client:
+        async with Client(build_server(calls, sandbox=True), mode=mode, cache=None) as client:
             schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
             yield Fleet(sandbox, channel, app, ToolCaller(client, schemas), files, audit)

@@ -103,6 +103,11 @@ class Settings:
     max_calls_per_caller: int = 16
     max_waiting: int = 256
     log_format: str = "text"
+    log_entries: int = 10_000
+    log_bytes: int = 16 * 1_048_576
+    log_linger: float = 30.0
+    max_tails: int = 64
+    notify_interval: float = 0.25
     metrics_token: str = field(default="", repr=False)
     api_key_id: str = ""
     api_key: str = field(default="", repr=False)
@@ -129,6 +134,14 @@ def _bytes(text: str) -> int:
 
 def _port(text: str) -> int:
     return int(_number(text, int, 0, 65_535, "a port from 0 to 65535"))
+
+
+def _held(text: str) -> int:
+    return int(_number(text, int, 100, 1_000_000, "a whole number from 100 to 1,000,000"))
+
+
+def _pause(text: str) -> float:
+    return _number(text, float, 0, 3_600, "a number of seconds from 0 to 3,600")
 
 
 def _count(text: str) -> int:
@@ -219,7 +232,20 @@ _HTTP = (
     Option("max_waiting", "how many calls may wait for their turn; default 256", _count, "N"),
     Option("log_format", "text, or json with one object a line; default text", _one_of("text", "json"), "FORM"),
 )
-OPTIONS: dict[str, tuple[Option, ...]] = {"fleet": _FLEET, "tools": _CHOICE, "calls": _CALLS, "http": _HTTP}
+_LOGS = (
+    Option("log_entries", "how many entries of a live log are held for its readers; default 10000", _held, "N"),
+    Option("log_bytes", "how many bytes of them; default 16777216", _bytes, "N"),
+    Option("log_linger", "how long a log that nobody watches is still followed; default 30", _pause, "SECONDS"),
+    Option("max_tails", "how many logs are followed at once; default 64", _count, "N"),
+    Option("notify_interval", "between two notifications about one log, at least; default 0.25", _pause, "SECONDS"),
+)
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "fleet": _FLEET,
+    "tools": _CHOICE,
+    "calls": _CALLS,
+    "http": _HTTP,
+    "logs": _LOGS,
+}
 """The options, by the groups that a command takes whole."""
 
 

@@ -93,25 +93,33 @@ async def test_a_token_is_printed_once_and_lets_its_holder_in(fleet_env: dict[st
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_well_with_a_call_that_runs_and_a_client_that_waits(
+async def test_a_signal_ends_it_well_with_a_call_that_runs_and_clients_that_wait(
     fleet_env: dict[str, str], number: signal.Signals
 ) -> None:
-    async with served(fleet_env) as (process, url), httpx2.AsyncClient(timeout=PATIENCE) as http:
+    async with served(fleet_env) as (process, url), httpx2.AsyncClient(timeout=PATIENCE, verify=_TRUST) as http:
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "0"}}
         async with posting(http, url, "", "initialize", **hello) as opened:
             session = opened.headers["mcp-session-id"]
             await opened.aread()
         part = await some_part(http, url, session)
-        arguments = {"robot_part_id": part, "wait_seconds": 2, "filter": "nothing says this"}
+        call = {
+            "name": "tail_robot_part_logs",
+            "arguments": {"robot_part_id": part, "wait_seconds": 2, "filter": "nothing says this"},
+        }
         async with (
+            connected(url, "nobody-asks", "auto") as client,
+            client.listen(resource_subscriptions=[f"viam://parts/{part}/logs?filter=nothing%20says%20this"]) as events,
             http.stream("GET", url, headers={"accept": "text/event-stream", "mcp-session-id": session}) as standing,
-            posting(http, url, session, "tools/call", name="tail_robot_part_logs", arguments=arguments) as running_call,
+            posting(http, url, session, "tools/call", **call) as calling,
         ):
-            assert (standing.status_code, running_call.status_code) == (200, 200)
+            assert (standing.status_code, calling.status_code) == (200, 200)
             process.signal(number)
             async with asyncio.timeout(PATIENCE):
+                # Each has its proper end: one that was cut off would raise something else.
+                with pytest.raises(StopAsyncIteration):
+                    await anext(events)
                 assert await standing.aread() == b""
-                assert message_in(await running_call.aread())["result"]["isError"] is False
+                assert message_in(await calling.aread())["result"]["isError"] is False
         end = await process.end(close=False)
     assert (end.code, end.stdout, end.stderr) == (0, "", "")
 

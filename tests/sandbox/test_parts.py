@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.sandbox.client import Calls, connected, refused, role
 from viam_mcp.proto import app
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
+from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 from viam_mcp.sandbox.config import fill, parse, text_of
 
 if TYPE_CHECKING:
@@ -228,6 +229,13 @@ async def test_history_has_the_newest_first_the_state_before_and_who_changed_it(
     assert newest.edited_by.type == app.AUTHENTICATION_TYPE_API_KEY
     assert newest.edited_by.value == sandbox.api_key_id
     assert not newest.edited_by.is_deactivated
+
+
+async def test_a_time_later_than_a_column_holds_is_later_than_every_edit(call: Calls, part: app.RobotPart) -> None:
+    await call("UpdateRobotPart", id=part.id, name="renamed")
+    late = Timestamp(seconds=253_402_300_799)
+    assert len((await history(call, part, end=late)).history) == 1
+    assert not (await history(call, part, start=late)).history
 
 
 async def test_history_does_not_keep_secrets(call: Calls, part: app.RobotPart) -> None:

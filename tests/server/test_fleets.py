@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -256,8 +257,19 @@ def test_a_key_that_is_not_there_is_told_without_guessing(tmp_path: Path) -> Non
 class Road:
     """What a pool keeps, as far as it looks at it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tails: Watched) -> None:
         self.active = 0
+        self.tails = tails
+
+
+class Watched:
+    """The logs that are followed with one key."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    async def close(self) -> None:
+        self.open = 0
 
 
 class Opened:
@@ -288,10 +300,13 @@ def pool(**options: Any) -> tuple[Fleets, list[Opened]]:
         opened.append(Opened())
         return opened[-1]
 
+    def road(tails: Watched, tools: Any, policy: Any) -> Any:
+        return Road(tails)
+
     def source(ctx: Any, grant: Grant | None) -> Presented:
         return Presented(Credentials("id", ctx.key), ctx.key)
 
-    return Fleets({}, source, open_app, lambda app, tools, policy: Road(), **options), opened  # type: ignore[arg-type,return-value]
+    return Fleets({}, source, open_app, lambda app: partial(road, Watched()), **options), opened  # type: ignore[arg-type,return-value]
 
 
 async def test_one_key_has_one_connection_however_often_it_comes() -> None:
@@ -320,7 +335,13 @@ async def test_what_is_in_use_is_not_closed_however_long_it_takes() -> None:
     async with asyncio.timeout(5):
         await opened[1].closed.wait()
     assert not opened[0].closed.is_set()
-    road.active = 0
+    road.active, road.tails.open = 0, 1
+    fleets(Context("c"))
+    async with asyncio.timeout(5):
+        await opened[2].closed.wait()
+    assert not opened[0].closed.is_set()
+    assert fleets.tails == 1
+    road.tails.open = 0
     async with asyncio.timeout(5):
         await opened[0].closed.wait()
 

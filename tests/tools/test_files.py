@@ -177,9 +177,7 @@ def test_a_folder_that_is_gone_is_said_to_be(files: Files, root: Path) -> None:
         files.write("f", b"x", overwrite=False)
 
 
-def test_a_write_that_fails_keeps_what_was_there(
-    files: Files, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_keeps_what_was_there(files: Files, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write("f", b"old", overwrite=False)
 
     def full(descriptor: int) -> None:

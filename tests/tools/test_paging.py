@@ -90,7 +90,7 @@ async def test_pages_hold_every_item_once_and_in_order(wide: Fleet, name: str) -
     tool, arguments = query(wide, name)
     whole = [item async for page in pages(wide.call, tool, **arguments, limit=1_000) for item in items(page)]
     assert len(whole) > 2
-    for limit in (1, 3, 7) if len(whole) < 50 else (17, 250):
+    for limit in (1, 3, 7) if len(whole) < 50 else (60, 250):
         taken = [page async for page in pages(wide.call, tool, **arguments, limit=limit)]
         assert [item for page in taken for item in items(page)] == whole
         assert all(len(items(page)) <= limit for page in taken)

@@ -29,6 +29,7 @@ COMMANDS = {
     "demo": "the main job from start to end, narrated",
     "tools": "the tools as a table",
     "call": "one call from the shell",
+    "logs": "what a part logs, and what it logs from now on",
     "policy": "check a policy, explain what it decides, print one to start from",
     "audit": "what was decided and done, and whether the record of it is whole",
     "token": "make tokens for callers over HTTP",

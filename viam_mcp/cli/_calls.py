@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from viam_mcp.logs import Options as TailOptions
+from viam_mcp.logs import Tails
 from viam_mcp.policy import open_gate
 from viam_mcp.server import Calls, ChoiceError, choose
 from viam_mcp.settings import Settings, SettingsError
@@ -65,6 +67,14 @@ def calls_maker(
         except OSError as error:
             raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
 
+    tail_options = TailOptions(
+        ring_entries=settings.log_entries,
+        ring_bytes=settings.log_bytes,
+        linger=settings.log_linger,
+        most_tails=settings.max_tails,
+    )
+    tails = Tails(app, tail_options)
+
     @cache
     def gate(policy: Path | None) -> Gate:
         return open_gate(
@@ -77,7 +87,15 @@ def calls_maker(
         )
 
     def make(tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
-        return Calls(tools, app, gate(policy), files=files, max_result_bytes=settings.max_result_bytes, **options)
+        return Calls(
+            tools,
+            app,
+            gate(policy),
+            files=files,
+            max_result_bytes=settings.max_result_bytes,
+            tails=tails,
+            **options,
+        )
 
     return make
 
@@ -90,4 +108,6 @@ async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]
         SettingsError: A name of a tool is not one, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
-    yield calls_maker(settings, app)(chosen_tools(settings), None)
+    calls = calls_maker(settings, app)(chosen_tools(settings), None)
+    async with calls.tails:
+        yield calls

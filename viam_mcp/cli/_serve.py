@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command its flags."""
-    add_options(parser, "fleet", "tools", "calls", "http")
+    add_options(parser, "fleet", "tools", "calls", "logs", "http")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ async def _serve(settings: Settings) -> None:
             loop.add_signal_handler(number, tasks.cancel_scope.cancel)
         # A client may ask what there is before the fleet has answered; it need not wait.
         tasks.start_soon(_check, app)
-        server = build_server(calls, sandbox=settings.is_sandbox)
+        server = build_server(calls, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval)
         async with stdio() as (source, sink):
             await server.run(source, sink, server.create_initialization_options())
         tasks.cancel_scope.cancel()

@@ -9,15 +9,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpclib.const import Status
+from mcp.server._otel import OpenTelemetryMiddleware
 
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
 from viam_mcp.cli._calls import calls_maker, chosen_tools
 from viam_mcp.cli._fleet import open_place
-from viam_mcp.server import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, build_server, lent_keys
+from viam_mcp.server import (
+    BroughtKeys,
+    CallersKeys,
+    Fleets,
+    Limits,
+    Turns,
+    Upstream,
+    build_server,
+    lent_keys,
+    subscribers,
+)
 from viam_mcp.server.operations import Metrics, in_request, tracer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from mcp.server.lowlevel import Server
@@ -88,12 +99,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 "calls_running": lambda: turns.running,
                 "calls_waiting": lambda: turns.waiting,
                 "fleets_open": lambda: fleets.open,
+                "tails_open": lambda: fleets.tails,
+                "subscribers": lambda: subscribers(server),
             }
         )
         watching = partial(Upstream, on_repeat=metrics.repeated, tracer=spans)
 
-        def make(app: AppClient, tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
-            maker = calls_maker(
+        def maker(app: AppClient) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
+            return calls_maker(
                 settings,
                 app,
                 audited=partial(_count_question, metrics),
@@ -102,15 +115,19 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 key="" if app.api_key_id == own.api_key_id else app.api_key_id or "",
                 watch=partial(_called, metrics),
             )
-            return maker(tools, policy)
 
         source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(place.credentials)
-        fleets = Fleets(tools, source, lambda credentials: place.client(credentials, watching()), make)
+        fleets = Fleets(tools, source, lambda credentials: place.client(credentials, watching()), maker)
         own = place.client(place.credentials or _Stranger(), watching())
         try:
-            everything = make(own, tools, None)
-            server = build_server(everything, fleets, sandbox=settings.is_sandbox)
+            everything = maker(own)(tools, None)
+            server = build_server(
+                everything, fleets, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
+            )
             server.middleware[:0] = [in_request, lent_keys]
+            if spans is None:
+                # It makes spans for nobody, which takes time all the same.
+                server.middleware = [one for one in server.middleware if not isinstance(one, OpenTelemetryMiddleware)]
             yield Service(server, metrics, spans, own, place.credentials is not None, fleets)
         finally:
             await fleets.close()

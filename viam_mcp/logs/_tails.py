@@ -54,6 +54,12 @@ class _Watched:
     watchers: int = 0
     lingering: asyncio.Task[None] | None = None
 
+    def stay(self) -> None:
+        """Do not close when the time is over."""
+        if self.lingering is not None:
+            self.lingering.cancel()
+            self.lingering = None
+
 
 class Tails:
     """Opens tails for those who watch, and closes them some time after the last one has left.
@@ -93,8 +99,7 @@ class Tails:
         """Close every tail at once."""
         watched, self._open = list(self._open.values()), {}
         for one in watched:
-            if one.lingering is not None:
-                one.lingering.cancel()
+            one.stay()
         await asyncio.gather(*(one.tail.close() for one in watched), *self._closing, return_exceptions=True)
 
     @property
@@ -116,9 +121,7 @@ class Tails:
         """
         watched = self._watched(query)
         watched.watchers += 1
-        if watched.lingering is not None:
-            watched.lingering.cancel()
-            watched.lingering = None
+        watched.stay()
         try:
             yield watched.tail
         finally:
@@ -227,11 +230,12 @@ class Tails:
 
     async def _linger(self, query: Query, watched: _Watched) -> None:
         await self._options.pause(self._options.linger)
-        if self._open.get(query) is watched and not watched.watchers:
-            self._drop(query)
+        watched.lingering = None
+        self._drop(query)
 
     def _drop(self, query: Query) -> None:
         watched = self._open.pop(query)
+        watched.stay()
         self._later(watched.tail.close())
 
     def _later(self, work: object) -> asyncio.Task[None]:

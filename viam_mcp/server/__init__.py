@@ -6,7 +6,7 @@ from viam_mcp.server._confirm import Asker, ConfirmOperation
 from viam_mcp.server._fleets import Fleets
 from viam_mcp.server._keys import BroughtKeys, CallersKeys, lent_keys
 from viam_mcp.server._limits import Limits, Turns
-from viam_mcp.server._server import SERVER_NAME, build_server, end_streams
+from viam_mcp.server._server import SERVER_NAME, build_server, end_streams, subscribers
 from viam_mcp.server._stdio import stdio
 from viam_mcp.server._upstream import Upstream
 
@@ -30,4 +30,5 @@ __all__ = [
     "end_streams",
     "lent_keys",
     "stdio",
+    "subscribers",
 ]

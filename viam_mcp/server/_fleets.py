@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from viam_mcp.tools import Tool
 
     Open = Callable[[TokenSource], AppClient]
-    Make = Callable[[AppClient, Mapping[str, type[Tool]], Path | None], Calls]
+    Make = Callable[[Mapping[str, type[Tool]], Path | None], Calls]
     Name = tuple[Grant | None, bytes]
 
 MOST = 256
@@ -44,6 +44,7 @@ _RETRY_SECONDS = 10
 class _Client:
     app: AppClient
     digest: bytes
+    make: Make
     users: int = 0
 
 
@@ -53,6 +54,11 @@ class _Fleet:
     calls: Calls
     used: float
 
+    @property
+    def busy(self) -> bool:
+        """Whether calls are under way, or logs are followed."""
+        return self.calls.active > 0 or self.calls.tails.open > 0
+
 
 class Fleets:
     """Finds the calls that are open to whoever sent a request, with the key that it is to be done with.
@@ -61,7 +67,8 @@ class Fleets:
         tools: What the server offers.
         source: Finds the key.
         open_app: Makes a client of the app. Nothing is dialed before it is used.
-        make: Makes the road to a client for some tools, under a policy file; None stands for the server's.
+        make: For a client, what makes the road to it for some tools, under a policy file; None stands for the
+            server's. All roads to a client follow its logs together.
         most: How many there are at most.
         idle_seconds: How long one is kept that nobody uses.
         clock: Seconds, never going back.
@@ -72,7 +79,7 @@ class Fleets:
         tools: Mapping[str, type[Tool]],
         source: Source,
         open_app: Open,
-        make: Make,
+        make: Callable[[AppClient], Make],
         *,
         most: int = MOST,
         idle_seconds: float = IDLE_SECONDS,
@@ -115,6 +122,11 @@ class Fleets:
         """How many clients of the app there are."""
         return len(self._clients)
 
+    @property
+    def tails(self) -> int:
+        """How many logs are followed."""
+        return sum(tails.open for tails in {fleet.calls.tails for fleet in self._fleets.values()})
+
     async def close(self) -> None:
         """Close all of them."""
         if self._timer is not None:
@@ -126,15 +138,16 @@ class Fleets:
     def _open(self, grant: Grant | None, credentials: TokenSource, digest: bytes) -> _Fleet:
         client = self._clients.get(digest)
         if client is None:
-            client = self._clients[digest] = _Client(self._open_app(credentials), digest)
+            app = self._open_app(credentials)
+            client = self._clients[digest] = _Client(app, digest, self._make(app))
         client.users += 1
         tools, policy = (self._tools, None) if grant is None else (open_to(grant, self._tools), grant.policy)
-        return _Fleet(client, self._make(client.app, tools, policy), self._clock())
+        return _Fleet(client, client.make(tools, policy), self._clock())
 
     def _make_room(self) -> None:
         if len(self._fleets) < self._most:
             return
-        idle = next((name for name, fleet in self._fleets.items() if not fleet.calls.active), None)
+        idle = next((name for name, fleet in self._fleets.items() if not fleet.busy), None)
         if idle is None:
             raise MCPError(
                 code=types.INTERNAL_ERROR,
@@ -151,7 +164,7 @@ class Fleets:
     def _sweep(self) -> None:
         self._timer = None
         oldest = self._clock() - self._idle_seconds
-        for name in [name for name, fleet in self._fleets.items() if fleet.used <= oldest and not fleet.calls.active]:
+        for name in [name for name, fleet in self._fleets.items() if fleet.used <= oldest and not fleet.busy]:
             self._retire(name)
         self._wait()
 
@@ -160,6 +173,11 @@ class Fleets:
         fleet.client.users -= 1
         if not fleet.client.users:
             del self._clients[fleet.client.digest]
-            task = asyncio.create_task(fleet.client.app.session.close())
+            task = asyncio.create_task(_close(fleet))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+async def _close(fleet: _Fleet) -> None:
+    await fleet.calls.tails.close()
+    await fleet.client.app.session.close()

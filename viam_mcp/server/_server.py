@@ -110,6 +110,11 @@ def end_streams(server: Server[Any]) -> None:
     _SUBSCRIPTIONS[server].close()
 
 
+def subscribers(server: Server[Any]) -> int:
+    """How many follow logs."""
+    return _SUBSCRIPTIONS[server].watchers
+
+
 def _listing(calls: Calls, *, confirming: bool) -> dict[str, Any]:
     """What `tools/list` answers: what clients that cannot ask their user confirm with, to those alone."""
     tools = [*calls.tools.values(), *(calls.confirming.values() if confirming else ())]

@@ -1,8 +1,8 @@
-"""MCP over this process's stdin and stdout, on the event loop's own pipes.
+"""MCP over this process's stdin and stdout.
 
 The SDK's own stdio passes every line through a worker thread, which costs more than the rest of a
-call. Where the loop can watch the descriptors (pipes, sockets, terminals), it does; for a regular
-file, or on a platform whose loop cannot, the SDK's way is kept.
+call, and a thread that waits for a line cannot be stopped. Here the event loop watches the descriptors
+that it can (pipes, sockets, terminals); all others (files, /dev/null) never make anybody wait.
 
 While serving, nothing else in the process can reach the wire: descriptor 0 reads as empty and
 descriptor 1 is stderr.
@@ -14,39 +14,92 @@ import asyncio
 import os
 import stat
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+import anyio
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+
+from viam_mcp.server._malformed import HEAD, Malformed, message_in, too_long
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+    from mcp_types import JSONRPCMessage
+
+    Write = Callable[[bytes], Awaitable[None]]
+    Answer = Callable[[JSONRPCMessage], Awaitable[None]]
 
 MAX_LINE = 64 * 1024 * 1024
-"""The longest message, in bytes, that is read; a longer one is answered as if it were not JSON."""
+"""The longest message, in bytes, that is read."""
+
+
+class StdioError(Exception):
+    """There is no stdin or no stdout to serve on."""
 
 
 @asynccontextmanager
 async def stdio() -> AsyncIterator[tuple[Any, Any]]:
-    """The streams that an MCP server runs on, connected to stdin and stdout until the block is left."""
-    if not (_can_watch(0) and _can_watch(1)):
+    """The streams that an MCP server runs on, connected to stdin and stdout until the block is left.
+
+    When the client has gone away, what runs in the block is cancelled, and the block is left.
+
+    Raises:
+        StdioError: One of them is closed.
+    """
+    if sys.platform == "win32":
+        # Its loop watches no pipes.
         async with stdio_server() as streams:
             yield streams
         return
-    async with AsyncExitStack() as stack:
-        source = stack.enter_context(_taken(0, os.open(os.devnull, os.O_RDONLY)))
-        sink = stack.enter_context(_taken(1, os.dup(2)))
-        lines = await _Lines.open(source)
-        stack.callback(lines.close)
-        output = await _Output.open(sink)
-        stack.callback(output.close)
-        # The SDK needs no more of its files than what these two have.
-        yield await stack.enter_async_context(stdio_server(stdin=lines, stdout=output))  # type: ignore[arg-type]
+    for name in ("stdin", "stdout"):
+        # Not by its descriptor, whose number something else has got since.
+        if getattr(sys, name) is None:
+            raise StdioError(f"{name} is closed: serve talks with its client over stdin and stdout.")
+    with (
+        _taken(0, os.open(os.devnull, os.O_RDONLY)) as source,
+        _taken(1, os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else os.dup(2)) as sink,
+    ):
+        async with _output(sink) as write, anyio.create_task_group() as tasks:
+            send, incoming = anyio.create_memory_object_stream[SessionMessage](0)
+            outgoing, receive = anyio.create_memory_object_stream[SessionMessage](0)
+
+            async def answer(message: JSONRPCMessage) -> None:
+                try:
+                    await write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                except ConnectionError:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(_read, _watched(source) if _can_watch(source) else _ready(source), send, answer)
+            tasks.start_soon(_write, receive, answer)
+            yield incoming, outgoing
+
+
+async def _read(lines: AsyncGenerator[bytes], messages: MemoryObjectSendStream[SessionMessage], answer: Answer) -> None:
+    async with messages, aclosing(lines):
+        async for line in lines:
+            if line.isspace():
+                continue
+            try:
+                if isinstance(line, _Beginning):
+                    raise too_long(line, MAX_LINE)
+                message = message_in(line)
+            except Malformed as error:
+                await answer(error.answer)
+            else:
+                await messages.send(SessionMessage(message))
+
+
+async def _write(messages: MemoryObjectReceiveStream[SessionMessage], answer: Answer) -> None:
+    async with messages:
+        async for message in messages:
+            await answer(message.message)
 
 
 def _can_watch(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return False
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
@@ -67,74 +120,82 @@ def _taken(descriptor: int, diversion: int) -> Iterator[int]:
         os.close(private)
 
 
-class _Lines:
-    """Lines of text from a descriptor."""
+class _Beginning(bytes):
+    """What was kept of a line that is too long."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport) -> None:
-        self._reader = reader
-        self._transport = transport
 
-    @classmethod
-    async def open(cls, descriptor: int) -> _Lines:
-        reader = asyncio.StreamReader(limit=MAX_LINE)
-        file = os.fdopen(os.dup(descriptor), "rb", buffering=0)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), file
-        )
-        return cls(reader, transport)
+async def _watched(descriptor: int) -> AsyncGenerator[bytes]:
+    """The lines that come from a descriptor which the loop can watch."""
+    reader = asyncio.StreamReader(limit=MAX_LINE)
+    file = os.fdopen(os.dup(descriptor), "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), file
+    )
+    try:
+        while line := await _line(reader):
+            yield line
+    finally:
+        transport.close()
 
-    def close(self) -> None:
-        self._transport.close()
 
-    def __aiter__(self) -> _Lines:
-        return self
-
-    async def __anext__(self) -> str:
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """The next line, b"" after the last."""
+    try:
+        return await reader.readuntil(b"\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        beginning = _Beginning((await reader.readexactly(error.consumed))[:HEAD])
+    except ConnectionError:
+        return b""
+    while True:
         try:
-            line = await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as error:
-            line = error.partial
-        except asyncio.LimitOverrunError:
-            line = await self._skip_line()
-        except ConnectionError:
-            line = b""
-        if not line:
-            raise StopAsyncIteration
-        return line.decode(errors="replace")
-
-    async def _skip_line(self) -> bytes:
-        """Drop the rest of a line that is too long; what is given in its place is not JSON."""
-        while True:
-            try:
-                await self._reader.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                await self._reader.readexactly(error.consumed)
-            except asyncio.IncompleteReadError:
-                return b"too long"
-            else:
-                return b"too long\n"
+            await reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as error:
+            await reader.readexactly(error.consumed)
+        except asyncio.IncompleteReadError:
+            return beginning
+        else:
+            return beginning
 
 
-class _Output:
-    """Text to a descriptor, no faster than the other side reads."""
+async def _ready(descriptor: int) -> AsyncGenerator[bytes]:
+    """The lines of a file."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        while line := file.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE and not line.endswith(b"\n"):
+                while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                    pass
+                line = _Beginning(line[:HEAD])
+            yield line
+            # A file always has more at once: let others run, and signals be heard.
+            await asyncio.sleep(0)
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
 
-    @classmethod
-    async def open(cls, descriptor: int) -> _Output:
-        loop = asyncio.get_running_loop()
-        file = os.fdopen(os.dup(descriptor), "wb", buffering=0)
-        transport, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), file
-        )
-        return cls(asyncio.StreamWriter(transport, protocol, None, loop))
+@asynccontextmanager
+async def _output(descriptor: int) -> AsyncIterator[Write]:
+    """What writes to a descriptor, until the block is left."""
+    if not _can_watch(descriptor):
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            yield partial(_write_now, file)
+        return
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(os.dup(descriptor), "wb", buffering=0)
+    )
+    # No faster than the other side reads, and nothing is left to be written at the end.
+    transport.set_write_buffer_limits(0)
+    try:
+        yield partial(_write_out, asyncio.StreamWriter(transport, protocol, None, loop))
+    finally:
+        transport.abort()
 
-    async def write(self, text: str) -> None:
-        self._writer.write(text.encode())
 
-    async def flush(self) -> None:
-        await self._writer.drain()
+async def _write_now(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()
 
-    def close(self) -> None:
-        self._writer.close()
+
+async def _write_out(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()

@@ -70,6 +70,11 @@ class Subscriptions:
         self._streams: set[ListenHandler] = set()
         self._closed = False
 
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions there are."""
+        return sum(len(rhythm.tells) for rhythm in self._rhythms.values())
+
     def handlers(self) -> dict[str, Any]:
         """What `Server` takes for subscriptions."""
         return {

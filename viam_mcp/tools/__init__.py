@@ -19,7 +19,7 @@ from viam_mcp.tools._base import TOOLS, Effect, ListTool, Preview, Spec, Tool, T
 from viam_mcp.tools._budget import fit
 from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._files import Files
-from viam_mcp.tools._live import Tails
+from viam_mcp.tools._live import Tails, line
 from viam_mcp.tools._names import quoted
 from viam_mcp.tools._output import Done, as_text
 from viam_mcp.tools._paging import collect
@@ -48,6 +48,7 @@ __all__ = [
     "fit",
     "hints",
     "input_schema",
+    "line",
     "no_progress",
     "quoted",
     "redacted",

@@ -7,11 +7,12 @@ one after the other; from then on encoding is a call. What comes out:
   times as RFC 3339 in UTC, 64-bit integers as numbers, Struct as plain JSON;
 - numbers and booleans always, everything else only where it is set;
 - text sanitized, and credentials (`debug_redact` in the contract, and what `_secrets` knows inside a
-  Struct) replaced by `[redacted]`, unless the encoder was asked to reveal them.
+  Struct or a text) replaced by `[redacted]`, unless the encoder was asked to reveal them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from viam_mcp.tools._secrets import REDACTED, names_secret, without_url_password
+from viam_mcp.tools._secrets import REDACTED, may_hold_secret, redacted, without_secrets
 from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _SAID_TWICE = frozenset({"robot_config_json", "fragment_config_json"})
 # Where in a program something is logged: a few places say nearly all that a part logs.
 _SAID_OFTEN = "viam.common.v1.LogEntry.caller"
 
+# Texts that only tell which one or what kind: no credential gets into one.
+_TELLS_WHICH = re.compile(r"(.*_)?(id|ids|name|namespace|level|host|email|version|type|platform|state)")
+
 
 def encode(message: Message, *, reveal: bool = False) -> dict[str, Json]:
     """A message of the wire contract as a JSON object; `reveal` gives credentials as they are."""
@@ -50,11 +54,11 @@ def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
 
     Its source holds only field names of our own descriptors; values reach it as arguments.
     """
-    scope: dict[str, Any] = {"sanitize": sanitize, "isfinite": isfinite}
+    scope: dict[str, Any] = {"sanitize": sanitize, "isfinite": isfinite, "may_hold_secret": may_hold_secret}
     lines = ["def encode_message(message):", "    out = {}"]
     for number, field in enumerate(_fields(descriptor)):
         scope[f"write_{number}"] = _writer(field, reveal)
-        lines += [f"    {line}" for line in _statements(field, f"write_{number}")]
+        lines += [f"    {line}" for line in _statements(field, f"write_{number}", reveal)]
     exec("\n".join([*lines, "    return out"]), scope)  # noqa: S102 - see above
     compiled: Writer = scope["encode_message"]
     return compiled
@@ -64,7 +68,7 @@ def _fields(descriptor: Descriptor) -> list[FieldDescriptor]:
     return [field for field in descriptor.fields if field.name not in _SAID_TWICE]
 
 
-def _statements(field: FieldDescriptor, write: str) -> list[str]:
+def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
     """The lines that write one field, `write` being the name of what turns its value into JSON."""
     name, put = field.name, f"out[{field.name!r}] ="
     if _is_map(field):
@@ -79,11 +83,11 @@ def _statements(field: FieldDescriptor, write: str) -> list[str]:
     if field.type == field.TYPE_STRING:
         if _is_secret(field):
             return [f"if message.{name}: {put} {write}(message.{name})"]
-        # Nearly every text is harmless: find that out without a call.
-        return [
-            f"value = message.{name}",
-            f"if value: {put} value if value.isascii() and value.isprintable() else sanitize(value)",
-        ]
+        # Nearly every text is harmless: find that out at once.
+        harmless = "value.isascii() and value.isprintable()"
+        if not reveal and not _TELLS_WHICH.fullmatch(name):
+            harmless += " and not may_hold_secret(value)"
+        return [f"value = message.{name}", f"if value: {put} value if {harmless} else {write}(value)"]
     if field.enum_type is not None:
         return [f"value = message.{name}", f"if value: {put} {write}(value)"]
     if field.cpp_type in _FLOATS:
@@ -100,7 +104,7 @@ def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
     if field.enum_type is not None:
         return enum_names(field.enum_type).__getitem__
     if field.type == field.TYPE_STRING:
-        return sanitize
+        return sanitize if reveal or _TELLS_WHICH.fullmatch(field.name) else _safe
     if field.message_type is None:
         return _unchanged
     if field.full_name == _SAID_OFTEN:
@@ -115,6 +119,10 @@ def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
 
 def _unchanged(value: Json) -> Json:
     return value
+
+
+def _safe(text: str) -> str:
+    return without_secrets(sanitize(text))
 
 
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
@@ -172,20 +180,14 @@ def _time(value: Any) -> str:
     return rfc3339(value.seconds, value.nanos)
 
 
-@lru_cache(maxsize=4096)
-def _key(key: str) -> tuple[str, bool]:
-    """A configuration's key made safe to show, and whether what is under it is a credential."""
-    name = sanitize(key)
-    return name, names_secret(name)
-
-
 def _struct(struct: Any, reveal: bool = False) -> Json:
-    out = {}
+    plain = _members(struct)
+    return plain if reveal else redacted(plain)
+
+
+def _members(struct: Any) -> Json:
     fields = struct.fields
-    for key in fields:
-        name, secret = _key(key)
-        out[name] = _value(fields[key], reveal, secret)
-    return out
+    return {sanitize(key): _plain(fields[key]) for key in fields}
 
 
 def _remembering(kind: type[Message], reveal: bool) -> Writer:
@@ -194,19 +196,21 @@ def _remembering(kind: type[Message], reveal: bool) -> Writer:
     return lambda struct: {**recent(struct.SerializeToString())}
 
 
-def _value(value: Any, reveal: bool = False, secret: bool = False) -> Json:
+def _value(value: Any, reveal: bool = False) -> Json:
+    plain = _plain(value)
+    return plain if reveal else redacted(plain)
+
+
+def _plain(value: Any) -> Json:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        text = sanitize(value.string_value)
-        if reveal:
-            return text
-        return REDACTED if secret and text else without_url_password(text)
+        return sanitize(value.string_value)
     if kind == "struct_value":
-        return _struct(value.struct_value, reveal)
+        return _members(value.struct_value)
     if kind == "list_value":
-        return [_value(item, reveal, secret) for item in value.list_value.values]
+        return [_plain(item) for item in value.list_value.values]
     if kind == "number_value":
-        return REDACTED if secret and not reveal else _number(value.number_value)
+        return _number(value.number_value)
     return value.bool_value if kind == "bool_value" else None
 
 

@@ -223,10 +223,8 @@ def line(entry: dict[str, Json]) -> str:
     """An entry as a person reads it: where it came from if that is said, time, level, logger, message, stack."""
     origin = [entry[name] for name in ("machine", "part") if name in entry]
     words = [*(["/".join(origin)] if origin else ()), *(str(entry[name]) for name in _SHOWN if name in entry)]
-    rest = {name: entry[name] for name in ("fields",) if entry.get(name)}
-    text = " ".join([*words, *(f"{name}={value}" for name, value in rest.items())])
-    stack = entry.get("stack", "")
-    return text.replace("\n", "\n    ") + "".join(f"\n    {one}" for one in stack.splitlines())
+    lines = [*" ".join(words).splitlines(), *entry.get("stack", "").splitlines()]
+    return "\n    ".join(lines)
 
 
 def as_lines(data: dict[str, Json]) -> str:
@@ -234,7 +232,7 @@ def as_lines(data: dict[str, Json]) -> str:
     lines = [line(entry) for entry in data["entries"]]
     lines += [
         f"{group['count']} x {group['level']} {group['logger_name']} {group['pattern']} "
-        f"({group['first']} to {group['last']}; {', '.join(group['machines'])})"
+        f"({group.get('first', '')} to {group.get('last', '')}; {', '.join(group['machines'])})"
         for group in data.get("groups", ())
     ]
     if not lines:

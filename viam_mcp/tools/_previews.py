@@ -10,7 +10,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Preview
 from viam_mcp.tools._encode import enum_names, rfc3339
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._secrets import without_url_password
+from viam_mcp.tools._secrets import without_secrets
 from viam_mcp.tools._text import shorten, visible
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def counted(what: str, names: Iterable[str]) -> str:
 
 def exact(text: str) -> str:
     """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different."""
-    return visible(repr(shorten(without_url_password(text), _LONGEST_VALUE)))
+    return visible(repr(shorten(without_secrets(text), _LONGEST_VALUE)))
 
 
 def change(what: str, old: str, new: str | None) -> list[str]:

@@ -1,13 +1,17 @@
-"""What counts as a credential where no field of the wire contract says so: inside configurations.
+"""What counts as a credential where no field of the wire contract says so: inside configurations and texts.
 
 A configuration is free-form JSON. Viam keeps credentials in it under a small set of keys: the
 `cloud` section's `secret` and `location_secret`, authentication handlers, remotes' credentials, and
-whatever a module takes as its environment or attributes.
+whatever a module takes as its environment or attributes. Beside the names of keys, there is what gives
+itself away wherever it stands: a private key, a token, a password in a URL. When in doubt, it is one:
+what is hidden without need costs a question, what is shown without need costs the credential.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from viam_mcp.tools._text import sanitize
@@ -15,48 +19,200 @@ from viam_mcp.tools._text import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Label = Callable[[object], str]
+
 REDACTED = "[redacted]"
 
-_SECRET_KEY = re.compile(
-    r"(?i)(?:(?:^|[^a-z0-9])(?:pass|psk|credentials?|payload|auth|authorization|bearer|cookie)"
-    r"|(?-i:[a-z]P(?:ass|sk|wd))|secrets?|passw(?:or)?d|passphrase|(?:^|[^a-z0-9])pwd|tokens?|api[-_ ]?keys?"
-    r"|(?:access|private|signing|encryption|secret|shared|account)[-_ ]?keys?|^keys?"
-    r"|connection[-_ ]?string|webhook[-_ ]?url)[-_ ]?[0-9]*$"
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_KEY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+# What the last word of a name says, after words that say only how it is written.
+_HOW_WRITTEN = frozenset(
+    {"value", "values", "val", "base", "b", "hex", "text", "string", "str", "plain", "plaintext", "raw", "encoded",
+     "encrypted", "hash", "data", "json", "pem", "der"}
+)  # fmt: skip
+_SECRET_WORD = re.compile(
+    r"pass|psk|pwd|pwds|pw|creds?|auth|authorization|bearer|cookies?|payload|jwts?"
+    r"|.*(?:secret|passw(?:or)?d|passphrase|passcode|token|credential"
+    r"|(?:api|ssh|access|private|signing|encryption|secret|shared|account|auth|hmac|license)key)s?"
+)
+_SECRET_PAIRS = frozenset({("connection", "string"), ("webhook", "url"), ("access", "code")})
+_NO_SECRET_KEYS = frozenset(
+    {"public", "primary", "foreign", "sort", "partition", "cache", "routing", "hot", "shortcut"}
+)
+_AMOUNTS = frozenset({"max", "min", "num", "total"})
+# What says which credential it is, and not what it is.
+_TELLS_WHICH = frozenset(
+    {"id", "ids", "name", "type", "kind", "role", "user", "username", "state", "status", "on", "at"}
+)
+
+# How programs write down a name with its value; the capitals are those of a logger.
+_NAMES = ("name", "key", "variable", "Key")
+_NAMED_VALUES = frozenset({"value", "val", "default", "String", "Integer", "Interface"})
+
+
+@lru_cache(maxsize=4096)
+def names_secret(key: str) -> bool:
+    """Whether what stands under this key of a JSON object is a credential, or holds some.
+
+    What stands under a key that is itself a key id (as in an `api-key` handler's `config`) is that
+    key's value.
+    """
+    words = _words(key)
+    if tuple(words[-2:]) in _SECRET_PAIRS:
+        return True
+    while words and (words[-1] in _HOW_WRITTEN or words[-1].isdigit()):
+        words.pop()
+    if not words:
+        return False
+    *before, last = words
+    if last in ("key", "keys"):
+        return not (before and before[-1] in _NO_SECRET_KEYS)
+    if last == "tokens" and before and before[0] in _AMOUNTS:
+        return False
+    return bool(_SECRET_WORD.fullmatch(last))
+
+
+def _words(key: str) -> list[str]:
+    """The words of a name, in small letters, however it joins them. A key id is the name of its key."""
+    if _KEY_ID.fullmatch(key):
+        return ["key"]
+    return [word.lower() for word in _WORD.findall(sanitize(key)[-200:])]
+
+
+@lru_cache(maxsize=4096)
+def _tells_which(key: str) -> bool:
+    words = _words(key)
+    return bool(words) and words[-1] in _TELLS_WHICH
+
+
+def redacted(value: object, label: Label = lambda secret: REDACTED) -> object:
+    """A copy of a JSON value in which every credential reads as `label` says of it: `[redacted]`, if nothing else.
+
+    Objects and lists keep their shape. Below a key that names a secret, all text and numbers are
+    credentials but for what tells which one it is, such as `id` and `type`.
+    """
+    return _redacted(value, label, secret=False)
+
+
+def _redacted(value: object, label: Label, *, secret: bool) -> object:
+    if isinstance(value, dict):
+        named = _is_named(value)
+        return {
+            key: _redacted(item, label, secret=_is_secret(key, item, within=secret, named=named))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        flags = [False, *(isinstance(item, str) and _names_next(item) for item in value)]
+        return [_redacted(item, label, secret=secret or flag) for item, flag in zip(value, flags, strict=False)]
+    if isinstance(value, str) and not secret:
+        return without_secrets(value, label)
+    if not secret or isinstance(value, bool) or value is None or value == "":
+        return value
+    return label(value)
+
+
+def _is_named(value: dict[str, object]) -> bool | None:
+    """Whether `{"name": …, "value": …}` or the like names a secret; None if it is nothing of the kind."""
+    if _NAMED_VALUES.isdisjoint(value):
+        return None
+    names = (value.get(key) for key in _NAMES)
+    return any(isinstance(name, str) and names_secret(name) for name in names)
+
+
+def _is_secret(key: str, item: object, *, within: bool, named: bool | None) -> bool:
+    """Whether what stands under this key is a credential.
+
+    Args:
+        key: The key.
+        item: What stands there.
+        within: Whether the object is itself under a key that names a secret.
+        named: What `_is_named` says of the object.
+    """
+    if named is not None and key in _NAMES:
+        return False
+    if names_secret(key) or (named and key in _NAMED_VALUES):
+        return True
+    return within and (isinstance(item, dict | list) or not _tells_which(key))
+
+
+def _names_next(argument: str) -> bool:
+    """Whether a command line's next argument is the credential that this one names, as in `--token abc`."""
+    return (
+        argument.startswith("-") and "=" not in argument and len(argument) <= _LONGEST_NAME and names_secret(argument)
+    )
+
+
+_LONGEST_NAME = 64
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?")
+_AUTHORIZED = re.compile(
+    r"(?i)(\bbearer\s{1,3}(?=[^\s\"']*[0-9]|[^\s\"']{20})|\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|digest|token|bearer)\s{1,3})"
+    r"[\w.~+/=-]{8,}"
 )
 # A scheme has no more than 20 characters, so that a long text is not searched once for each of its words.
 _URL_USER = re.compile(r"(?i)\b(https?://(?=[^\s/]+@)|[a-z][a-z0-9+.-]{0,19}://(?=[^\s/@]*:))[^\s/]+@")
-_KEY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAMED = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]{2,64})"
+    r"(?P<between>\s{0,3}=\s{0,3}\\?[\"']?|\\?[\"']\s{0,3}:\s{0,3}(?:\\?[\"'])?|(?<=[^\s-])\s{1,3})"
+)
+_VALUE = re.compile(r"(?!\[redacted)(?:(?<=[\"'])[^\"'\\]+|[^\s;&,\"'\\}\])]+)")
 
 
-def names_secret(key: str) -> bool:
-    """Whether text and numbers under this key of a JSON object are credentials.
+def may_hold_secret(text: str) -> bool:
+    """Whether it takes a closer look to tell that a text holds no credential: for nearly none."""
+    return (
+        "=" in text
+        or '":' in text
+        or "://" in text
+        or "--" in text
+        or "eyJ" in text
+        or "earer" in text
+        or "':" in text
+        or "uthorization" in text
+    )
 
-    An object under such a key is looked into instead, so that `"auth": {"handlers": [...]}` keeps its
-    shape. What stands under a key that is itself a key id (as in an `api-key` handler's `config`) is
-    that key's value.
+
+def without_secrets(text: str, label: Label = lambda secret: REDACTED) -> str:
+    """The text without the credentials that show by their form or by the name before them.
+
+    These are private keys, JSON Web Tokens, authorization headers, users and passwords of URLs, and what
+    follows the name of a secret as in `?token=…`, `Password=…;`, `--token …` and `"password": "…"`. A text
+    that is JSON as a whole is looked into as such.
     """
-    return bool(_SECRET_KEY.search(key) or _KEY_ID.fullmatch(key))
+    return _without_secrets(text, label) if may_hold_secret(text) else text
 
 
-def without_url_password(text: str, label: Callable[[object], str] = lambda secret: REDACTED) -> str:
-    """The text with the user and password of any URL in it redacted."""
-    return _URL_USER.sub(lambda found: f"{found[1]}{label(found[0])}@", text) if "://" in text else text
+def _without_secrets(text: str, label: Label) -> str:
+    if text[0] in "{[" and (inner := _json_without_secrets(text, label)) is not None:
+        return inner
+    text = _PRIVATE_KEY.sub(lambda found: label(found[0]), text)
+    text = _AUTHORIZED.sub(lambda found: f"{found[1]}{label(found[0])}", text)
+    text = _JWT.sub(lambda found: label(found[0]), text)
+    text = _URL_USER.sub(lambda found: f"{found[1]}{label(found[0])}@", text) if "://" in text else text
+    return _without_named(text, label)
 
 
-def redacted(value: object, label: Callable[[object], str] = lambda secret: REDACTED, key: str = "") -> object:
-    """A copy of a JSON value in which every credential reads as `label` says of it: `[redacted]`, if nothing else.
+def _json_without_secrets(text: str, label: Label) -> str | None:
+    """A text that is JSON without its credentials, itself if there are none; None if it is no JSON."""
+    try:
+        value = json.loads(text)
+        safe = redacted(value, label)
+        return text if safe == value else json.dumps(safe, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
 
-    Args:
-        value: The value.
-        label: What to show in place of a credential.
-        key: What the value stands under, itself or the list that it is in.
-    """
-    if isinstance(value, dict):
-        return {name: redacted(item, label, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [redacted(item, label, key) for item in value]
-    if isinstance(value, bool) or value is None or value == "":
-        return value
-    if names_secret(sanitize(key)):
-        return label(value)
-    return without_url_password(value, label) if isinstance(value, str) else value
+
+def _without_named(text: str, label: Label) -> str:
+    """The text without what follows the name of a secret."""
+    pieces, end = [], 0
+    for found in _NAMED.finditer(text):
+        spoken = found["between"].isspace()  # which only options of a command are
+        if found.start() < end or (spoken and not found["name"].startswith("--")) or not names_secret(found["name"]):
+            continue
+        if value := _VALUE.match(text, found.end()):
+            pieces += [text[end : value.start()], label(value[0])]
+            end = value.end()
+    return "".join([*pieces, text[end:]])

@@ -63,9 +63,7 @@ async def share_location(fleet: Fleet) -> None:
 
 async def unshare_location(fleet: Fleet) -> None:
     location_id = fleet.id("locations", SHARED_LOCATION)
-    await fleet.call(
-        "unshare_location", organization_id=fleet.id("organizations", KESTREL), location_id=location_id
-    )
+    await fleet.call("unshare_location", organization_id=fleet.id("organizations", KESTREL), location_id=location_id)
     assert _shares(fleet, location_id) == 0
 
 

@@ -138,7 +138,6 @@ async def tail_robot_part_logs(fleet: Fleet) -> None:
     assert (entry["level"], entry["message"]) == ("error", "focus lost")
 
 
-
 async def tail_logs(fleet: Fleet) -> None:
     part_ids = {name: fleet.id("parts", name) for name in (PART, NOISY_PART)}
     async with asyncio.TaskGroup() as tasks:

@@ -107,7 +107,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2_048)
+        listener = socket.create_server(address[:2], family=family, backlog=2_048)
+        # Connections inherit it. asyncio sets it by itself only where the socket's protocol number is given, which
+        # Python does not, and without it an answer that is written in two parts takes 40 ms more.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]
         raise HttpError(f"cannot listen on {host} port {port}: {reason}.") from None

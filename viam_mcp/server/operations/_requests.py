@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as contexts
 from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,11 +52,11 @@ class Requests:
         given = headers.get(_HEADER, "")
         identifier = given if _GIVEN.match(given) else secrets.token_hex(8)
         scope[_ID] = identifier
-        with _set(identifier), self._span(scope, headers) as status:
+        with self._span(scope, headers) as status:
 
             async def named(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    MutableHeaders(scope=message)[_HEADER] = identifier
+                    message["headers"] = [*message["headers"], (_HEADER.encode(), identifier.encode())]
                     status.append(message["status"])
                 await send(message)
 
@@ -86,26 +85,11 @@ class Requests:
 async def in_request(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """A middleware of the MCP server: handles a message as part of the HTTP request that it came with."""
     scope = {} if ctx.request is None else ctx.request.scope
-    with _set(scope.get(_ID, "")), _attached(scope.get(_TRACE)):
+    token, context = REQUEST_ID.set(scope.get(_ID, "")), scope.get(_TRACE)
+    attached = None if context is None else contexts.attach(context)
+    try:
         return await call_next(ctx)
-
-
-@contextmanager
-def _set(identifier: str) -> Iterator[None]:
-    token = REQUEST_ID.set(identifier)
-    try:
-        yield
     finally:
+        if attached is not None:
+            contexts.detach(attached)
         REQUEST_ID.reset(token)
-
-
-@contextmanager
-def _attached(context: Context | None) -> Iterator[None]:
-    if context is None:
-        yield
-        return
-    token = contexts.attach(context)
-    try:
-        yield
-    finally:
-        contexts.detach(token)
