@@ -36,7 +36,7 @@ demo: .venv/.runtime
 	@$(BIN)/viam-mcp demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks import measures, remote
+from benchmarks import logs, measures, remote
 from benchmarks.fleet import running_fleet
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ MEASURES = {
     "calls": (measures.calls, 20),
     "remote": (remote.remote, 8),
     "encoding": (measures.encoding, 15),
+    "logs": (logs.logs, 1),
 }
 
 

@@ -48,6 +48,11 @@ class Running:
         async with asyncio.timeout(PATIENCE):
             return (await self._stdout.readline()).decode()
 
+    async def errors(self) -> AsyncIterator[str]:
+        """The lines of its standard error, as they come."""
+        while line := await self._stderr.readline():
+            yield line.decode()
+
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 

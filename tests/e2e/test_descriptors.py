@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import select
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,82 +15,119 @@ import pytest
 from tests.e2e.processes import COMMAND, PATIENCE, running
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
     from pathlib import Path
 
-    from tests.e2e.processes import Running
-
 SERVE = " ".join((*COMMAND, "serve"))
-GREETING = json.dumps(
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "0"},
-        },
-    }
-).encode()
+CLIENT = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+HELLO = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT}).encode()
+"""What is asked right before the end of the input may go unanswered, but not this."""
 
 
-@pytest.fixture
-def said(tmp_path: Path) -> Path:
-    """A file with what a client says first. What is asked right before the end of the input may go unanswered."""
-    path = tmp_path / "said.jsonl"
-    path.write_bytes(GREETING + b"\n")
-    return path
-
-
-async def until(happened: asyncio.Future[None] | None, path: Path) -> str:
-    raise NotImplementedError
+def is_answer(line: str) -> bool:
+    return bool(json.loads(line)["result"]["serverInfo"]["name"] == "viam-mcp")
 
 
 @pytest.mark.parametrize("output", ["pipe", "file", "nothing"])
 @pytest.mark.parametrize("source", ["file", "nothing"])
-async def test_it_ends_with_its_input(
-    fleet_env: dict[str, str], said: Path, tmp_path: Path, source: str, output: str
-) -> None:
-    answered = tmp_path / "answered.jsonl"
-    sources = {"file": said, "nothing": os.devnull}
-    outputs = {"pipe": "", "file": f"> {answered}", "nothing": f"> {os.devnull}"}
-    async with running("sh", "-c", f"exec {SERVE} < {sources[source]} {outputs[output]}", env=fleet_env) as process:
+async def test_it_ends_with_its_input(fleet_env: dict[str, str], tmp_path: Path, source: str, output: str) -> None:
+    said, answered = tmp_path / "said.jsonl", tmp_path / "answered.jsonl"
+    said.write_bytes(b"hello\n" + HELLO + b"\n")
+    redirections = {"pipe": "", "file": f"> {answered}", "nothing": f"> {os.devnull}"}
+    script = f"exec {SERVE} < {said if source == 'file' else os.devnull} {redirections[output]}"
+    async with running("sh", "-c", script, env=fleet_env) as process:
         end = await process.end(close=False)
     assert (end.code, end.stderr) == (0, "")
-    shown = answered.read_text() if output == "file" else end.stdout
-    if source == "file" and output != "nothing":
-        assert json.loads(shown)["result"]["serverInfo"]["name"] == "viam-mcp"
+    lines = (answered.read_text() if output == "file" else end.stdout).splitlines()
+    if source == "nothing" or output == "nothing":
+        assert lines == []
     else:
-        assert shown == ""
+        refused, answer = lines
+        assert json.loads(refused)["error"]["code"] == -32700
+        assert is_answer(answer)
 
 
-async def seen(path: Path) -> str:
-    """What is in a file once there is something."""
+async def until(text: str, lines: AsyncIterable[str]) -> None:
+    """Read until a line has this text."""
     async with asyncio.timeout(PATIENCE):
-        while not (text := path.read_text()).endswith("\n"):
+        async for line in lines:
+            if text in line:
+                return
+    raise AssertionError(f"no line has {text!r}")
+
+
+async def growing(path: Path) -> AsyncIterator[str]:
+    """The lines of a file that somebody else writes."""
+    with path.open() as file:
+        while True:
+            if line := file.readline():
+                yield line
             await asyncio.sleep(0.01)
-    return text
-
-
-async def asleep(process: Running) -> None:
-    """Return when the process waits for something to happen."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("output", ["file", "nothing"])
-async def test_a_signal_ends_it_while_a_client_says_nothing(
+async def test_a_signal_ends_it_while_the_client_says_nothing(
     fleet_env: dict[str, str], tmp_path: Path, output: str, number: signal.Signals
 ) -> None:
     answered = tmp_path / "answered.jsonl"
     answered.touch()
     target = answered if output == "file" else os.devnull
-    env = {**fleet_env, "VIAM_MCP_DEBUG": "1"}
-    async with running("sh", "-c", f"exec {SERVE} > {target}", env=env) as process:
-        await process.send(GREETING)
-        async with asyncio.timeout(PATIENCE):
-            async for line in process.stderr: print(line)
+    async with running("sh", "-c", f"exec {SERVE} --debug > {target}", env=fleet_env) as process:
+        await process.send(HELLO)
+        if output == "file":
+            await until("serverInfo", growing(answered))
+        else:
+            await until("Initializing server", process.errors())
         process.signal(number)
         end = await process.end(close=False)
     assert end.code == 0
+    assert "Traceback" not in end.stderr
 
 
+@pytest.mark.parametrize(("redirection", "name"), [("<&-", "stdin"), (">&-", "stdout"), ("<&- >&-", "stdin")])
+async def test_what_is_closed_is_named_in_one_sentence(fleet_env: dict[str, str], redirection: str, name: str) -> None:
+    async with running("sh", "-c", f"exec {SERVE} {redirection}", env=fleet_env) as process:
+        end = await process.end(close=False)
+    assert (end.code, end.stdout) == (1, "")
+    assert end.stderr.startswith(f"viam-mcp serve: {name} is closed")
+    assert end.stderr.count("\n") == 1
+
+
+async def test_it_serves_without_a_stderr(fleet_env: dict[str, str]) -> None:
+    async with running("sh", "-c", f"exec {SERVE} 2>&-", env=fleet_env) as process:
+        await process.initialize()
+        assert not (await process.call("list_organizations"))["isError"]
+        end = await process.end()
+    assert (end.code, end.stdout) == (0, "")
+
+
+async def test_an_answer_that_nobody_has_read_yet_is_not_cut_off_at_the_end(fleet_env: dict[str, str]) -> None:
+    ours, theirs = os.pipe()
+    # Less than the answer takes, so that some of it waits in the process.
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4_096)
+    with open(ours, "rb") as answers:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "serve", "--tools", "list_robots,delete_robot,get_robot_part_logs",
+            stdin=asyncio.subprocess.PIPE, stdout=theirs, env=fleet_env,
+        )  # fmt: skip
+        os.close(theirs)
+        try:
+            assert process.stdin
+            process.stdin.write(HELLO + b"\n")
+            assert is_answer((await asyncio.to_thread(answers.readline)).decode())
+            process.stdin.write(b'{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}\n')
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.to_thread(select.select, [answers], [], [])
+            process.stdin.close()
+            # It has been heard: nothing is left but to end.
+            async with asyncio.timeout(PATIENCE):
+                answer = await asyncio.to_thread(answers.readline)
+            assert len(answer) > 4_096
+            assert "result" in json.loads(answer)
+            print(len(answer))
+            assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()

@@ -23,12 +23,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--scopes", type=names, metavar="A,B", help="viam:read, viam:write, viam:destructive; default all")
     new.add_argument("--toolsets", type=names, default=(), metavar="A,B", help="only these toolsets")
     new.add_argument("--policy", type=Path, metavar="FILE", help="the policy for its calls, in place of the server's")
+    new.add_argument("--api-key-id", metavar="ID", help="the key of a Viam organization for its calls, and ...")
+    new.add_argument("--api-key-file", type=Path, metavar="FILE", help="... the file that holds it, or ...")
+    new.add_argument("--api-key-env", metavar="NAME", help="... the server's variable that does")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the token to stdout, and how to use it to stderr."""
     path = options.file or state_dir() / "tokens.toml"
-    token = add(path, options.name, scopes=options.scopes, toolsets=options.toolsets, policy=options.policy)
+    token = add(
+        path,
+        options.name,
+        scopes=options.scopes,
+        toolsets=options.toolsets,
+        policy=options.policy,
+        api_key_id=options.api_key_id,
+        api_key_env=options.api_key_env,
+        api_key_file=options.api_key_file,
+    )
     print(token)
     print(
         f"This is the only time it is shown. {path} has its hash: serve with --auth tokens:{path}, and have the client "

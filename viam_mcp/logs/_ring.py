@@ -104,11 +104,11 @@ class Ring:
                 yield item
 
     def _shrink(self) -> None:
-        excess = len(self._sizes) - self._most_entries
-        while excess > 0 or (self._bytes > self._most_bytes and len(self._sizes) > 1):
-            item = self._items.pop(self.first)
-            self._bytes -= self._sizes.popleft()
-            excess -= 1
+        sizes, first = self._sizes, self.first
+        while len(sizes) > self._most_entries or (self._bytes > self._most_bytes and len(sizes) > 1):
+            item = self._items.pop(first)
+            self._bytes -= sizes.popleft()
+            first += 1
             if isinstance(item, LogEntry):
                 time = nanoseconds(item)
                 if self.evicted is None or time > self.evicted:

@@ -188,7 +188,9 @@ async def _output(descriptor: int) -> AsyncIterator[Write]:
     try:
         yield partial(_write_out, asyncio.StreamWriter(transport, protocol, None, loop))
     finally:
-        transport.abort()
+        # Where the client has gone, it has closed itself, and would fail to do so again.
+        if not transport.is_closing():
+            transport.abort()
 
 
 async def _write_now(file: BinaryIO, data: bytes) -> None:

@@ -35,8 +35,9 @@ Writer = Callable[[Any], Json]
 # A configuration travels twice, as a Struct and as the text it was written in. The Struct is enough.
 _SAID_TWICE = frozenset({"robot_config_json", "fragment_config_json"})
 
-# Where in a program something is logged: a few places say nearly all that a part logs.
-_SAID_OFTEN = "viam.common.v1.LogEntry.caller"
+# Where in a program something is logged, and about what: few values say nearly all that a part logs.
+_SAID_OFTEN = frozenset({"viam.common.v1.LogEntry.caller", "viam.common.v1.LogEntry.fields"})
+_LONGEST_REMEMBERED = 500  # bytes
 
 # Texts that only tell which one or what kind: no credential gets into one.
 _TELLS_WHICH = re.compile(r"(.*_)?(id|ids|name|namespace|level|host|email|version|type|platform|state)")
@@ -107,7 +108,7 @@ def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
         return sanitize if reveal or _TELLS_WHICH.fullmatch(field.name) else _safe
     if field.message_type is None:
         return _unchanged
-    if field.full_name == _SAID_OFTEN:
+    if field.full_name in _SAID_OFTEN:
         return _remembering(GetMessageClass(field.message_type), reveal)
     well_known: dict[str, Writer] = {
         "google.protobuf.Timestamp": _time,
@@ -193,7 +194,12 @@ def _members(struct: Any) -> Json:
 def _remembering(kind: type[Message], reveal: bool) -> Writer:
     """What writes a Struct, and reads one only if it has not lately written the same."""
     recent = lru_cache(maxsize=1024)(lambda data: _struct(kind.FromString(data), reveal))
-    return lambda struct: {**recent(struct.SerializeToString())}
+
+    def write(struct: Any) -> Json:
+        data = struct.SerializeToString()
+        return {**recent(data)} if len(data) <= _LONGEST_REMEMBERED else _struct(struct, reveal)
+
+    return write
 
 
 def _value(value: Any, reveal: bool = False) -> Json:

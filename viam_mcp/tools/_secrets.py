@@ -96,17 +96,20 @@ def redacted(value: object, label: Label = lambda secret: REDACTED) -> object:
 
 
 def _redacted(value: object, label: Label, *, secret: bool) -> object:
+    if isinstance(value, str) and not secret:
+        return _without_secrets(value, label) if may_hold_secret(value) else value
     if isinstance(value, dict):
         named = _is_named(value)
+        plain = named is None and not secret
         return {
-            key: _redacted(item, label, secret=_is_secret(key, item, within=secret, named=named))
+            key: _redacted(
+                item, label, secret=names_secret(key) if plain else _is_secret(key, item, within=secret, named=named)
+            )
             for key, item in value.items()
         }
     if isinstance(value, list):
         flags = [False, *(isinstance(item, str) and _names_next(item) for item in value)]
         return [_redacted(item, label, secret=secret or flag) for item, flag in zip(value, flags, strict=False)]
-    if isinstance(value, str) and not secret:
-        return without_secrets(value, label)
     if not secret or isinstance(value, bool) or value is None or value == "":
         return value
     return label(value)
@@ -163,16 +166,9 @@ _VALUE = re.compile(r"(?!\[redacted)(?:(?<=[\"'])[^\"'\\]+|[^\s;&,\"'\\}\])]+)")
 
 def may_hold_secret(text: str) -> bool:
     """Whether it takes a closer look to tell that a text holds no credential: for nearly none."""
-    return (
-        "=" in text
-        or '":' in text
-        or "://" in text
-        or "--" in text
-        or "eyJ" in text
-        or "earer" in text
-        or "':" in text
-        or "uthorization" in text
-    )
+    if "=" in text or "--" in text or "eyJ" in text or "earer" in text:
+        return True
+    return ":" in text and ('":' in text or "://" in text or "':" in text or "uthorization" in text)
 
 
 def without_secrets(text: str, label: Label = lambda secret: REDACTED) -> str:

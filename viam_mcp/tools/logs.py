@@ -151,7 +151,7 @@ class TailRobotPartLogs(_Tail, toolset="logs", returns=NewEntries()):
 
 class TailLogs(_Tail, toolset="logs", returns=NewEntries(several=True)):
     """Follow what several parts log, or all parts of the machines in a location: as tail_robot_part_logs, merged by
-    time, each entry with its machine and part. With group, entries that say the same come as one pattern with
+    time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries that say the same come as one pattern with
     their number, which fits a noisy fleet into a short answer."""
 
     robot_part_ids: Annotated[list[PartId], Field(min_length=1, description="At most 16")] | None = None
@@ -178,7 +178,9 @@ class TailLogs(_Tail, toolset="logs", returns=NewEntries(several=True)):
         counts = Counter(number for number, _ in merged[:taken])
         result["next_cursor"] = news.cursor([counts[number] for number in range(len(news.readings))])
         result["upstreams"] = [
-            {"robot_part_id": reading.part_id, **upstream_json(reading.upstream)} for reading in news.readings
+            {"robot_part_id": reading.part_id, **upstream_json(reading.upstream)}
+            for reading in news.readings
+            if reading.upstream.state != "live"
         ]
         gaps = [{"robot_part_id": reading.part_id, **gap_json(reading.gap)} for reading in news.readings if reading.gap]
         if gaps:

@@ -103,7 +103,7 @@ async def test_what_is_no_scope_opens_nothing(verifier: TokenVerifier, issuer: I
         {"nbf": int(time.time()) + 600},
         {"iat": int(time.time()) + 600},
     ],
-    ids=str,
+    ids=lambda changed: "-".join(changed),
 )
 async def test_a_token_with_other_claims_is_not_taken(
     verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
