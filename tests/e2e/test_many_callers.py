@@ -72,7 +72,18 @@ async def test_two_hundred_callers_for_twenty_seconds_are_not_mixed_up_and_leave
     url, key_id, key = (fleet_env[name] for name in ("VIAM_MCP_APP_URL", "VIAM_API_KEY_ID", "VIAM_API_KEY"))
     async with connect(url, api_key_id=key_id, api_key=key) as app:
         keys = await keys_of_two_organizations(app)
-    command = (*COMMAND, "serve", "--transport", "http", "--port", "0", "--credentials", "headers")
+    command = (
+        *COMMAND,
+        "serve",
+        "--transport",
+        "http",
+        "--port",
+        "0",
+        "--credentials",
+        "headers",
+        "--max-waiting",
+        "1024",
+    )
     async with running(*command, env=fleet_env) as process:
         endpoint = (await process.line()).split()[-1]
         # What is imported and cached at the first calls is not what they leave behind.

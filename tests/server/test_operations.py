@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.http.site import request
 from tests.server.serving import client, running
-from viam_mcp.sandbox import Fault
+from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.server.operations import Health, JsonFormatter, Metrics, tracer
 from viam_mcp.server.operations._requests import REQUEST_ID
 from viam_mcp.server.operations._tracing import TracingError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from tests.conftest import Mode
     from tests.server.http.site import Site
     from viam_mcp.cli._service import Service
-    from viam_mcp.sandbox import Sandbox
+    from viam_mcp.sandbox.store import Store
 
 ROBOT = {"robot_id": "00000000-0000-4000-8000-000000000000"}
 
@@ -115,6 +116,21 @@ async def test_a_service_whose_mcp_endpoint_has_died_is_not_ready(service: tuple
     running_service.server.session_manager._task_group = None
     ready = await get(site, "/readyz")
     assert (ready.status_code, ready.json()["checks"]["mcp"]) == (503, "failed")
+
+
+async def test_an_upstream_that_was_stopped_and_started_is_used_again(demo_fleet: Store) -> None:
+    async with AsyncExitStack() as stack:
+        async with Sandbox.start(demo_fleet.copy()) as first:
+            port = int(first.url.rpartition(":")[2])
+            settings = Settings(
+                app_url=first.url, transport="http", api_key_id=first.api_key_id, api_key=first.api_key, timeout=2.0
+            )
+            site, _ = await stack.enter_async_context(running(settings))
+            connected = await stack.enter_async_context(client(site))
+            assert not (await connected.call_tool("list_organizations", {})).is_error
+        assert "UNAVAILABLE" in str((await connected.call_tool("list_organizations", {})).content)
+        async with Sandbox.start(demo_fleet.copy(), port=port):
+            assert not (await connected.call_tool("list_organizations", {})).is_error
 
 
 async def test_however_many_ask_whether_it_is_ready_it_is_tried_once() -> None:

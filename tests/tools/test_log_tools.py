@@ -145,13 +145,26 @@ async def test_the_text_is_what_a_person_reads(fleet: Fleet, part: str) -> None:
     assert lines[5].startswith("upstream: state live, since ")
 
 
-async def test_an_entry_larger_than_a_result_is_cut_and_the_next_call_goes_on(fleet: Fleet, part: str) -> None:
+async def test_an_entry_larger_than_a_result_is_shortened(fleet: Fleet, part: str) -> None:
     fleet.sandbox.emit(part, *logged("x" * 4_194_304, "after"))
     result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=2)
-    assert len(messages(result)) == 1
-    assert result["warnings"]
-    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=result["next_cursor"])
-    assert messages(result) == ["after"]
+    long, after = messages(result)
+    assert long.endswith("more characters]")
+    assert after == "after"
+    assert result["warnings"] == ["Texts of over 2,000 characters were shortened to fit."]
+
+
+async def test_a_full_result_ends_between_two_entries_and_the_next_call_goes_on(fleet: Fleet, part: str) -> None:
+    sent = [f"{number} {'x' * 3_000}" for number in range(40)]
+    fleet.sandbox.emit(part, *logged(*sent))
+    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=40)
+    found = messages(result)
+    assert 0 < len(found) < 40
+    assert "go on with next_cursor" in result["warnings"][0]
+    while len(found) < 40:
+        result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=result["next_cursor"])
+        found += messages(result)
+    assert found == sent
 
 
 async def test_only_the_fields_that_are_asked_for_are_given(fleet: Fleet, part: str) -> None:

@@ -20,6 +20,7 @@ from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply,
 from viam_mcp.server._arguments import parse, unknown_tool
 from viam_mcp.server._confirm import ConfirmOperation, TokenAsker, token_text
 from viam_mcp.server._limits import Busy, Turns
+from viam_mcp.server._self_check import check
 from viam_mcp.tools import Done, Environment, ListTool, ToolError, as_text, collect, fit, sanitize
 
 if TYPE_CHECKING:
@@ -155,9 +156,7 @@ class Calls:
                 asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
                 waiting, given = await self._gate.waiting(tool.token, caller)
                 tool = parse(self._kind(waiting), given)
-            environment = Environment(
-                files=self._files, progress=progress, tails=self.tails, budget=self._budget
-            )
+            environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
             admitted = await self._admitted(tool, caller, environment, asker)
             if isinstance(admitted, Question):
                 return Result(None, token_text(admitted), admitted, outcome="asked")
@@ -167,6 +166,7 @@ class Calls:
                 data = await self._run(admitted, environment)
             if environment.notes:
                 data["warnings"] = [*data.get("warnings", []), *environment.notes]
+            check(spec, data)
             return Result(data, as_text(spec.returns, data))
         except (ToolError, AppError, Refused) as error:
             return Result(None, sanitize(str(error)), outcome=_outcome(error))

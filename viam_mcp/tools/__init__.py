@@ -21,7 +21,7 @@ from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._files import Files
 from viam_mcp.tools._live import Tails, line
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._output import Done, as_text
+from viam_mcp.tools._output import Done, as_text, output_schema
 from viam_mcp.tools._paging import collect
 from viam_mcp.tools._schema import definition, hints, input_schema
 from viam_mcp.tools._secrets import REDACTED, redacted
@@ -50,6 +50,7 @@ __all__ = [
     "input_schema",
     "line",
     "no_progress",
+    "output_schema",
     "quoted",
     "redacted",
     "sanitize",

@@ -35,9 +35,7 @@ def config_from(text: str) -> dict[str, Json]:
         ValueError: It is not a JSON object, or says something twice, so that readers may understand it differently.
     """
     try:
-        config = json.loads(
-            text, parse_float=whole_number, parse_constant=_refused, object_pairs_hook=_unambiguous
-        )
+        config = json.loads(text, parse_float=whole_number, parse_constant=_refused, object_pairs_hook=_unambiguous)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
@@ -96,7 +94,9 @@ class Stored:
                     raise _nothing_to_put_back(f"{path}.{key}")
             return {key: self._under(key).whole(item, f"{path}.{key}") for key, item in sent.items()}
         if isinstance(sent, list):
-            return [self._like(item, index, len(sent)).whole(item, f"{path}[{index}]") for index, item in enumerate(sent)]
+            return [
+                self._like(item, index, len(sent)).whole(item, f"{path}[{index}]") for index, item in enumerate(sent)
+            ]
         if not isinstance(sent, str) or not _NOT_SHOWN.search(sent):
             return sent
         if sent in (self.shown, self.value):
@@ -139,13 +139,15 @@ def _name(item: Json) -> tuple[str, Json] | None:
 
 def _nothing_to_put_back(path: str) -> ToolError:
     return ToolError(
-        f"{quoted(path)} holds a mark for what was not shown ({REDACTED} or \"… [N more characters]\"), and it is not "
+        f'{quoted(path)} holds a mark for what was not shown ({REDACTED} or "… [N more characters]"), and it is not '
         "known what belongs there: nothing was done. The mark may only be sent back just as it was read, at the "
         "same place; otherwise send the value itself, or have a person edit it in the Viam app."
     )
 
 
-def whole_config(sent: Mapping[str, Json], stored: Mapping[str, Json] | None, shown: Json, name: str) -> dict[str, Json]:
+def whole_config(
+    sent: Mapping[str, Json], stored: Mapping[str, Json] | None, shown: Json, name: str
+) -> dict[str, Json]:
     """The configuration that an argument means, given the stored one and how that is shown.
 
     Raises:
