@@ -151,8 +151,8 @@ class TailRobotPartLogs(_Tail, toolset="logs", returns=NewEntries()):
 
 class TailLogs(_Tail, toolset="logs", returns=NewEntries(several=True)):
     """Follow what several parts log, or all parts of the machines in a location: as tail_robot_part_logs, merged by
-    time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries that say the same come as one pattern with
-    their number, which fits a noisy fleet into a short answer."""
+    time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries
+    that say the same come as one pattern with their number, which fits a noisy fleet into a short answer."""
 
     robot_part_ids: Annotated[list[PartId], Field(min_length=1, description="At most 16")] | None = None
     location_id: LocationId | None = None
