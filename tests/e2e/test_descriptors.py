@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
-import select
 import signal
 from typing import TYPE_CHECKING
 
@@ -100,34 +98,3 @@ async def test_it_serves_without_a_stderr(fleet_env: dict[str, str]) -> None:
         assert not (await process.call("list_organizations"))["isError"]
         end = await process.end()
     assert (end.code, end.stdout) == (0, "")
-
-
-async def test_an_answer_that_nobody_has_read_yet_is_not_cut_off_at_the_end(fleet_env: dict[str, str]) -> None:
-    ours, theirs = os.pipe()
-    # Less than the answer takes, so that some of it waits in the process.
-    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4_096)
-    with open(ours, "rb") as answers:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, "serve", "--tools", "list_robots,delete_robot,get_robot_part_logs",
-            stdin=asyncio.subprocess.PIPE, stdout=theirs, env=fleet_env,
-        )  # fmt: skip
-        os.close(theirs)
-        try:
-            assert process.stdin
-            process.stdin.write(HELLO + b"\n")
-            assert is_answer((await asyncio.to_thread(answers.readline)).decode())
-            process.stdin.write(b'{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}\n')
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.to_thread(select.select, [answers], [], [])
-            process.stdin.close()
-            # It has been heard: nothing is left but to end.
-            async with asyncio.timeout(PATIENCE):
-                answer = await asyncio.to_thread(answers.readline)
-            assert len(answer) > 4_096
-            assert "result" in json.loads(answer)
-            print(len(answer))
-            assert await process.wait() == 0
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()

@@ -26,8 +26,8 @@ from viam_mcp.server._malformed import HEAD, Malformed, message_in, too_long
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+    from typing import Self
 
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from mcp_types import JSONRPCMessage
 
     Write = Callable[[bytes], Awaitable[None]]
@@ -63,40 +63,72 @@ async def stdio() -> AsyncIterator[tuple[Any, Any]]:
         _taken(0, os.open(os.devnull, os.O_RDONLY)) as source,
         _taken(1, os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else os.dup(2)) as sink,
     ):
-        async with _output(sink) as write, anyio.create_task_group() as tasks:
-            send, incoming = anyio.create_memory_object_stream[SessionMessage](0)
-            outgoing, receive = anyio.create_memory_object_stream[SessionMessage](0)
+        async with _output(sink) as write:
+            with anyio.CancelScope() as scope:
 
-            async def answer(message: JSONRPCMessage) -> None:
-                try:
-                    await write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
-                except ConnectionError:
-                    tasks.cancel_scope.cancel()
+                async def answer(message: JSONRPCMessage) -> None:
+                    try:
+                        await write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                    except ConnectionError:
+                        scope.cancel()
 
-            tasks.start_soon(_read, _watched(source) if _can_watch(source) else _ready(source), send, answer)
-            tasks.start_soon(_write, receive, answer)
-            yield incoming, outgoing
+                lines = _watched(source) if _can_watch(source) else _ready(source)
+                async with aclosing(lines):
+                    yield _Incoming(lines, answer), _Outgoing(answer)
 
 
-async def _read(lines: AsyncGenerator[bytes], messages: MemoryObjectSendStream[SessionMessage], answer: Answer) -> None:
-    async with messages, aclosing(lines):
-        async for line in lines:
+class _Stream:
+    """What a stream of the SDK has besides its messages. Queues and tasks in between would cost turns of the loop."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """The descriptors are closed when serving ends."""
+
+
+class _Incoming(_Stream):
+    """The client's messages, each read when it is asked for."""
+
+    def __init__(self, lines: AsyncGenerator[bytes], answer: Answer) -> None:
+        self._lines = lines
+        self._answer = answer
+
+    async def receive(self) -> SessionMessage:
+        """The next message. What is none is answered here."""
+        while line := await anext(self._lines, b""):
             if line.isspace():
                 continue
             try:
                 if isinstance(line, _Beginning):
                     raise too_long(line, MAX_LINE)
-                message = message_in(line)
+                return SessionMessage(message_in(line))
             except Malformed as error:
-                await answer(error.answer)
-            else:
-                await messages.send(SessionMessage(message))
+                await self._answer(error.answer)
+        raise anyio.EndOfStream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
 
-async def _write(messages: MemoryObjectReceiveStream[SessionMessage], answer: Answer) -> None:
-    async with messages:
-        async for message in messages:
-            await answer(message.message)
+class _Outgoing(_Stream):
+    """The server's messages, each written by whoever sends it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def send(self, message: SessionMessage) -> None:
+        """Write it, no faster than the client reads."""
+        await self._answer(message.message)
 
 
 def _can_watch(descriptor: int) -> bool:
