@@ -70,16 +70,19 @@ def rehome(text: str) -> str:
     """Move one generated file's imports and descriptors into `viam_mcp.proto`."""
     package = r"(?:app|common|proto|google\.protobuf)"
     text = re.sub(
-        rf"^from ({package}(?:\.[\w.]+)?) import (\w+_pb2)", r"from viam_mcp.proto.\1 import \2", text, flags=re.M
+        rf"^from ({package}(?:\.[\w.]+)?) import (\w+_pb2)",
+        r"from viam_mcp.proto.\1 import \2",
+        text,
+        flags=re.MULTILINE,
     )
     # grpclib's plugin imports modules by their full name and refers to them so.
     text = re.sub(
         rf"^import ((?:{package})\.[\w.]+_pb2|google\.protobuf\.\w+_pb2)$",
         r"import viam_mcp.proto.\1",
         text,
-        flags=re.M,
+        flags=re.MULTILINE,
     )
-    text = re.sub(rf"(?<![\w./'])((?:app|common|proto)\.(?:\w+\.)*\w+_pb2)\.", r"viam_mcp.proto.\1.", text)
+    text = re.sub(r"(?<![\w./'])((?:app|common|proto)\.(?:\w+\.)*\w+_pb2)\.", r"viam_mcp.proto.\1.", text)
     text = text.replace(
         "from google.protobuf import descriptor_pool as _descriptor_pool",
         "from viam_mcp.proto._pool import POOL as _POOL",
