@@ -12,6 +12,8 @@ import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.memory import create_client_server_memory_streams
+from mcp.shared.message import SessionMessage
 
 from tests.sandbox.client import named
 from viam_mcp.logs import Options, Tails
@@ -19,6 +21,7 @@ from viam_mcp.policy import Audit, Gate, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import Calls, build_server, choose, end_streams
 from viam_mcp.server._log_resource import URI
+from viam_mcp.server._subscriptions import PING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -252,9 +255,8 @@ async def test_notifications_come_at_once_and_then_no_more_often_than_the_interv
         await watcher.until_told(2)
 
 
+@pytest.mark.parametrize("mode", ["legacy"], indirect=True)
 async def test_a_client_that_does_not_read_is_told_once(watched: Watched) -> None:
-    if watched.mode != "legacy":
-        pytest.skip("a client of 2026-07-28 listens on a stream of its own, with a backlog of its own")
     async with watched.client(watched.uri) as sleeper, watched.client(watched.uri) as reader:
         await watched.sandbox.hub.until(1)
         for number in range(5):
@@ -284,18 +286,16 @@ async def test_a_part_that_does_not_exist_cannot_be_watched(watched: Watched) ->
                 pass
 
 
+@pytest.mark.parametrize("mode", ["legacy"], indirect=True)
 async def test_only_logs_can_be_subscribed_to(watched: Watched) -> None:
-    if watched.mode != "legacy":
-        pytest.skip("2026-07-28 lets a client listen for what never changes")
     async with watched.client() as watcher:
         with pytest.raises(MCPError, match="only the logs of parts can"):
             async with watcher.watching("viam://organizations"):
                 pass
 
 
+@pytest.mark.parametrize("mode", ["auto"], indirect=True)
 async def test_a_server_that_stops_ends_the_streams_of_those_who_listen(watched: Watched) -> None:
-    if watched.mode == "legacy":
-        pytest.skip("clients of the 2025 era have no such stream")
     async with (
         asyncio.timeout(DEADLINE),
         Client(watched.server, mode="auto") as client,
@@ -304,3 +304,113 @@ async def test_a_server_that_stops_ends_the_streams_of_those_who_listen(watched:
         end_streams(watched.server)
         assert [event async for event in events] == []
         await watched.sandbox.hub.until(0)
+
+
+async def test_several_parts_outside_of_the_scope_are_not_followed(serve: Any, sandbox: Sandbox) -> None:
+    inside = sandbox.store.value("SELECT location_id FROM robots WHERE name = 'picker-01'")
+    outside = named(sandbox, "parts", "hauler-01-main")
+    async with serve(policy=f'[scope]\nlocations = ["{inside}"]\n') as watched, watched.client() as watcher:
+        watched.log("here", level="error")
+        call = watcher.client.call_tool
+        for arguments in ({"robot_part_ids": [watched.part]}, {"location_id": inside}):
+            result = await call("tail_logs", {**arguments, "backlog": 1, "wait_seconds": 0})
+            assert not result.is_error, result.content
+        for part_ids in ([outside], [watched.part, outside]):
+            result = await call("tail_logs", {"robot_part_ids": part_ids, "wait_seconds": 0})
+            assert result.is_error
+            assert "outside of what this server is limited to" in str(result.content)
+    assert sandbox.calls["TailRobotPartLogs"] > 0
+
+
+class Pings:
+    """Lets the time between two pings of a client pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+        self._over = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        if seconds != PING_SECONDS:
+            await asyncio.sleep(seconds)
+            return
+        self.waiting.set()
+        await self._over.wait()
+
+    async def elapse(self) -> None:
+        """Have one ping sent, and wait until the time to the next one runs."""
+        async with asyncio.timeout(DEADLINE):
+            await self.waiting.wait()
+            self.waiting.clear()
+            over, self._over = self._over, asyncio.Event()
+            over.set()
+
+
+@asynccontextmanager
+async def session(watched: Watched) -> AsyncIterator[Session]:
+    """A bare client of the 2025 era that has shaken hands and subscribed."""
+    async with create_client_server_memory_streams() as ((source, sink), streams), asyncio.TaskGroup() as tasks:
+        server = watched.server
+        serving = tasks.create_task(server.run(*streams, server.create_initialization_options()))
+        one = Session(source, sink)
+        information = {"name": "test", "version": "0"}
+        await one.request("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=information)
+        await one.send({"method": "notifications/initialized"})
+        await one.request("resources/subscribe", uri=watched.uri)
+        yield one
+        serving.cancel()
+
+
+class Session:
+    """Messages as they travel."""
+
+    def __init__(self, source: Any, sink: Any) -> None:
+        self._source = source
+        self._sink = sink
+
+    async def send(self, message: dict[str, Any]) -> None:
+        parsed = types.jsonrpc_message_adapter.validate_python({"jsonrpc": "2.0", **message})
+        await self._sink.send(SessionMessage(parsed))
+
+    async def receive(self) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE):
+            message = (await self._source.receive()).message
+        found: dict[str, Any] = message.model_dump(by_alias=True, exclude_none=True)
+        return found
+
+    async def request(self, method: str, **params: Any) -> None:
+        await self.send({"id": 1, "method": method, "params": params})
+        assert "result" in await self.receive()
+
+
+@pytest.mark.parametrize("mode", ["legacy"], indirect=True)
+async def test_a_client_that_answers_no_ping_any_more_releases_its_log(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viam_mcp.server._subscriptions._PING_TIMEOUT", 0.05)
+    pings = Pings()
+    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(DEADLINE):
+        await watched.sandbox.hub.until(1)
+        await pings.elapse()
+        assert (await client.receive())["method"] == "ping"
+        await watched.sandbox.hub.until(0)
+        assert watched.calls.active == 0
+
+
+@pytest.mark.parametrize("mode", ["legacy"], indirect=True)
+async def test_a_client_that_answers_pings_is_told_of_what_it_has_not_been_told(serve: Any) -> None:
+    pings = Pings()
+    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(DEADLINE):
+        await watched.sandbox.hub.until(1)
+        # Another client's notifications show that this one's would have been sent by then.
+        async with watched.client(watched.uri) as reader:
+            for number in range(3):
+                watched.log(str(number))
+                await reader.until_told(number + 1)
+                await reader.read(watched.uri)
+        assert (await client.receive())["method"] == "notifications/resources/updated"
+        await pings.elapse()
+        ping = await client.receive()
+        assert ping["method"] == "ping"
+        await client.send({"id": ping["id"], "result": {}})
+        assert (await client.receive())["method"] == "notifications/resources/updated"
+        assert watched.sandbox.hub.tails == 1

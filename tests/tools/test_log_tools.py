@@ -10,10 +10,11 @@ import pytest
 from grpclib.const import Status
 
 from tests.fleet import connected_to
+from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Fault
 from viam_mcp.sandbox.service import Refusal
-from viam_mcp.tools import TOOLS
+from viam_mcp.tools import logs
 from viam_mcp.tools._patterns import fold, pattern
 
 if TYPE_CHECKING:
@@ -283,6 +284,5 @@ def test_patterns_of_hostile_messages_take_no_time() -> None:
     assert fold([{"message": "x", "machine": "m"}])[0]["count"] == 1
 
 
-def test_log_tools_are_offered_beyond_the_clients_methods() -> None:
-    assert TOOLS["tail_logs"].spec.toolset == "logs"
-    assert not TOOLS["tail_logs"].spec.reveals_secret
+def test_a_tool_takes_as_many_parts_as_are_read_at_once() -> None:
+    assert MOST_PARTS == logs.MOST_PARTS

@@ -201,41 +201,45 @@ class _Rhythm:
         self._query = query
         self._interval = interval
         self._stack = ExitStack()
-        tail = self._stack.enter_context(tails.watch(query))
-        self._task = asyncio.create_task(self._run(tail))
+        self._watch()
+        self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
         """Let go of the log."""
         self._task.cancel()
         self._stack.close()
 
-    async def _run(self, tail: Tail) -> None:
+    def _watch(self) -> None:
+        self._news = asyncio.Event()
+        self._tail = self._stack.enter_context(self._tails.watch(self._query))
+        self._stack.enter_context(self._tail.listening(self._news))
+
+    async def _run(self) -> None:
         while True:
             try:
-                await self._follow(tail)
+                await self._follow(self._tail, self._news)
             except Exception:
                 logger.exception("notifications about part %s stopped", self._query.part_id)
             # The log cannot be followed, which its readers have been told of. It may be possible again.
             await self._tails.pause(_AGAIN_SECONDS)
             self._stack.close()
             try:
-                tail = self._stack.enter_context(self._tails.watch(self._query))
+                self._watch()
             except AppError as error:
                 logger.warning("part %s is not followed any more: %s", self._query.part_id, error)
                 return
 
-    async def _follow(self, tail: Tail) -> None:
+    async def _follow(self, tail: Tail, news: asyncio.Event) -> None:
         """Tell everybody of what is new, until the tail fails."""
-        news = asyncio.Event()
-        with tail.listening(news):
+        if not tail.begun:
             await tail.begin()
             news.clear()
-            while tail.failure is None:
-                await news.wait()
-                news.clear()
-                for tell in list(self.tells):
-                    await tell()
-                await self._tails.pause(self._interval)
+        while tail.failure is None:
+            await news.wait()
+            news.clear()
+            for tell in list(self.tells):
+                await tell()
+            await self._tails.pause(self._interval)
 
 
 class _Session:
