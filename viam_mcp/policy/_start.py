@@ -36,6 +36,7 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 # organizations = ["00000000-0000-0000-0000-000000000000"]
 # locations = ["abcdefghij"]
 
+# Over HTTP, counted for each caller in each process.
 # [budget]
 # destructive_per_hour = 20
 

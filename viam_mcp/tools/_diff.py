@@ -67,12 +67,11 @@ def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> l
     before, after = _labelled(old, new)
     if len(before) + len(after) > _MOST_COMPARED:
         size = f"{count(len(before), 'line')} → {count(len(after), 'line')}"
-        return [f"Configuration: replaced, {size}, too many to compare line by line, in {where}.", *_lost(new)]
+        return [f"Configuration: replaced, {size}, too many to compare line by line, in {where}."]
     diff = list(difflib.unified_diff(before, after, lineterm=""))[2:]
     taken, added = (sum(line.startswith(sign) for line in diff) for sign in "-+")
     return [
         f"Configuration: {count(taken, 'line')} removed, {count(added, 'line')} added, in {where}.",
-        *_lost(new),
         *_credentials(diff),
         *(shorten(line, _LONGEST_LINE) for line in diff),
     ]
@@ -86,13 +85,6 @@ def _labelled(*configs: Mapping[str, Json]) -> list[list[str]]:
         return labels.setdefault(repr(secret), f"{_LABEL} {len(labels) + 1}]")
 
     return [_lines(redacted(_canonical(config), label)) for config in configs]
-
-
-def _lost(new: Mapping[str, Json]) -> list[str]:
-    # What a reader of redacted configurations sends back unless somebody stops it; our own labels as well.
-    lost = json.dumps(new).count(_LABEL)
-    warning = f"WARNING: the new configuration says {REDACTED} in {count(lost, 'place')}: credentials would be lost."
-    return [warning] if lost else []
 
 
 def _credentials(diff: Iterable[str]) -> list[str]:

@@ -10,7 +10,9 @@ from pydantic import Field
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._configs import lacks, whole_config
 from viam_mcp.tools._diff import config_changes
+from viam_mcp.tools._encode import encode
 from viam_mcp.tools._names import fragment_name, named, organization_name, quoted
 from viam_mcp.tools._output import Done, Many, One
 from viam_mcp.tools._previews import (
@@ -73,13 +75,15 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One
         return f"fragment {quoted(self.name)} in {await organization_name(app, self.org_id)}"
 
     async def run(self, app: AppClient) -> Fragment:
+        if lacks(self.config):
+            whole_config(self.config or {}, None, None, "config")  # nothing is stored that could be put back
         return await app.create_fragment(self.org_id, self.name, self.config)
 
 
 class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=One("fragment", wire.Fragment)):
     """Rename a fragment and, where given, replace its whole configuration or change who may see it. A new
-    configuration reaches every machine that follows the fragment. Read it with get_fragment first. Returns it
-    as it is then."""
+    configuration reaches every machine that follows the fragment. Read it with get_fragment first and send all of
+    it back, changed; where it reads [redacted], send that as it is. Returns the fragment as it is then."""
 
     fragment_id: FragmentId
     name: Name
@@ -108,7 +112,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
             *visibility_change(fragment.visibility.value, visibility),
             *users,
             *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
-            *config_changes(fragment.fragment or {}, self.config),
+            *config_changes(fragment.fragment or {}, self._config(fragment)),
         ]
         return preview(
             self,
@@ -121,9 +125,21 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
 
     async def run(self, app: AppClient) -> Fragment:
         visibility = None if self.visibility is None else Fragment.Visibility(self.visibility)
+        config, known = self.config, self.last_known_update
+        if lacks(config):
+            fragment = await app.get_fragment(self.fragment_id)
+            config = self._config(fragment)
+            # What is put back is what was stored when it was read, so nobody may have saved it since.
+            known = known or fragment.last_updated
         return await app.update_fragment(
-            self.fragment_id, self.name, self.config, self.public, visibility, last_known_update=self.last_known_update
+            self.fragment_id, self.name, config, self.public, visibility, last_known_update=known
         )
+
+    def _config(self, fragment: Fragment) -> dict[str, Any] | None:
+        """The configuration that is meant: where it reads as redacted, with what is stored there."""
+        if not lacks(self.config):
+            return self.config
+        return whole_config(self.config or {}, fragment.fragment, encode(fragment.proto).get("fragment"), "config")
 
 
 class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._configs import lacks, whole_config
 from viam_mcp.tools._diff import config_changes, config_from
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._files import Dest, Overwrite, save
@@ -93,8 +94,8 @@ class UpdateRobotPart(
     Tool, toolset="parts", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=One("part", wire.RobotPart)
 ):
     """Rename a part and, if one is given, replace its whole configuration: the machine applies it within
-    seconds. Read the present one with get_robot_part and send all of it back, changed; {} empties it. Returns
-    the part as it is then."""
+    seconds. Read the present one with get_robot_part and send all of it back, changed; where it reads [redacted],
+    send that back as it is, and the stored credential stays. {} empties it. Returns the part as it is then."""
 
     robot_part_id: PartId
     name: Name
@@ -112,9 +113,7 @@ class UpdateRobotPart(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         part, what = await _part(app, self.robot_part_id)
-        new = self.robot_config
-        if self.robot_config_json is not None:
-            new = config_from(self.robot_config_json, "robot_config_json")
+        new = self._config(part)
         return preview(
             self,
             what,
@@ -129,13 +128,27 @@ class UpdateRobotPart(
         )
 
     async def run(self, app: AppClient) -> RobotPart:
+        config, text, known = self.robot_config, self.robot_config_json, self.last_known_update
+        if lacks(text or config):
+            part = await app.get_robot_part(self.robot_part_id)
+            config = self._config(part)
+            # What is put back is what was stored when it was read, so nobody may have saved it since.
+            known = known or part.last_updated
+            if text is not None:
+                config, text = None, json.dumps(config, ensure_ascii=False)
         return await app.update_robot_part(
-            self.robot_part_id,
-            self.name,
-            self.robot_config,
-            last_known_update=self.last_known_update,
-            robot_config_json=self.robot_config_json,
+            self.robot_part_id, self.name, config, last_known_update=known, robot_config_json=text
         )
+
+    def _config(self, part: RobotPart) -> dict[str, Any] | None:
+        """The configuration that is meant: where it reads as redacted, with what is stored there."""
+        name, config = "robot_config", self.robot_config
+        if self.robot_config_json is not None:
+            name = "robot_config_json"
+            config = config_from(self.robot_config_json, name)
+        if not lacks(config):
+            return config
+        return whole_config(config or {}, part.robot_config, encode(part.proto).get("robot_config"), name)
 
 
 class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(part_id=str)):
