@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message_factory import GetMessageClass
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
-from grpclib.server import Server
 
 from viam_mcp.proto import POOL, app  # noqa: F401 - fills the pool
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
+from viam_mcp.sandbox.wire import Listener
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -190,7 +190,7 @@ class Service:
 @asynccontextmanager
 async def serving(service: Service, *, port: int = 0, ssl: Any = None) -> AsyncIterator[Service]:
     """Run `service` on a port of this computer."""
-    server = Server([service])
+    server = Listener([service])
     await server.start("127.0.0.1", port, ssl=ssl)
     (socket,) = server._server.sockets
     scheme = "https" if ssl else "http"
@@ -198,5 +198,4 @@ async def serving(service: Service, *, port: int = 0, ssl: Any = None) -> AsyncI
     try:
         yield service
     finally:
-        server.close()
-        await server.wait_closed()
+        await server.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.app.service import KEY, KEY_ID, Service, cut, fail, hang, reply
 from viam_mcp.app import (
     AlreadyExists,
     AppClient,
+    AppError,
     DeadlineExceeded,
     PermissionDenied,
     Unauthenticated,
@@ -21,7 +23,7 @@ from viam_mcp.app import (
 from viam_mcp.proto import app as wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
 INFO = wire.ModuleFileInfo(module_id="a:b", version="1.0.0", platform="linux/arm64")
@@ -164,3 +166,41 @@ async def test_an_error_of_the_source_is_the_callers_own_and_cancels_the_upload(
     with pytest.raises(OSError, match="disk on fire"):
         await client.upload_module_file(INFO, failing())
     await service.until(lambda: "UploadModuleFile" in service.ended)
+
+
+class Observer:
+    """A watcher that remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @contextmanager
+    def calling(self, rpc: str) -> Iterator[Mapping[str, str]]:
+        self.seen.append(rpc)
+        try:
+            yield {"traceparent": "of this call"}
+        except AppError as error:
+            self.seen.append(error.status.name)
+            raise
+
+    def repeating(self, rpc: str, status: str) -> None:
+        self.seen.append(f"{rpc} again: {status}")
+
+
+async def test_a_watcher_sees_an_upload_its_repetition_and_its_end(service: Service) -> None:
+    service.on("UploadModuleFile", UPLOADED, fail(Status.PERMISSION_DENIED))
+    observer = Observer()
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, watcher=observer) as app:
+        service.revoke()
+        await app.upload_module_file(INFO, CONTENT)
+        with pytest.raises(PermissionDenied):
+            await app.upload_module_file(INFO, CONTENT)
+    assert observer.seen == [
+        "Authenticate",
+        "UploadModuleFile",
+        "UploadModuleFile again: UNAUTHENTICATED",
+        "Authenticate",
+        "UploadModuleFile",
+        "PERMISSION_DENIED",
+    ]
+    assert {call.metadata["traceparent"] for call in service.received("UploadModuleFile")} == {"of this call"}

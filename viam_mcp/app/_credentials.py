@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from grpclib.const import Status
 
-from viam_mcp.app._errors import Unavailable
+from viam_mcp.app._errors import DeadlineExceeded, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,6 +113,16 @@ class Tokens:
 
     async def get(self) -> str:
         """A fresh token. Callers that come while one is on its way share it."""
+        joining = self._task is not None
+        try:
+            return await self._next()
+        except DeadlineExceeded:
+            # That was the time of whoever began. Who came later has some left, or is stopped by its own deadline.
+            if not joining:
+                raise
+            return await self._next()
+
+    async def _next(self) -> str:
         if self._closed:
             raise Unavailable(Status.UNAVAILABLE, "the client was closed", rpc="Authenticate")
         if self._task is None:

@@ -43,7 +43,8 @@ class Logs(Subject):
                 line, message, separated by tabs; a stack trace follows on lines of its own, indented.
             log_levels: Only these of debug, info, warn, error; none for all.
             num_log_entries: At most so many; 0 for all.
-            start: Only entries from this time on; aware.
+            start: Only entries from this time on; aware. Without this and `range`, the service looks back
+                about a day.
             end: Only entries before this time; aware.
             order: By time, newest first when None.
             range: A span such as "10m", "10h" or "10d": up to `end`, from `start` on, or up to now.
@@ -103,7 +104,8 @@ class Logs(Subject):
             robot_part_id: The part.
             filter: Only entries whose message contains this.
             log_levels: Only these of debug, info, warn, error; none for all.
-            start: Only entries from this time on; aware.
+            start: Only entries from this time on; aware. Without this and `range`, the service looks back
+                about a day.
             end: Only entries before this time; aware.
             order: By time, newest first when None.
             range: A span such as "10m", "10h" or "10d": up to `end`, from `start` on, or up to now.

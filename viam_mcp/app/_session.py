@@ -72,7 +72,7 @@ class Session:
             timeout: Seconds for one call with all its repetitions; for a stream of uploads, for each message.
             connect_timeout: Seconds to establish a connection.
             prepare: Runs in a thread before the first connection.
-            watcher: Sees every call.
+            watcher: Sees the calls.
         """
         self.channel = channel
         self._metadata = dict(metadata or {})
@@ -214,9 +214,21 @@ class Session:
         """
         call = Call(rpc_at(method.name), about, inf)
         call.timeout = self._timeout
+        with self._watcher.calling(call.rpc.name) as more:
+            return await self._stream_unary(method, call, messages, more, replayable=replayable)
+
+    async def _stream_unary(
+        self,
+        method: StreamUnaryMethod[Req, Res],
+        call: Call,
+        messages: Callable[[], AsyncGenerator[Req]],
+        more: Mapping[str, str],
+        *,
+        replayable: bool,
+    ) -> Res:
         while True:
             try:
-                metadata = await self._headers(call)
+                metadata = {**await self._headers(call), **more}
                 await self._dial(call)
                 # Without a way to start over, a refused token is final.
                 call.renewed = call.renewed or not replayable

@@ -13,10 +13,12 @@ _NOTHING: Mapping[str, str] = {}
 
 
 class Watcher(Protocol):
-    """Sees every call of a client, however often it is sent."""
+    """Sees every call of a client that has one answer, once however often it is sent, and every repetition of any."""
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
-        """Around a call with one answer, which ends with the error that the block ends with.
+        """Around a call with one answer, uploads among them, which ends with the error that the block ends with.
+
+        A stream of answers is none: it may last for days, and how it ends says nothing of how it went.
 
         Args:
             rpc: Its short name, such as `GetRobot`.
