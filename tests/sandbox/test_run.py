@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import stat
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,14 @@ async def test_a_fleet_without_organizations_says_how_to_go_on(tmp_path: Path) -
         open_fleet(state)
 
 
+@pytest.mark.parametrize("host", ["300.1.1.1", "192.0.2.1", "a..b"])
+async def test_a_host_that_is_not_this_computer_is_what_the_advice_is_about(tmp_path: Path, host: str) -> None:
+    with pytest.raises(StartError, match=r"Give a host") as refused:
+        async with Sandbox.start(open_fleet(None, empty), host=host):
+            pass
+    assert host in str(refused.value)
+
+
 def test_ids_after_a_restart_do_not_repeat(tmp_path: Path) -> None:
     state = tmp_path / "fleet.db"
     seen = set()
@@ -112,25 +120,34 @@ def test_ids_after_a_restart_do_not_repeat(tmp_path: Path) -> None:
     assert len(seen) == 2
 
 
+FOREIGN = {
+    "foreign": "CREATE TABLE t (x)",
+    "newer": "PRAGMA user_version = 99",
+    "foreign of the same version": "CREATE TABLE t (x); PRAGMA user_version = 1",
+    "of the same names": "CREATE TABLE robots (x); PRAGMA user_version = 1",
+}
+
+
 def broken(kind: str, path: Path) -> None:
     if kind == "folder":
         path.mkdir()
     elif kind == "text":
         path.write_text("this is no database, " * 100)
-    elif kind in ("foreign", "newer"):
-        with sqlite3.connect(path) as database:
-            database.execute("CREATE TABLE t (x)" if kind == "foreign" else "PRAGMA user_version = 99")
-        database.close()
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(FOREIGN[kind])
 
 
-@pytest.mark.parametrize("kind", ["folder", "text", "foreign", "newer"])
+@pytest.mark.parametrize("kind", ["folder", "text", *FOREIGN])
 def test_a_file_that_is_no_fleet_is_left_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "state"
     broken(kind, path)
     before = path.read_bytes() if path.is_file() else None
+    mode = path.stat().st_mode
 
-    with pytest.raises(StartError, match=r"state file .*Give another path or remove the file\."):
+    with pytest.raises(StartError, match=r"state file .*Give another path, or move the file away\."):
         open_fleet(path)
+    assert path.stat().st_mode == mode
     assert before is None or path.read_bytes() == before
 
 
@@ -141,9 +158,19 @@ def test_a_state_file_in_no_folder_is_refused(tmp_path: Path) -> None:
 
 def test_two_sandboxes_do_not_share_a_state_file(tmp_path: Path) -> None:
     first = open_fleet(tmp_path / "fleet.db", empty)
-    with pytest.raises(StartError, match="locked"):
+    with pytest.raises(StartError, match=r"another sandbox uses .*: stop it, or give another path") as refused:
         open_fleet(tmp_path / "fleet.db", empty)
+    assert "remove" not in str(refused.value)
     first.close()
+
+
+def test_a_state_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    state = tmp_path / "fleet.db"
+    open_fleet(state, empty).close()
+    state.chmod(0o644)
+    store = open_fleet(state, empty)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    store.close()
 
 
 def test_a_seed_that_fails_leaves_an_empty_fleet_behind(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from viam_mcp.proto import POOL, app
 from viam_mcp.sandbox import Fault, Sandbox, StartError, empty, open_fleet
 from viam_mcp.sandbox.machines import Machines
 from viam_mcp.sandbox.server import UPLOAD_LIMIT
-from viam_mcp.sandbox.wire import MESSAGE_LIMIT
+from viam_mcp.sandbox.wire import MESSAGE_LIMIT, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,3 +175,18 @@ def test_a_key_does_not_show_in_the_sandbox_or_its_credential(demo_fleet: Store)
     sandbox = Sandbox(demo_fleet)
     assert sandbox.api_key not in repr(sandbox)
     assert sandbox.api_key not in repr(vars(sandbox)["tokens"])
+
+
+async def test_a_listener_stops_though_a_client_of_a_closed_connection_does_not_read() -> None:
+    listener = Listener([])
+    host, _, port = (await listener.listen("127.0.0.1", 0)).rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port), limit=1)
+    async with asyncio.timeout(5):
+        while not listener._transports:
+            await asyncio.sleep(0)
+        (transport,) = listener._transports
+        transport.write(b"x" * 50_000_000)
+        transport.close()
+        await listener.stop()
+    writer.transport.abort()
+    await asyncio.sleep(0)

@@ -7,9 +7,11 @@ answered. Only handlers know what an rpc means, only this module knows how it tr
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
 import random
+import socket
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -62,6 +64,10 @@ _GOODBYE = 1.0  # seconds that open tails have to take leave when the server sto
 logger = logging.getLogger(__name__)
 
 
+# An address that is somebody else's, or of a kind that this computer does not have.
+_HOST_FAULTS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
 class StartError(Exception):
     """The sandbox cannot start; the message says why and what to do."""
 
@@ -90,6 +96,12 @@ def open_fleet(state: Path | None = None, seed: Seed | None = None) -> Store:
             raise StartError(str(error)) from None
         raise
     return store
+
+
+def _advice(error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError) or error.errno in _HOST_FAULTS:
+        return "Give a host that is this computer's, such as 127.0.0.1."
+    return "Choose another port, or 0 for a free one."
 
 
 def empty(store: Store, now: int) -> Credential:
@@ -163,11 +175,9 @@ class Sandbox:
             listener = wire.Listener([sandbox])
             try:
                 address = await listener.listen(host, port)
-            except OSError as error:
-                reason = error.strerror or error
-                raise StartError(
-                    f"cannot listen on {host} port {port}: {reason}. Choose another port, or 0 for a free one."
-                ) from None
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise StartError(f"cannot listen on {host} port {port}: {reason}. {_advice(error)}") from None
             sandbox.url = f"http://{address}"
             speaking = set()
             if live is not None:

@@ -8,7 +8,7 @@ import sqlite3
 import string
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.sandbox.schema import SCHEMA
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+_ANOTHER = "Give another path, or move the file away."
 _LOCK_WAIT = 0.1  # seconds; whoever holds the file holds it as long as it runs
 
 
@@ -53,7 +54,7 @@ class Store:
                 # A second process on the same fleet would answer from other tokens and other live logs.
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._open(path)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             self._db.close()
             raise _unusable(path, error) from None
         except StateError:
@@ -62,13 +63,14 @@ class Store:
 
     def _open(self, path: Path | None) -> None:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        known = version == SCHEMA_VERSION
+        known = version == SCHEMA_VERSION and _columns(self._db) >= _fleet_columns()
         if not known and (version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone()):
             raise StateError(
-                f"the state file {path} is of version {version}, not {SCHEMA_VERSION}: it is no fleet of this release."
-                " Give another path or remove the file."
+                f"the state file {path} is of version {version}, not {SCHEMA_VERSION}, or of another program: it is no"
+                f" fleet of this release. {_ANOTHER}"
             )
         if path is not None:
+            _close_to_others(path)
             self._db.execute("PRAGMA journal_mode = WAL")
         if not known:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
@@ -140,9 +142,31 @@ class Store:
         return "".join(self._rng.choices(string.ascii_lowercase + string.digits, k=10))
 
 
+def _columns(database: sqlite3.Connection) -> set[tuple[str, str]]:
+    """The names of all tables, each with the names of its columns."""
+    tables = "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+    return {(table, column) for table, column in database.execute(tables)}
+
+
+def _fleet_columns() -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return _columns(database)
+
+
+def _close_to_others(path: Path) -> None:
+    """Keep everybody else from reading a file of which it is sure by now that it is ours."""
+    # What SQLite has written beside it while it was opened has its mode.
+    for file in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))):
+        if file.exists() and file.stat().st_mode & 0o077:
+            file.chmod(0o600)
+
+
 def _unusable(path: Path | None, error: Exception) -> StateError:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        return StateError(f"another sandbox uses the state file {path}: stop it, or give another path.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StateError(f"cannot use the state file {path}: {reason}. Give another path or remove the file.")
+    return StateError(f"cannot use the state file {path}: {reason}. {_ANOTHER}")
 
 
 def new_api_key() -> str:

@@ -97,7 +97,7 @@ class Listener(Server):
 
     def __init__(self, handlers: list[Any]) -> None:
         super().__init__(handlers)
-        self._protocols: weakref.WeakSet[H2Protocol] = weakref.WeakSet()
+        self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
 
     async def listen(self, host: str, port: int) -> str:
         """Start to listen; where, as the `HOST:PORT` of a URL.
@@ -111,16 +111,22 @@ class Listener(Server):
 
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
-        self._protocols.add(protocol)
+        made = protocol.connection_made
+
+        def noted(transport: asyncio.BaseTransport) -> None:
+            # A connection that grpclib has closed may still be open, and it forgets its transport.
+            self._transports.add(cast("asyncio.WriteTransport", transport))
+            made(transport)
+
+        protocol.connection_made = noted  # type: ignore[method-assign]
         return protocol
 
     async def stop(self) -> None:
         """Cancel what runs, close every connection, and return when all of it has ended."""
         self.close()
-        for protocol in list(self._protocols):
-            if not protocol.connection.is_closing():
-                # Rather than close(), which would wait for a client that does not read.
-                protocol.connection._transport.abort()
+        for transport in list(self._transports):
+            # Rather than close(), which would wait for a client that does not read.
+            transport.abort()
         await self.wait_closed()
         # Sockets close one turn of the event loop after their connection was aborted.
         await asyncio.sleep(0)
