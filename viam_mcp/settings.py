@@ -7,12 +7,12 @@ flag would show them to everybody who lists processes.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable, Mapping
 
 DEFAULT_APP_URL = "https://app.viam.com"
@@ -192,8 +192,8 @@ _FLEET = (
         "WHOSE",
     ),
     Option("timeout", "how long a call to the Viam app may take; default 20", _seconds, "SECONDS"),
-    Option("debug", "show tracebacks and log more"),
 )
+_COMMON = (Option("debug", "show tracebacks and log more"),)
 _CHOICE = (
     Option("read_only", "offer only tools that change nothing"),
     Option("toolsets", "offer only these toolsets; core is a preset of at most 40 tools", names, "A,B"),
@@ -240,6 +240,7 @@ _LOGS = (
     Option("notify_interval", "between two notifications about one log, at least; default 0.25", _pause, "SECONDS"),
 )
 OPTIONS: dict[str, tuple[Option, ...]] = {
+    "common": _COMMON,
     "fleet": _FLEET,
     "tools": _CHOICE,
     "calls": _CALLS,
@@ -250,14 +251,33 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
 
 
 def add_options(parser: argparse.ArgumentParser, *groups: str) -> None:
-    """Give a command the flags of some groups of options."""
+    """Give a command the flags of some groups of options.
+
+    A switch that is not given is absent, so that a command and its subcommands can have the same one.
+    """
     for group in groups:
         section = parser.add_argument_group(group)
         for option in OPTIONS[group]:
             if option.parse is None:
-                section.add_argument(option.flag, dest=option.name, help=option.help, action="store_true", default=None)
+                section.add_argument(
+                    option.flag, dest=option.name, help=option.help, action="store_true", default=argparse.SUPPRESS
+                )
             else:
                 section.add_argument(option.flag, dest=option.name, help=option.help, metavar=option.metavar)
+
+
+def wants_debug(flags: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
+    """Whether tracebacks are wanted, by commands that need no other setting too.
+
+    Args:
+        flags: As for `read_settings`.
+        environment: Likewise.
+
+    Raises:
+        SettingsError: The variable's value cannot be used.
+    """
+    (debug,) = _COMMON
+    return bool(_values([debug], flags, environment).get(debug.name))
 
 
 def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -270,13 +290,7 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     Raises:
         SettingsError: A value cannot be used.
     """
-    values: dict[str, Any] = {}
-    for option in _all_options():
-        source, text = option.flag, flags.get(option.name)
-        if text is None:
-            source, text = option.variable, environment.get(option.variable)
-        if text is not None:
-            values[option.name] = _parsed(option, source, text)
+    values = _values((option for group in OPTIONS.values() for option in group), flags, environment)
     key_id, key = environment.get(KEY_ID_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
     return Settings(
         **values,
@@ -286,8 +300,15 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     )
 
 
-def _all_options() -> Iterable[Option]:
-    return (option for group in OPTIONS.values() for option in group)
+def _values(options: Iterable[Option], flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for option in options:
+        source, text = option.flag, flags.get(option.name)
+        if text is None:
+            source, text = option.variable, environment.get(option.variable)
+        if text is not None:
+            values[option.name] = _parsed(option, source, text)
+    return values
 
 
 def _parsed(option: Option, source: str, value: Any) -> Any:

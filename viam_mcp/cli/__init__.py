@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from viam_mcp._version import __version__
-from viam_mcp.settings import SettingsError
+from viam_mcp.settings import SettingsError, add_options, wants_debug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name in words:
             import_module(f"viam_mcp.cli._{name}").configure(command)
+            add_options(command, "common")
     options = parser.parse_args(words)
     return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    debug = bool(getattr(options, "debug", None)) or os.environ.get("VIAM_MCP_DEBUG", "") not in ("", "0")
+    try:
+        debug = wants_debug(vars(options), os.environ)
+    except SettingsError as error:
+        return _failed(options, error)
     _log_to_stderr(debug, json=_log_format(options) == "json")
     module = import_module(f"viam_mcp.cli._{options.command}")
     gc.freeze()
@@ -70,8 +74,12 @@ def _run(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: everything below here ends as one sentence
         if debug:
             traceback.print_exc()
-        print(f"viam-mcp {options.command}: {_message(error)}", file=sys.stderr)
-        return 1
+        return _failed(options, error)
+
+
+def _failed(options: argparse.Namespace, error: Exception) -> int:
+    print(f"viam-mcp {options.command}: {_message(error)}", file=sys.stderr)
+    return 1
 
 
 def _log_format(options: argparse.Namespace) -> str:

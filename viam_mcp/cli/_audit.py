@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from viam_mcp.policy import default_audit, entries, verify
+from viam_mcp.settings import add_options
 from viam_mcp.tools import sanitize
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="print the lines as they are")
     check = actions.add_parser("verify", help="find the first line that was changed, if any")
     for action in (show, check):
+        add_options(action, "common")
         action.add_argument("--audit", metavar="FILE", type=Path, help="default: in the state folder")
 
 

@@ -35,7 +35,7 @@ class DemoError(Exception):
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It takes no flags."""
+    """It takes no flags of its own."""
 
 
 def run(options: argparse.Namespace) -> int:

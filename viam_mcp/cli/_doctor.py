@@ -11,13 +11,14 @@ from viam_mcp._version import __version__
 from viam_mcp.app import AppError, PermissionDenied
 from viam_mcp.cli._calls import chosen_tools, open_calls
 from viam_mcp.cli._fleet import open_fleet, settings_of
+from viam_mcp.policy import PolicyError
 from viam_mcp.proto.app import AuthorizedPermissions
 from viam_mcp.settings import KEY_ID_VARIABLE, KEY_VARIABLE, SettingsError, add_options
 from viam_mcp.tools import quoted
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from viam_mcp.app import AppClient
     from viam_mcp.settings import Settings
@@ -65,14 +66,15 @@ async def _examine(settings: Settings) -> int:
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"viam-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}")
-    for finding in _configuration(settings):
-        yield finding
+    if credentials := _credentials(settings):
+        yield credentials
+    yield (tools := _tools(settings))
     try:
         async with open_fleet(settings) as app:
             where = "the embedded sandbox" if settings.sandbox else settings.app_url
             yield Finding(True, f"fleet: {where} answers and takes the key")
-            async with open_calls(settings, app) as calls:
-                yield Finding(True, f"calls: files folder and policy can be used; {len(calls.tools)} tools are offered")
+            if tools.good:
+                yield await _calls(settings, app)
             async for finding in _rights(app):
                 yield finding
     except SettingsError as error:
@@ -81,21 +83,32 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(False, f"fleet: {error}")
 
 
-def _configuration(settings: Settings) -> Iterator[Finding]:
-    """What can be judged without asking anybody."""
+async def _calls(settings: Settings, app: AppClient) -> Finding:
+    try:
+        async with open_calls(settings, app) as calls:
+            return Finding(True, f"calls: files folder and policy can be used; {len(calls.tools)} tools are offered")
+    except (SettingsError, PolicyError) as error:
+        return Finding(False, f"calls: {error}")
+
+
+def _credentials(settings: Settings) -> Finding | None:
+    """What can be said of them without asking anybody; that there are none is the fleet's to say."""
     if settings.sandbox:
-        yield Finding(True, "credentials: none needed for the sandbox")
-    elif settings.has_credentials:
-        yield Finding(True, f"credentials: API key {settings.api_key_id} from {KEY_ID_VARIABLE} and {KEY_VARIABLE}")
-    elif settings.api_key or settings.api_key_id:
+        return Finding(True, "credentials: none needed for the sandbox")
+    if settings.has_credentials:
+        return Finding(True, f"credentials: API key {settings.api_key_id} from {KEY_ID_VARIABLE} and {KEY_VARIABLE}")
+    if settings.api_key or settings.api_key_id:
         missing = KEY_ID_VARIABLE if settings.api_key else KEY_VARIABLE
-        yield Finding(False, f"credentials: {missing} is not set; both it and the other half are needed")
+        return Finding(False, f"credentials: {missing} is not set; both it and the other half are needed")
+    return None
+
+
+def _tools(settings: Settings) -> Finding:
     try:
         tools = chosen_tools(settings)
     except SettingsError as error:
-        yield Finding(False, f"tools: {error}")
-    else:
-        yield Finding(True, f"tools: {len(tools)} chosen{', read-only' if settings.read_only else ''}")
+        return Finding(False, f"tools: {error}")
+    return Finding(True, f"tools: {len(tools)} chosen{', read-only' if settings.read_only else ''}")
 
 
 async def _rights(app: AppClient) -> AsyncIterator[Finding]:
@@ -112,5 +125,14 @@ async def _rights(app: AppClient) -> AsyncIterator[Finding]:
         )
         granted = {name for answer in await app.check_permissions([asked]) for name in answer.permissions}
         missing = [name for name in _PERMISSIONS if name not in granted]
-        may = "everything that was asked for" if not missing else f"all but {', '.join(missing)}"
-        yield Finding(True, f"rights: organization {quoted(organization.name)} ({organization.id}): {may}")
+        about = f"rights: organization {quoted(organization.name)} ({organization.id})"
+        if any(name.startswith("read_") for name in granted):
+            may = "everything that was asked for" if not missing else f"all but {', '.join(missing)}"
+            yield Finding(True, f"{about}: {may}")
+        else:
+            may = f"no more than {', '.join(sorted(granted))}" if granted else "nothing that was asked for"
+            yield Finding(
+                False,
+                f"{about}: {may}; give the key a role on the organization in the Viam app, unless it is meant for a "
+                "location or a machine alone",
+            )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy import STARTING_FILE, Policy, PolicyError, load
 from viam_mcp.server import ConfirmOperation
+from viam_mcp.settings import add_options
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     explain.add_argument("tool", metavar="TOOL", help="its name; see viam-mcp tools")
     explain.add_argument("arguments", metavar="JSON", nargs="?", help="its arguments, or some of them")
     explain.add_argument("--policy", metavar="FILE", type=Path, help="the policy file; default: the built-in policy")
-    actions.add_parser("init", help="print a policy file to start from")
+    init = actions.add_parser("init", help="print a policy file to start from")
+    for action in (check, explain, init):
+        add_options(action, "common")
 
 
 def run(options: argparse.Namespace) -> int:

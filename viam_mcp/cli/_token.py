@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.policy import state_dir
 from viam_mcp.server.http import add
-from viam_mcp.settings import names
+from viam_mcp.settings import add_options, names
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command its subcommand and flags."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="make a token, print it, and put its hash into the token file")
+    add_options(new, "common")
     new.add_argument("name", metavar="NAME", help="who will hold it; the audit says this name")
     new.add_argument("--file", type=Path, metavar="FILE", help="the token file; default in the state folder")
     new.add_argument("--scopes", type=names, metavar="A,B", help="viam:read, viam:write, viam:destructive; default all")

@@ -1,0 +1,119 @@
+"""`viam-mcp doctor`: what is in order, what is not, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.processes import ended
+from viam_mcp.app import APIKeyAuthorization, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.processes import Ended
+    from viam_mcp.sandbox import Sandbox
+
+IN_ORDER = "Everything is in order."
+
+
+def findings(end: Ended) -> dict[str, str]:
+    """What was found about each subject, the mark first; the last word under "". No subject may come with two marks."""
+    *lines, last = end.stdout.splitlines()
+    found = {"": last}
+    for line in lines:
+        mark, what = line[:4].strip(), line[5:]
+        subject = what.partition(":")[0]
+        assert found.get(subject, mark).startswith(mark), end.stdout
+        found[subject] = f"{mark} {what.partition(': ')[2]}"
+    return found
+
+
+async def test_a_fleet_that_can_be_used_is_in_order(env: dict[str, str]) -> None:
+    end = await ended("doctor", "--sandbox", "--read-only", env=env)
+    assert (end.code, end.stderr) == (0, "")
+    found = findings(end)
+    assert found["tools"].endswith("chosen, read-only")
+    assert found["fleet"] == "ok the embedded sandbox answers and takes the key"
+    assert found["rights"].endswith("everything that was asked for")
+    assert found[""] == IN_ORDER
+
+
+async def test_a_policy_that_cannot_be_used_is_one_finding_among_the_others(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('confirm_via = "mail"\n')
+    end = await ended("doctor", "--sandbox", "--policy", str(policy), env=env)
+    assert (end.code, end.stderr) == (1, "")
+    found = findings(end)
+    assert found["calls"].startswith(f"FIX {policy}:1: confirm_via")
+    assert found["rights"].startswith("ok ")
+    assert found[""] == "1 to fix."
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"), [(("--tools", "nonsense"), "tools"), (("--files-dir", "/nowhere"), "calls")]
+)
+async def test_what_a_flag_names_and_is_not_there_is_found_once(
+    env: dict[str, str], words: tuple[str, str], subject: str
+) -> None:
+    end = await ended("doctor", "--sandbox", *words, env=env)
+    assert end.code == 1
+    found = findings(end)
+    assert found[subject].startswith("FIX ")
+    assert words[1] in found[subject]
+    assert found["rights"].startswith("ok ")
+    assert found[""] == "1 to fix."
+
+
+async def test_without_credentials_it_names_every_way_to_some(env: dict[str, str]) -> None:
+    end = await ended("doctor", env=env)
+    assert (end.code, end.stderr) == (1, "")
+    for way in ("VIAM_API_KEY_ID and VIAM_API_KEY", "viam-cli", "--sandbox"):
+        assert way in end.stdout
+    assert findings(end)[""] == "1 to fix."
+
+
+async def test_half_a_key_is_found(env: dict[str, str]) -> None:
+    end = await ended("doctor", env={**env, "VIAM_API_KEY": "a-key-that-nobody-may-see"})
+    assert end.code == 1
+    assert findings(end)["credentials"].startswith("FIX VIAM_API_KEY_ID is not set")
+    assert "a-key-that-nobody-may-see" not in end.stdout + end.stderr
+
+
+async def test_a_key_that_is_refused_is_found(fleet_env: dict[str, str]) -> None:
+    end = await ended("doctor", env={**fleet_env, "VIAM_API_KEY": "a-key-that-nobody-may-see"})
+    assert (end.code, end.stderr) == (1, "")
+    assert "UNAUTHENTICATED" in findings(end)["fleet"]
+    assert "a-key-that-nobody-may-see" not in end.stdout
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "rights"),
+    [
+        ("operator", "organization", "ok organization 'Kestrel Integration' ({org}): all but write_organization, "),
+        (
+            "owner",
+            "location",
+            "FIX organization 'Kestrel Integration' ({org}): nothing that was asked for; give",
+        ),
+    ],
+)
+async def test_what_the_key_may_do_is_told_and_nothing_is_a_fault(
+    env: dict[str, str], sandbox: Sandbox, role: str, kind: str, rights: str
+) -> None:
+    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app:
+        organization = next(o for o in await app.list_organizations() if o.name == "Kestrel Integration")
+        location = (await app.list_locations(organization.id))[0]
+        about = {"organization": organization.id, "location": location.id}[kind]
+        right = APIKeyAuthorization(role=role, resource_type=kind, resource_id=about)
+        key, key_id = await app.create_key(organization.id, [right], "limited")
+    variables = {"VIAM_MCP_APP_URL": sandbox.url, "VIAM_API_KEY_ID": key_id, "VIAM_API_KEY": key}
+    end = await ended("doctor", env={**env, **variables})
+    found = findings(end)
+    assert found["rights"].startswith(rights.format(org=organization.id))
+    good = rights.startswith("ok")
+    assert (end.code, found[""]) == ((0, IN_ORDER) if good else (1, "1 to fix."))
+    assert key not in end.stdout + end.stderr
