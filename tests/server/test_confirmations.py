@@ -261,12 +261,17 @@ async def test_a_confirmation_that_is_claimed_in_the_arguments_is_no_argument(
 async def test_a_question_that_nobody_answers_in_time_leaves_the_machine_alone(
     serve: Any, sandbox: Sandbox, robot_id: str, mode: Mode, tmp_path: Path
 ) -> None:
+    now = 1_700_000_000.0
+
     async def late(context: Any, params: Any) -> types.ElicitResult:
-        # Longer than the question stays open; a 2026 client brings its answer all the same.
-        await anyio.sleep(1.1)
+        nonlocal now
+        now += 3_600
+        if mode == "legacy":
+            # The server waits for the answer, and does so by its own clock; a 2026 client brings it all the same.
+            await anyio.sleep_forever()
         return types.ElicitResult(action="accept", content=YES)
 
-    async with serve(late, policy=Policy(confirm_seconds=0.01)) as client:
+    async with serve(late, policy=Policy(confirm_seconds=0.01), clock=lambda: now) as client:
         result = await client.call_tool("delete_robot", {"robot_id": robot_id})
     assert exists(sandbox)
     assert outcomes(tmp_path) == ["asked", "timed out" if mode == "legacy" else "expired"]

@@ -88,6 +88,16 @@ async def test_what_is_not_the_end_of_what_a_tail_follows_gives_no_cursor_for_on
     assert "tail_cursor" not in await fleet.call("get_robot_part_logs", robot_part_id=part, **selection)
 
 
+async def test_an_empty_answer_says_how_far_it_looked_back(fleet: Fleet, part: str) -> None:
+    nothing = {"robot_part_id": part, "filter": "nobody says this"}
+    (said,) = (await fleet.call("get_robot_part_logs", **nothing))["warnings"]
+    assert "about a day" in said
+    assert "60d" in said
+    for further in ({"range": "60d"}, {"start": "2026-01-01T00:00:00Z"}):
+        assert "warnings" not in await fleet.call("get_robot_part_logs", **nothing, **further)
+    assert "warnings" not in await fleet.call("get_robot_part_logs", robot_part_id=part, limit=1)
+
+
 async def test_a_batch_goes_out_as_progress(fleet: Fleet, part: str) -> None:
     fleet.sandbox.emit(part, *logged("one", "two"))
     heard: list[tuple[float, str]] = []

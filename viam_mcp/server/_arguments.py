@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from viam_mcp.tools import ToolError, input_schema, quoted
+from viam_mcp.tools import FORMS, NOT_EMPTY, TOOLS, ToolError, input_schema, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +30,10 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
             what was expected and what came.
     """
     try:
-        text = json.dumps(arguments, allow_nan=False)
-        if len(text) <= MAX_ARGUMENTS:
-            return tool.model_validate_json(text)
-        problems = [_too_large(arguments, len(text))]
+        data = _as_json({name: _whole_number(value) for name, value in arguments.items()})
+        if len(data) <= MAX_ARGUMENTS:
+            return tool.model_validate_json(data)
+        problems = [_too_large(arguments, len(data))]
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems = [_problem(tool, one) for one in found[:_PROBLEMS] if one["type"] != "json_invalid"]
@@ -46,8 +46,17 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
     raise ToolError(f"The arguments of {tool.spec.name} are not right, and nothing was done. " + " ".join(problems))
 
 
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
+def _whole_number(value: Any) -> Any:
+    """What JSON Schema calls an integer, which 5.0 is as well, as one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _too_large(arguments: Mapping[str, Any], total: int) -> str:
-    size, largest = max((len(json.dumps(value)), name) for name, value in arguments.items())
+    size, largest = max((len(_as_json(value)), name) for name, value in arguments.items())
     return (
         f"Together they take {total:,} bytes, {size:,} of them in {quoted(largest)}, "
         f"and at most {MAX_ARGUMENTS:,} are taken."
@@ -56,19 +65,25 @@ def _too_large(arguments: Mapping[str, Any], total: int) -> str:
 
 def _unreadable(arguments: Mapping[str, Any]) -> str:
     """Names the first argument that is no JSON which can be read."""
+    problem = "what JSON does not have, such as NaN, or what is nested too deeply"
     for name, value in arguments.items():
         try:
-            from_json(json.dumps([name, value], allow_nan=False))
+            from_json(_as_json([name, value]))
+        except UnicodeEncodeError:
+            problem = "half of a surrogate pair, which is not text"
+            break
         except (ValueError, RecursionError):
             break
-    return (
-        f"{quoted(name)}: expected JSON, got what JSON does not have, such as NaN or half of a surrogate pair, "
-        "or what is nested too deeply."
-    )
+    return f"{quoted(name)}: expected JSON, got {problem}."
 
 
 def unknown_tool(name: str, known: Mapping[str, type[Tool]]) -> ToolError:
-    """The error for a name that is no tool of this server."""
+    """The error for a name that is no tool of this server, or none that it offers."""
+    if name in TOOLS:
+        return ToolError(
+            f"{name} is a tool that this server does not offer: whoever runs it chose others, or that nothing may be "
+            "changed (--read-only, --toolsets, --tools, --exclude-tools). Nothing was done."
+        )
     close = difflib.get_close_matches(name[:100], known, n=3)
     advice = f"Did you mean {' or '.join(close)}?" if close else "tools/list names those that there are."
     return ToolError(f"There is no tool {quoted(name)} here. {advice}")
@@ -84,6 +99,8 @@ def _problem(tool: type[Tool], error: Any) -> str:
         return f"{path} is not an argument of it: {advice}"
     if kind == "missing":
         return f"{path} is missing: expected {_expected(tool, error)}."
+    if kind == "value_error":
+        return f"{path}: {error['ctx']['error']}."
     return f"{path}: expected {_expected(tool, error)}, got {_got(value)}."
 
 
@@ -104,10 +121,17 @@ def _expected(tool: type[Tool], error: Any) -> str:
         expected = "one of " + ", ".join(schema["enum"])
     elif schema.get("format") == "date-time":
         expected = "a time with its zone, such as 2026-01-31T08:00:00Z"
+    elif error["type"] == "expected":
+        expected = error["msg"]
+    elif "pattern" in schema:
+        expected = FORMS[schema["pattern"]]
+    elif error["type"] == "string_too_short" and schema.get("minLength") == 1:
+        expected = NOT_EMPTY
     elif error["type"] != "missing" and _is_kind(error["input"], schema.get("type")):
         expected = f"{expected} ({error['msg'][0].lower()}{error['msg'][1:]})"
     description = schema.get("description")
-    return f"{expected} ({description})" if description and error["type"] == "missing" else expected
+    about = description and ("pattern" in schema or error["type"] == "missing")
+    return f"{expected} ({description})" if about else expected
 
 
 def _is_kind(value: Any, kind: str | None) -> bool:

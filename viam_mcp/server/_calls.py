@@ -21,7 +21,18 @@ from viam_mcp.server._arguments import parse, unknown_tool
 from viam_mcp.server._confirm import ConfirmOperation, TokenAsker, token_text
 from viam_mcp.server._limits import Busy, Turns
 from viam_mcp.server._self_check import check
-from viam_mcp.tools import Done, Environment, ListTool, ToolError, as_text, collect, fit, sanitize
+from viam_mcp.tools import (
+    Done,
+    Environment,
+    ListTool,
+    ToolError,
+    Whole,
+    as_text,
+    collect,
+    fit,
+    sanitize,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -169,7 +180,7 @@ class Calls:
             check(spec, data)
             return Result(data, as_text(spec.returns, data))
         except (ToolError, AppError, Refused) as error:
-            return Result(None, sanitize(str(error)), outcome=_outcome(error))
+            return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error))
         except Exception:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.
@@ -226,6 +237,9 @@ class Calls:
                 )
 
             return listed
+
+        if not isinstance(returns, Whole):
+            raise TypeError(f"{tool.spec.name} returns a list and is none")
 
         async def one(reveal: bool, budget: int) -> dict[str, Json]:
             data, warnings = fit(returns.encode(value if subject is None else subject, reveal=reveal), budget)

@@ -21,13 +21,16 @@ from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._files import Files
 from viam_mcp.tools._live import Tails, line
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._output import Done, as_text, output_schema
+from viam_mcp.tools._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools._paging import collect
 from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._secrets import REDACTED, redacted
+from viam_mcp.tools._secrets import REDACTED, redacted, without_secrets
 from viam_mcp.tools._text import sanitize
+from viam_mcp.tools._types import FORMS, NOT_EMPTY
 
 __all__ = [
+    "FORMS",
+    "NOT_EMPTY",
     "REDACTED",
     "TOOLS",
     "TOOLSETS",
@@ -42,6 +45,7 @@ __all__ = [
     "Tails",
     "Tool",
     "ToolError",
+    "Whole",
     "as_text",
     "collect",
     "definition",
@@ -54,6 +58,7 @@ __all__ = [
     "quoted",
     "redacted",
     "sanitize",
+    "without_secrets",
 ]
 
 _MODULES = (organizations, locations, machines, parts, logs, fragments, roles, registry, modules, keys)

@@ -11,16 +11,24 @@ from viam_mcp.tools._text import shorten
 
 Json = Any
 
+ROOM = 600
+"""Bytes of a result that are kept free for what the warnings say and for the cursor of a list."""
+
 _LONG = 2_000  # characters of one text that stay when the whole does not fit
 _NAMED = 4  # of the members that were left out
-_ROOM = 500  # bytes that are kept free for what the warnings say
+_LAST = frozenset({"id", "name"})  # left out after all else: without them nobody knows what the rest is about
 
 
-def fit(value: dict[str, Json], budget: int) -> tuple[dict[str, Json], list[str]]:
+def fit(value: dict[str, Json], budget: int, room: int = ROOM) -> tuple[dict[str, Json], list[str]]:
     """The object, made to fit into `budget` bytes of compact JSON, and warnings that say what gave way.
 
     Long texts are shortened first. If that is not enough, members are left out, the largest first. The
     members of the object itself stay, if empty, where they are objects: they are the shape of the result.
+
+    Args:
+        value: The object.
+        budget: How many bytes it may take together with the warnings.
+        room: How many of these are kept free for the warnings.
     """
     if len(to_json(value)) <= budget:
         return value, []
@@ -28,7 +36,7 @@ def fit(value: dict[str, Json], budget: int) -> tuple[dict[str, Json], list[str]
     if (short := _shortened(value)) != value:
         warnings.append(f"Texts of over {_LONG:,} characters were shortened to fit.")
     left_out: dict[str, int] = {}
-    cut = _cut(short, budget - _ROOM, "", left_out)
+    cut = _cut(short, budget - room, "", left_out)
     if left_out:
         named = ", ".join(f"{quoted(path, 60)} ({size:,} bytes)" for path, size in [*left_out.items()][:_NAMED])
         more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
@@ -40,7 +48,8 @@ def _cut(value: dict[str, Json], budget: int, path: str, left_out: dict[str, int
     """The object without as many of its members as it takes; their paths and sizes go to `left_out`."""
     kept = dict(value)
     excess = len(to_json(value)) - budget
-    for size, name in sorted(((len(to_json(member)), name) for name, member in value.items()), reverse=True):
+    sizes = ((name not in _LAST, len(to_json(member)), name) for name, member in value.items())
+    for _, size, name in sorted(sizes, reverse=True):
         if excess <= 0:
             break
         member, within = value[name], dict[str, int]()

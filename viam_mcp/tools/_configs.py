@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools._base import ToolError
@@ -20,15 +21,53 @@ if TYPE_CHECKING:
 
 Json = Any
 
+_EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
+
 # What results say in place of what they do not show; the diff of a preview numbers its marks.
 _NOT_SHOWN = re.compile(re.escape(REDACTED.removesuffix("]")) + r"(?: \d+)?\]|… \[[\d,]+ more characters\]")
 _NAMES = ("name", "id")
 
 
-def lacks(config: object) -> bool:
-    """Whether a configuration, or the text of one, says of something in it that it is not shown."""
-    text = config if isinstance(config, str) else json.dumps(config, ensure_ascii=False)
-    return bool(_NOT_SHOWN.search(text)) or "\\u2026" in text
+def config_from(text: str) -> dict[str, Json]:
+    """The configuration that JSON text holds.
+
+    Raises:
+        ValueError: It is not a JSON object, or says something twice, so that readers may understand it differently.
+    """
+    try:
+        config = json.loads(text, parse_float=number_from, parse_constant=_refused, object_pairs_hook=_unambiguous)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is not a JSON object that can be used: {error}") from None
+    if not isinstance(config, dict):
+        # A value of the caller's document, not of the wrong type for this function.
+        raise ValueError("it is not a JSON object")  # noqa: TRY004
+    return config
+
+
+def number_from(text: str) -> float:
+    """A number with a fraction or an exponent as a Struct gives it back: an integer, if it is one."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+def _refused(text: str) -> float:
+    raise ValueError(f"JSON does not have {text}")
+
+
+def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise ValueError("an object in it has the same key twice")
+    return unique
+
+
+def lacks(config: Mapping[str, Json] | None) -> bool:
+    """Whether a configuration says of something in it that it is not shown."""
+    return bool(_NOT_SHOWN.search(json.dumps(config, ensure_ascii=False)))
 
 
 @dataclass(frozen=True)

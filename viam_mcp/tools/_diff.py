@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools._base import ToolError
+from viam_mcp.tools._configs import number_from
 from viam_mcp.tools._names import quoted
 from viam_mcp.tools._previews import count
 from viam_mcp.tools._secrets import REDACTED, redacted
@@ -22,33 +22,11 @@ if TYPE_CHECKING:
 
 Json = Any
 
-_EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
 _LONGEST_LINE = 160
 _MOST_SECTIONS = 10
 _MOST_COMPARED = 20_000  # lines of both together
 _LABEL = REDACTED.removesuffix("]")
 _CREDENTIAL = re.compile(r'[-+] *"((?:[^"\\]|\\.)*)": .*?(\[redacted \d+\])')
-
-
-def config_from(text: str, name: str) -> dict[str, Json]:
-    """The configuration that JSON text holds.
-
-    Args:
-        text: What the caller sent.
-        name: The argument that it came in.
-
-    Raises:
-        ToolError: It is not a JSON object, or says something twice, so that readers may understand it differently.
-    """
-    try:
-        config = json.loads(text, parse_float=_number, object_pairs_hook=_unambiguous)
-    except RecursionError:
-        raise ToolError(f"{name} is nested too deeply.") from None
-    except ValueError as error:
-        raise ToolError(f"{name} is not a JSON object that can be used: {error}.") from None
-    if not isinstance(config, dict):
-        raise ToolError(f"{name} is not a JSON object.")
-    return config
 
 
 def config_changes(old: Mapping[str, Json], new: Mapping[str, Json] | None) -> list[str]:
@@ -114,16 +92,4 @@ def _texts(config: Mapping[str, Json]) -> dict[str, str]:
 
 def _canonical(value: Json) -> Json:
     """The same value with one way to write each number, and keys in one order."""
-    return json.loads(json.dumps(value, sort_keys=True), parse_float=_number)
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
-
-
-def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        raise ValueError("an object in it has the same key twice")
-    return unique
+    return json.loads(json.dumps(value, sort_keys=True), parse_float=number_from)

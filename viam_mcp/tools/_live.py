@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._encode import encode, schema_of
 from viam_mcp.tools._output import Many
+from viam_mcp.tools._secrets import without_secrets
 from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def gap_json(gap: Gap) -> dict[str, Json]:
 def upstream_json(upstream: Upstream) -> dict[str, Json]:
     """The state of a connection as JSON."""
     state = {"state": str(upstream.state), "since": _time(upstream.since)}
-    return {**state, "reason": sanitize(upstream.reason)} if upstream.reason else state
+    return {**state, "reason": without_secrets(sanitize(upstream.reason))} if upstream.reason else state
 
 
 def _time(time: datetime | None) -> str | None:

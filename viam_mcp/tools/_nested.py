@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from viam_mcp.app import APIKeyAuthorization, to_struct
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.app import packages
-from viam_mcp.tools._base import ToolError
 from viam_mcp.tools._types import (
     Config,
     FragmentId,
@@ -103,10 +102,7 @@ class FragmentImport(_Nested):
 
     def message(self) -> wire.FragmentImport:
         """As the wire contract has it."""
-        try:
-            variables = to_struct(self.fragment_variables, "fragment_variables")
-        except ValueError as error:
-            raise ToolError(f"{error}.") from None
+        variables = to_struct(self.fragment_variables, "fragment_variables")
         return wire.FragmentImport(**self.model_dump(exclude={"fragment_variables"}), fragment_variables=variables)
 
 

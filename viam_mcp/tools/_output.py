@@ -26,10 +26,15 @@ _SOMETIMES = frozenset({"next_cursor", "tail_cursor", "gap", "gaps", "groups"})
 
 
 class Output(Protocol):
-    """How what a tool's `run` gives back becomes JSON."""
+    """The shape of what a tool answers."""
 
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
+
+
+@runtime_checkable
+class Whole(Output, Protocol):
+    """An output that is made at once from what a tool's `run` gives back, not item by item as lists are."""
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""
@@ -72,10 +77,6 @@ class Many:
         """The JSON schema of each member."""
         lists = {name: {"type": "array", "items": schema_of(kind)} for name, kind in self.lists.items()}
         return {**lists, "next_cursor": {"type": "string"}}
-
-    def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; credentials redacted unless they are to be revealed."""
-        return {name: [encode_item(item, reveal=reveal) for item in value[name]] for name in self.lists}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from viam_mcp.tools._base import ListTool, ToolError
-from viam_mcp.tools._budget import fit
+from viam_mcp.tools._budget import ROOM, fit
 from viam_mcp.tools._encode import schema_of
 from viam_mcp.tools._environment import Environment
 from viam_mcp.tools._names import quoted
@@ -32,7 +32,6 @@ Json = Any
 
 _PAGE = 250  # what is asked of the service at once where the caller names no limit
 _LARGEST_PAGE = 1000
-_ROOM = 600  # bytes of a result that are kept free for next_cursor and the warning that it was cut
 
 
 _Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
@@ -83,28 +82,32 @@ async def collect(
     page = await tool.page(app, here.token, min(here.skip + asked, _LARGEST_PAGE))
 
     result: dict[str, Json] = {name: [] for name in returns.lists}
-    rest = [pair for pair in _labelled(page, returns) if visible is None or visible(pair[1])][here.skip :]
+    # Each with how many items of the page are behind once it is given: those that are not visible count too.
+    rest = [(number, *pair) for number, pair in enumerate(_labelled(page, returns), 1)][here.skip :]
+    if visible is not None:
+        rest = [entry for entry in rest if visible(entry[2])]
     fitting, warnings = fill(
-        (encode_item(item, reveal=reveal) for _, item in rest[:wanted]), keep, budget - len(to_json(result))
+        (encode_item(item, reveal=reveal) for _, _, item in rest[:wanted]), keep, budget - len(to_json(result))
     )
-    for (name, _), encoded in zip(rest, fitting, strict=False):
+    for (_, name, _), encoded in zip(rest, fitting, strict=False):
         result[name].append(encoded)
     taken = len(fitting)
 
     given = here.given + taken
+    behind = rest[taken - 1][0] if taken else here.skip
     if taken == len(rest):
         following = here._replace(token=page.next_page_token, skip=0, given=given)
-    elif token := await _token_behind(tool, app, here.token, page[: here.skip + taken]):
+    elif token := await _token_behind(tool, app, here.token, page[:behind]):
         following = here._replace(token=token, skip=0, given=given)
     else:
-        following = here._replace(skip=here.skip + taken, given=given)
+        following = here._replace(skip=behind, given=given)
     more = (taken < len(rest) or bool(page.next_page_token)) and (total is None or given < total)
     if more:
         result["next_cursor"] = _encode(following)
     last = taken == len(rest) and not page.next_page_token
-    result.update(tool.besides(environment or Environment(), [item for _, item in rest[:taken]], last=last))
+    result.update(tool.besides(environment or Environment(), [item for _, _, item in rest[:taken]], last=last))
     if warnings:
-        result["warnings"] = warnings
+        result["warnings"] = [*result.get("warnings", ()), *warnings]
     return result
 
 
@@ -156,7 +159,7 @@ def fill(
     """
     taken: list[dict[str, Json]] = []
     warnings: list[str] = []
-    size = _ROOM
+    size = ROOM
     for item in items:
         encoded = item if keep is None else {key: value for key, value in item.items() if key in keep}
         length = len(to_json(encoded)) + 1
@@ -164,7 +167,7 @@ def fill(
             if taken:
                 warnings.append("The result was cut because it is full: go on with next_cursor, or ask for less.")
                 break
-            encoded, said = fit(encoded, budget - size)
+            encoded, said = fit(encoded, budget - size, room=0)
             warnings += said
             length = len(to_json(encoded)) + 1
         taken.append(encoded)

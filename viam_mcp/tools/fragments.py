@@ -130,16 +130,16 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
             fragment = await app.get_fragment(self.fragment_id)
             config = self._config(fragment)
             # What is put back is what was stored when it was read, so nobody may have saved it since.
-            known = known or fragment.last_updated
+            known = earlier(known, fragment.last_updated)
         return await app.update_fragment(
             self.fragment_id, self.name, config, self.public, visibility, last_known_update=known
         )
 
     def _config(self, fragment: Fragment) -> dict[str, Any] | None:
         """The configuration that is meant: where it reads as redacted, with what is stored there."""
-        if not lacks(self.config):
-            return self.config
-        return whole_config(self.config or {}, fragment.fragment, encode(fragment.proto).get("fragment"), "config")
+        if self.config is None:
+            return None
+        return whole_config(self.config, fragment.fragment, encode(fragment.proto).get("fragment"), "config")
 
 
 class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):

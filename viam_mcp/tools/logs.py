@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _ORDERS = {"ascending": wire.LOG_ORDER_ASCENDING, "descending": wire.LOG_ORDER_DESCENDING}
 
 MOST_PARTS = 16
+_LOOKED_BACK = (
+    "Without start or range, the service looks back about a day. For what was logged before, give a range such as 60d."
+)
 _SHOWN = 2_000  # characters of a batch that go out as progress
 
 Contains = Annotated[Text, Field(description="Only messages that contain this text")]
@@ -47,8 +50,9 @@ Contains = Annotated[Text, Field(description="Only messages that contain this te
 
 class GetRobotPartLogs(ListTool, toolset="logs", returns=LoggedEntries()):
     """Read what a part logged, newest first unless order says otherwise: for a machine that is offline, its
-    last words. Narrow it by level, text and time (start and end, or range back from now or from end). With
-    dest, all of the entries are also written to a file, as JSON lines. For what the part logs from now on, use
+    last words. Narrow it by level, text and time (start and end, or range back from now or from end). Without
+    start or range the service looks back about a day: for a machine that has been offline for longer, give a range
+    such as 60d. With dest, all of the entries are also written to a file, as JSON lines. For what the part logs from now on, use
     tail_robot_part_logs: without loss from these entries on with tail_cursor as its cursor, the same filter, and
     errors_only false unless log_levels is just error."""
 
@@ -81,6 +85,10 @@ class GetRobotPartLogs(ListTool, toolset="logs", returns=LoggedEntries()):
         return await app.robot_part_logs_page(self.robot_part_id, limit=limit, page_token=token, **self._selection())
 
     def besides(self, environment: Environment, items: Sequence[LogEntry], *, last: bool) -> dict[str, Any]:
+        empty = last and not items and self.cursor is None and self.start is None and self.range is None
+        return {**self._tail_cursor(environment, items, last=last), **({"warnings": [_LOOKED_BACK]} if empty else {})}
+
+    def _tail_cursor(self, environment: Environment, items: Sequence[LogEntry], *, last: bool) -> dict[str, Any]:
         at_the_end = self.cursor is None and self.end is None and self.order != "ascending"
         if environment.tails is None or not at_the_end or self.log_levels not in ([], ["error"]):
             return {}

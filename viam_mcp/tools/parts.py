@@ -10,8 +10,8 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._configs import lacks, whole_config
-from viam_mcp.tools._diff import config_changes, config_from
+from viam_mcp.tools._configs import config_from, lacks, whole_config
+from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._files import Dest, Overwrite, save
 from viam_mcp.tools._names import location_name, machine_name, named, part_name, quoted
@@ -27,7 +27,7 @@ from viam_mcp.tools._previews import (
     preview,
     stale,
 )
-from viam_mcp.tools._types import Config, MachineId, Name, PartId, SecretId, Time
+from viam_mcp.tools._types import Config, ConfigText, MachineId, Name, PartId, SecretId, Time
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient, Page, RobotPart, RobotPartHistoryEntry
@@ -105,7 +105,7 @@ class UpdateRobotPart(
         | None
     ) = None
     robot_config_json: (
-        Annotated[str, Field(description="In place of robot_config, to keep the order of keys")] | None
+        Annotated[ConfigText, Field(description="In place of robot_config, to keep the order of keys")] | None
     ) = None
 
     async def subject(self, app: AppClient) -> str:
@@ -129,26 +129,28 @@ class UpdateRobotPart(
 
     async def run(self, app: AppClient) -> RobotPart:
         config, text, known = self.robot_config, self.robot_config_json, self.last_known_update
-        if lacks(text or config):
+        if lacks(self._sent()):
             part = await app.get_robot_part(self.robot_part_id)
             config = self._config(part)
             # What is put back is what was stored when it was read, so nobody may have saved it since.
-            known = known or part.last_updated
+            known = earlier(known, part.last_updated)
             if text is not None:
                 config, text = None, json.dumps(config, ensure_ascii=False)
         return await app.update_robot_part(
             self.robot_part_id, self.name, config, last_known_update=known, robot_config_json=text
         )
 
+    def _sent(self) -> dict[str, Any] | None:
+        """The configuration that was sent; the text wins, as it does in the service."""
+        return self.robot_config if self.robot_config_json is None else config_from(self.robot_config_json)
+
     def _config(self, part: RobotPart) -> dict[str, Any] | None:
         """The configuration that is meant: where it reads as redacted, with what is stored there."""
-        name, config = "robot_config", self.robot_config
-        if self.robot_config_json is not None:
-            name = "robot_config_json"
-            config = config_from(self.robot_config_json, name)
-        if not lacks(config):
-            return config
-        return whole_config(config or {}, part.robot_config, encode(part.proto).get("robot_config"), name)
+        sent = self._sent()
+        if sent is None:
+            return None
+        name = "robot_config" if self.robot_config_json is None else "robot_config_json"
+        return whole_config(sent, part.robot_config, encode(part.proto).get("robot_config"), name)
 
 
 class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(part_id=str)):
