@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from mcp import Client
 
 from viam_mcp.app import AppClient, Credentials, Session
-from viam_mcp.policy import Action, Audit, Gate, Policy, Rule
+from viam_mcp.policy import Action, Audit, Gate, Ledger, Policy, Rule
 from viam_mcp.server import Calls, build_server
 from viam_mcp.tools import TOOLS, Files
 from viam_mcp.tools._output import Readable
@@ -132,7 +132,7 @@ async def connected_to(
     async with Channel(address.hostname, address.port) as channel:
         session = Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key))
         app = AppClient(session, {})
-        gate = Gate(Policy([EVERYTHING]), app, audit=Audit(audit), state=folder / "state")
+        gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
         calls = Calls(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
         async with Client(build_server(calls, sandbox=True), mode=mode, cache=None) as client:
             schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}

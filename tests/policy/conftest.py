@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from viam_mcp.app import connect
-from viam_mcp.policy import LOCAL, Admission, Answer, Audit, Gate, Question, Reply, Way, entries, parse
+from viam_mcp.policy import LOCAL, Admission, Answer, Audit, Gate, Ledger, Question, Reply, Way, entries, parse
 from viam_mcp.policy import Policy as PolicyOf
 from viam_mcp.tools import TOOLS, Environment
 
@@ -89,13 +89,14 @@ OpenDesk = "Callable[..., Desk]"
 
 @pytest.fixture
 def open_desk(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Callable[..., Desk]:
-    """`open_desk(policy_text, **options_of_Gate)`."""
+    """`open_desk(policy_text, **options)`, which are those of `Gate` and `Ledger`."""
     clock = Clock()
 
     def make(text: str = "", **options: Any) -> Desk:
         policy = parse(text, "policy.toml") if text else PolicyOf()
-        options = {"audit": Audit(tmp_path / "audit.jsonl"), "state": tmp_path / "state", "clock": clock, **options}
-        return Desk(Gate(policy, app, **options), sandbox, tmp_path, clock)
+        audit = options.pop("audit", Audit(tmp_path / "audit.jsonl"))
+        ledger = Ledger(audit, tmp_path / "state", keys=options.pop("keys", None), clock=clock)
+        return Desk(Gate(policy, app, ledger, **options), sandbox, tmp_path, clock)
 
     return make
 

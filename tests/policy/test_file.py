@@ -60,6 +60,22 @@ robot_id = ["a*", "b*"]
 
 
 @pytest.mark.parametrize(
+    ("tool", "path"),
+    [
+        ("create_key", "authorizations.role"),
+        ("update_robot_part", "robot_config.modules.type"),
+        ("create_fragment", "config.anything.at.all"),
+        ("update_organization", "default_fragments.fragment_id"),
+        ("update_organization", "default_fragments.fragment_variables.speed"),
+        ("upload_module_file", "module_file_info.module_id"),
+        ("*", "authorizations.role"),
+    ],
+)
+def test_a_path_into_an_argument_is_understood(tool: str, path: str) -> None:
+    parse(f"[[rules]]\naction = 'deny'\ntools = ['{tool}']\n[rules.arguments]\n'{path}' = 'x'\n", "p.toml")
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (
@@ -89,6 +105,14 @@ robot_id = ["a*", "b*"]
             "p.toml:4: rules[1].arguments: no tool of this rule has an argument 'robot'. Did you mean 'robot_id'?",
         ),
         (
+            "[[rules]]\naction = 'deny'\ntools = ['create_key']\narguments = { 'authorizations.roll' = 'owner' }",
+            "p.toml:4: rules[1].arguments: no tool of this rule has in its argument 'authorizations' 'roll'. Did you mean",
+        ),
+        (
+            "[[rules]]\naction = 'deny'\ntools = ['delete_robot']\narguments = { 'robot_id.x' = 'owner' }",
+            "p.toml:4: rules[1].arguments: no tool of this rule has in its argument 'robot_id' 'x'. Nothing is inside",
+        ),
+        (
             "[[rules]]\naction = 'deny'\ntools = ['delete_robot']\narguments = { robot_id = 5 }",
             "p.toml:4: rules[1].arguments.robot_id: input should be a valid string, got '5'",
         ),
@@ -101,7 +125,7 @@ robot_id = ["a*", "b*"]
             'p.toml:3: rules[1].confirm: goes with action = "confirm"',
         ),
         (
-            "[[rules]]\naction = 'deny'\ntools = ['get_*']\neffects = ['destructive']",
+            "[[rules]]\naction = 'deny'\ntools = ['list_*']\neffects = ['destructive']",
             "p.toml:1: rules[1]: no tool meets its tools, toolsets and effects at once",
         ),
         ("[[rules]]\naction = 'deny'\ntool = ['*']", "p.toml:3: rules[1].tool: this is not a key that is known."),
@@ -143,7 +167,8 @@ def test_a_file_that_is_missing_a_folder_empty_huge_or_not_text_stops_with_a_rea
 def test_the_starting_file_is_the_default_policy_and_its_examples_are_understood() -> None:
     policy, default = parse(STARTING_FILE, "init"), parse("", "empty")
     for tool in TOOLS.values():
-        assert policy.decide(tool.spec, {}) == default.decide(tool.spec, {})
+        for effect in tool.effects():
+            assert policy.decide(tool.spec, {}, effect) == default.decide(tool.spec, {}, effect)
     assert policy.confirm_seconds == default.confirm_seconds
     head, _, examples = STARTING_FILE.partition("# [scope]")
     lines = ("# [scope]" + examples).splitlines()

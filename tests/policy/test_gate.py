@@ -161,7 +161,7 @@ async def test_a_call_waits_for_its_token_in_any_process_that_shares_the_keys(op
     given = {"robot_part_id": part_id, "name": "arm", "robot_config": {"password": "hush"}}
     token = (await one.ask(one.tool("update_robot_part", **given), Way.TOKEN)).token
     assert await other.gate.waiting(token, LOCAL) == ("update_robot_part", given)
-    kept = [file.read_bytes() for file in (one.folder / "state" / "spent").iterdir()]
+    kept = [file.read_bytes() for file in (one.folder / "state" / "spent").glob("*/*")]
     assert len(kept) == 1
     assert b"hush" not in kept[0]
     assert b"arm" not in kept[0]
@@ -287,8 +287,8 @@ async def test_a_name_that_cannot_be_read_cannot_be_typed_so_nothing_runs(desk: 
     tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Kestrel Integration"))
     desk.sandbox.faults.add("GetOrganization", Fault(times=None, status=Status.PERMISSION_DENIED))
     desk.sandbox.faults.add("ListLocations", Fault(times=None, status=Status.PERMISSION_DENIED))
-    rule = replace(desk.gate.policy.decide(tool.spec, {}), type_name=True)
-    desk.gate.policy._settled["delete_organization"] = rule
+    rule = replace(desk.gate.policy.decide(tool.spec, {}, tool.effect), type_name=True)
+    desk.gate.policy._settled["delete_organization", tool.effect] = rule
     with pytest.raises(Refused, match="no name that could be read"):
         await desk.ask(tool)
 

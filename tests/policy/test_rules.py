@@ -95,7 +95,8 @@ keys
 
 def decide(policy: Policy | str, tool: str, /, **arguments: Any) -> Decision:
     rules = parse(policy, "p.toml") if isinstance(policy, str) else policy
-    return rules.decide(TOOLS[tool].spec, arguments)
+    kind = TOOLS[tool]
+    return rules.decide(kind.spec, arguments, kind.model_construct(**arguments).effect)
 
 
 def test_every_tool_has_the_effect_that_the_table_says() -> None:
@@ -116,7 +117,7 @@ def test_every_tool_has_the_effect_that_the_table_says() -> None:
 @pytest.mark.parametrize("name", TOOLS)
 def test_by_default_what_destroys_or_gives_a_credential_is_confirmed_and_nothing_else(name: str) -> None:
     spec = TOOLS[name].spec
-    decision = Policy().decide(spec, {})
+    decision = Policy().decide(spec, {}, spec.effect)
     gives = decision.secrets is not Secrets.REDACT
     assert (decision.action is Action.CONFIRM) == (spec.effect is Effect.DESTRUCTIVE or gives)
     assert decision.action is not Action.DENY
@@ -233,3 +234,94 @@ def test_a_typed_name_is_asked_where_any_rule_that_matches_says_so() -> None:
     text = '[[rules]]\nconfirm = "type-name"\ntools = ["delete_*"]\n'
     assert decide(text, "delete_robot").type_name
     assert not decide(text, "update_robot").type_name
+
+
+WRITES = {"robot_part_id": "x", "dest": "a.json"}
+
+
+def test_an_answer_that_is_written_to_a_file_is_no_read() -> None:
+    for name in ("get_robot_part", "get_robot_part_logs"):
+        assert decide(Policy(), name, robot_part_id="x").action is Action.ALLOW
+        assert decide(Policy(), name, robot_part_id="x", overwrite=True).action is Action.ALLOW
+        assert decide(Policy(), name, **WRITES).why == "by default, write calls are allowed"
+        assert decide(Policy(), name, **WRITES, overwrite=True).action is Action.CONFIRM
+        no_writes = '[defaults]\nwrite = "deny"\n'
+        assert decide(no_writes, name, **WRITES).action is Action.DENY
+        no_files = f'[[rules]]\naction = "deny"\ntools = ["{name}"]\neffects = ["write", "destructive"]\n'
+        assert decide(no_files, name, **WRITES).action is Action.DENY
+        assert decide(no_files, name, robot_part_id="x").action is Action.ALLOW
+    assert decide(Policy(), "get_robot_part_logs", **WRITES, cursor="x", overwrite=True).action is Action.ALLOW
+
+
+PUBLIC = '[[rules]]\naction = "deny"\ntools = ["update_*"]\narguments = {{ {} }}\n'
+
+
+@pytest.mark.parametrize("condition", ['visibility = ["public", "public_unlisted"]', 'public = "true"'])
+@pytest.mark.parametrize("tool", ["update_fragment", "update_module", "update_registry_item"])
+def test_what_makes_something_public_is_found_by_either_name_of_it(tool: str, condition: str) -> None:
+    fields, text = TOOLS[tool].model_fields, PUBLIC.format(condition)
+    if "public" in fields:
+        assert decide(text, tool, public=True).action is Action.DENY
+        assert decide(text, tool, public=False).action is Action.CONFIRM
+    if "visibility" in fields:
+        assert decide(text, tool, visibility="public").action is Action.DENY
+        assert decide(text, tool, visibility="public_unlisted").action is Action.DENY
+        assert decide(text, tool, visibility="private").action is Action.CONFIRM
+    if "public" in fields and "visibility" in fields:
+        assert decide(text, tool, public=True, visibility="private").action is Action.DENY
+        allow = text.replace("deny", "allow").replace("true", "false").replace('"public", "public_un', '"private", "un')
+        assert decide(allow, tool, public=False, visibility="private").action is Action.ALLOW
+        assert decide(allow, tool, public=True, visibility="private").action is Action.CONFIRM
+
+
+@pytest.mark.parametrize("key", ["type", "Type", "TYPE"])
+def test_a_rule_about_a_configuration_cannot_be_dodged_by_other_capitals(key: str) -> None:
+    deny = """
+[[rules]]
+action = "deny"
+tools = ["update_robot_part"]
+arguments = { "robot_config.modules.type" = "local" }
+"""
+    config = {"Modules": [{key: "local"}]}
+    assert decide(deny, "update_robot_part", robot_config=config).action is Action.DENY
+    allow = deny.replace("deny", "allow").replace("local", "registry")
+    good = {"modules": [{"type": "registry"}]}
+    assert decide(allow, "update_robot_part", robot_config=good).action is Action.ALLOW
+    both = {"modules": [{"type": "registry"}, {key: "local"}]}
+    assert decide(allow, "update_robot_part", robot_config=both).action is Action.CONFIRM
+
+
+def test_a_rule_about_the_text_of_a_configuration_is_one_about_the_configuration() -> None:
+    text = '[[rules]]\naction = "deny"\ntools = ["update_robot_part"]\narguments = { robot_config_json = "*evil*" }\n'
+    assert decide(text, "update_robot_part", robot_config={"a": "evil"}).action is Action.DENY
+    assert decide(text, "update_robot_part", robot_config_json='{"a": "\\u0065vil"}').action is Action.DENY
+
+
+ITEM = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11:rover"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "item", "denied"),
+    [
+        ("acme:rover", ITEM, True),
+        ("acme:*", ITEM, True),
+        ("acme:ROVER", ITEM.upper(), True),
+        ("acme:arm*", ITEM, False),
+        ("acm*", ITEM, True),
+        (ITEM, "acme:rover", True),
+        (ITEM, "acme:arm", False),
+        ("acme:*", "other:rover", False),
+        (ITEM, ITEM.replace("8a1f", "0000"), False),
+    ],
+)
+def test_a_rule_about_an_item_cannot_be_dodged_by_naming_its_owner_in_the_other_way(
+    pattern: str, item: str, denied: bool
+) -> None:
+    deny = f'[[rules]]\naction = "deny"\ntools = ["*module*"]\narguments = {{ module_id = "{pattern}" }}\n'
+    assert (decide(deny, "update_module", module_id=item).action is Action.DENY) == denied
+    inside = deny.replace("module_id =", '"module_file_info.module_id" =')
+    given = {"module_file_info": {"module_id": item}}
+    assert (decide(inside, "upload_module_file", **given).action is Action.DENY) == denied
+    if ":" in pattern and not item.startswith(pattern.rstrip("*")):
+        allow = deny.replace("deny", "allow")
+        assert decide(allow, "update_module", module_id=item).action is Action.CONFIRM

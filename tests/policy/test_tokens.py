@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viam_mcp.policy import PolicyError, parse_keys
-from viam_mcp.policy._shelf import FolderShelf, MemoryShelf
+from viam_mcp.policy._shelf import MOST_BYTES, FolderShelf, MemoryShelf
 from viam_mcp.policy._tokens import Claims, InvalidToken, Seal
 
 if TYPE_CHECKING:
@@ -94,50 +94,72 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
 
 
 def test_a_name_is_taken_once(shelf: Shelf) -> None:
-    assert shelf.put("spent-" + "a" * 32, b"data", 200)
-    assert not shelf.put("spent-" + "a" * 32, b"other", 200)
-    assert shelf.put("call-" + "a" * 32, b"", 200)
-    assert shelf.get("spent-" + "a" * 32) == b"data"
-    assert shelf.get("spent-" + "b" * 32) is None
+    assert shelf.put("ada", "spent-" + "a" * 32, b"data", 200)
+    assert not shelf.put("ada", "spent-" + "a" * 32, b"other", 200)
+    assert shelf.put("ada", "call-" + "a" * 32, b"", 200)
+    assert shelf.get("ada", "spent-" + "a" * 32) == b"data"
+    assert shelf.get("ada", "spent-" + "b" * 32) is None
+    assert shelf.get("eve", "spent-" + "a" * 32) is None
 
 
 def test_what_has_expired_is_swept_and_what_has_not_stays(tmp_path: Path) -> None:
     now = [100.0]
     for shelf in (MemoryShelf(lambda: now[0]), FolderShelf(tmp_path, lambda: now[0])):
         now[0] = 100.0
-        shelf.put("call-" + "1" * 32, b"old", 150)
-        shelf.put("call-" + "2" * 32, b"young", 1000)
-        now[0] = 200.0
-        shelf.put("call-" + "3" * 32, b"new", 1000)
-        assert [shelf.get(f"call-{digit * 32}") for digit in "123"] == [None, b"young", b"new"]
+        shelf.put("ada", "call-" + "1" * 32, b"old", 150)
+        shelf.put("eve", "call-" + "2" * 32, b"young", 1000)
+        now[0] = 500.0
+        shelf.put("ada", "call-" + "3" * 32, b"new", 1000)
+        found = [shelf.get("ada", "call-" + "1" * 32), shelf.get("eve", "call-" + "2" * 32)]
+        assert [*found, shelf.get("ada", "call-" + "3" * 32)] == [None, b"young", b"new"]
+
+
+def test_a_folder_shelf_keeps_what_expired_for_as_long_as_clocks_may_be_apart(tmp_path: Path) -> None:
+    now = [100.0]
+    shelf = FolderShelf(tmp_path, lambda: now[0])
+    shelf.put("ada", "spent-" + "1" * 32, b"", 150)
+    now[0] = 400.0
+    assert not shelf.put("ada", "spent-" + "1" * 32, b"", 500)
 
 
 def test_a_folder_shelf_is_for_its_owner_and_keeps_to_its_folder(tmp_path: Path) -> None:
     shelf = FolderShelf(tmp_path / "spent")
-    shelf.put("spent-" + "a" * 32, b"", 200)
-    (file,) = (tmp_path / "spent").iterdir()
+    shelf.put("ada", "spent-" + "a" * 32, b"", 200)
+    (folder,) = (tmp_path / "spent").iterdir()
+    (file,) = folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert file.parent.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(ValueError, match="not the name"):
-        shelf.put("../" + "a" * 32, b"", 200)
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
+    for owner, name in (("ada", "../" + "a" * 32), ("..", "spent-" + "a" * 32), ("", "spent-" + "a" * 32)):
+        with pytest.raises(ValueError, match="not the name"):
+            shelf.put(owner, name, b"", 200)
     (tmp_path / "file").touch()
     with pytest.raises(PolicyError):
-        FolderShelf(tmp_path / "file").put("spent-" + "a" * 32, b"", 200)
+        FolderShelf(tmp_path / "file").put("ada", "spent-" + "a" * 32, b"", 200)
+
+
+@pytest.mark.parametrize("size", [0, MOST_BYTES // 4])
+def test_nobody_takes_the_room_of_others(shelf: Shelf, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viam_mcp.policy._shelf.MOST_THINGS", 20)
+    data = b"x" * size
+    with pytest.raises(PolicyError, match="too many of your confirmations"):
+        for number in range(21):
+            assert shelf.put("eve", f"call-{number:032x}", data, 200)
+    assert shelf.put("ada", "call-" + "1" * 32, data, 200)
 
 
 def test_a_memory_shelf_does_not_grow_without_end() -> None:
     shelf = MemoryShelf(lambda: 0.0)
-    half = b"x" * (40 * 1_048_576)
-    assert shelf.put("call-" + "1" * 32, half, 10)
-    with pytest.raises(PolicyError, match="too many"):
-        shelf.put("call-" + "2" * 32, half, 10)
+    most = b"x" * (MOST_BYTES - 1_000)
+    with pytest.raises(PolicyError, match="of all callers"):
+        for number in range(10):
+            assert shelf.put(f"caller-{number}", "call-" + "1" * 32, most, 10)
 
 
 def _spend(folder: Path, start: multiprocessing.synchronize.Barrier, wins: multiprocessing.Queue[int]) -> None:
     shelf = FolderShelf(folder)
     for number in range(20):
         start.wait(30)
-        if shelf.put(f"spent-{number:032x}", b"", 4e9):
+        if shelf.put("ada", f"spent-{number:032x}", b"", 4e9):
             wins.put(number)
 
 

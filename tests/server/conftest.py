@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from viam_mcp.app import connect
-from viam_mcp.policy import Audit, Gate, Policy, parse
+from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.server import Calls, build_server, choose
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def connected(app: AppClient, mode: Mode, tmp_path: Path) -> Connected:
     @asynccontextmanager
     async def open_client(*, policy: str = "", max_result_bytes: int = 65_536, **chosen: Any) -> AsyncIterator[Client]:
         rules = parse(policy, "policy.toml") if policy else Policy()
-        gate = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         calls = Calls(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
         async with Client(build_server(calls), mode=mode) as client:
             yield client

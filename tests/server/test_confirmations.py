@@ -11,7 +11,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
-from viam_mcp.policy import Audit, Gate, Policy, entries, parse
+from viam_mcp.policy import Audit, Gate, Ledger, Policy, entries, parse
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import Calls, build_server, choose
 
@@ -50,7 +50,9 @@ def serve(app: AppClient, mode: Mode, tmp_path: Path) -> Callable[..., AbstractA
     @asynccontextmanager
     async def open_client(person: Any = None, policy: str | Policy = "", **options: Any) -> AsyncIterator[Client]:
         rules = policy if isinstance(policy, Policy) else parse(policy, "policy.toml")
-        gate = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path / "state", **options)
+        kept = {name: options.pop(name) for name in ("keys", "clock") if name in options}
+        ledger = Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state", **kept)
+        gate = Gate(rules, app, ledger, **options)
         server = build_server(Calls(choose(), app, gate))
         async with Client(server, mode=mode, elicitation_callback=person) as client:
             yield client

@@ -10,7 +10,7 @@ from mcp import Client
 
 from tests.sandbox.client import named
 from viam_mcp.app import connect
-from viam_mcp.policy import Audit, Gate, Policy
+from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import Calls, build_server
 from viam_mcp.tools import TOOLS
@@ -35,7 +35,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def client(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[Client]:
     """A client in the middle of a session: the server has a connection and a token."""
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key, timeout=TIMEOUT) as app:
-        gate = Gate(Policy(), app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         async with Client(build_server(Calls(TOOLS, app, gate)), mode=mode) as client:
             await answer(client, "list_organizations")
             sandbox.calls.clear()

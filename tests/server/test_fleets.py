@@ -300,13 +300,13 @@ def pool(**options: Any) -> tuple[Fleets, list[Opened]]:
         opened.append(Opened())
         return opened[-1]
 
-    def road(tails: Watched, tools: Any, policy: Any) -> Any:
+    def road(tails: Watched, grant: Grant | None) -> Any:
         return Road(tails)
 
     def source(ctx: Any, grant: Grant | None) -> Presented:
         return Presented(Credentials("id", ctx.key), ctx.key)
 
-    return Fleets({}, source, open_app, lambda app: partial(road, Watched()), **options), opened  # type: ignore[arg-type,return-value]
+    return Fleets(source, open_app, lambda app: partial(road, Watched()), **options), opened  # type: ignore[arg-type,return-value]
 
 
 async def test_one_key_has_one_connection_however_often_it_comes() -> None:

@@ -17,7 +17,7 @@ from mcp.shared.message import SessionMessage
 
 from tests.sandbox.client import named
 from viam_mcp.logs import Options, Tails
-from viam_mcp.policy import Audit, Gate, Policy, parse
+from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import Calls, build_server, choose, end_streams
 from viam_mcp.server._log_resource import URI
@@ -121,7 +121,7 @@ def serve(sandbox: Sandbox, app: AppClient, mode: Mode, tmp_path: Path) -> Any:
     @asynccontextmanager
     async def serving(*, policy: str = "", interval: float = 0.0, **options: Any) -> AsyncIterator[Watched]:
         rules = parse(policy, "policy.toml") if policy else Policy()
-        gate = Gate(rules, app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         async with Tails(app, Options(**{"linger": 0.0, **options})) as tails:
             calls = Calls(choose(), app, gate, tails=tails)
             yield Watched(sandbox, build_server(calls, notify_interval=interval), calls, mode)

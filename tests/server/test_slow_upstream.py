@@ -10,7 +10,7 @@ from grpclib.const import Status
 from mcp import Client
 
 from viam_mcp.app import connect
-from viam_mcp.policy import Audit, Gate, Policy
+from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import Calls, build_server
 from viam_mcp.server._breaker import FAILURES, Breaker
@@ -54,7 +54,7 @@ async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) 
         timeout=timeout,
         watcher=Upstream(Breaker(clock)),
     ) as app:
-        gate = Gate(Policy(), app, audit=Audit(tmp_path / "audit.jsonl"), state=tmp_path)
+        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         yield Calls(TOOLS, app, gate, turns=Turns(Limits(at_once=4, per_tool=2, waiting=1)))
 
 

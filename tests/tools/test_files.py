@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from tests.fleet import EVERYTHING
-from viam_mcp.policy import Audit, Gate, Policy
+from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.server import Calls, build_server
 from viam_mcp.tools import TOOLS, Files, ToolError
 
@@ -229,7 +229,7 @@ async def test_only_the_first_page_of_logs_writes_the_file(fleet: Fleet) -> None
 async def test_without_a_files_folder_files_are_refused_with_the_way_on(
     fleet: Fleet, mode: Mode, tmp_path: Path, tool: str, arguments: dict[str, Any]
 ) -> None:
-    gate = Gate(Policy([EVERYTHING]), fleet.app, audit=Audit(tmp_path / "a.jsonl"), state=tmp_path / "s")
+    gate = Gate(Policy([EVERYTHING]), fleet.app, Ledger(Audit(tmp_path / "a.jsonl"), tmp_path / "s"))
     given = {key: fleet.id(*value) if isinstance(value, tuple) else value for key, value in arguments.items()}
     async with Client(build_server(Calls(TOOLS, fleet.app, gate)), mode=mode) as client:
         result = await client.call_tool(tool, given)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.logs import Options as TailOptions
 from viam_mcp.logs import Tails
-from viam_mcp.policy import open_gate
-from viam_mcp.server import Calls, ChoiceError, choose
+from viam_mcp.policy import Caller, Gates
+from viam_mcp.server import Calls, ChoiceError, Grant, choose, open_to
 from viam_mcp.settings import Settings, SettingsError
 from viam_mcp.tools import Files
 
@@ -39,34 +39,51 @@ def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
         raise SettingsError(str(error)) from None
 
 
+def open_gates(settings: Settings, audited: Callable[[Mapping[str, Any]], None] | None = None) -> Gates:
+    """What makes gates as the settings have them.
+
+    Args:
+        settings: The settings.
+        audited: Told of every entry of the audit.
+
+    Raises:
+        PolicyError: The policy or a key cannot be used.
+    """
+    return Gates(
+        policy=settings.policy,
+        audit=settings.audit,
+        read_only=settings.read_only,
+        dry_run=settings.dry_run,
+        watch=audited,
+    )
+
+
 def calls_maker(
     settings: Settings,
     app: AppClient,
+    gates: Gates,
+    tools: Mapping[str, type[Tool]],
     *,
-    audited: Callable[[Mapping[str, Any]], None] | None = None,
+    key: str = "",
     **options: Any,
-) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
-    """What makes roads to this fleet, as the settings have them.
+) -> Callable[[Grant | None], Calls]:
+    """What makes roads to this fleet, as the settings have them, for whoever holds a grant.
 
-    Each road is for the tools that it is given, under the policy of the file that it is given; None stands for
-    the settings' policy. Those of the same policy have one gate.
+    Each is for the tools that the grant opens, under its policy, with a folder for files of the caller's own; None
+    stands for all of the tools, the settings' policy and the whole folder.
 
     Args:
         settings: The settings.
         app: The fleet.
-        audited: Told of every entry of the audit.
+        gates: What makes gates.
+        tools: What the server offers.
+        key: The id of the key that `app` uses, where callers bring their own.
         options: What `Calls` takes besides.
 
     Raises:
         SettingsError: The files folder is not a folder.
     """
-    files = None
-    if settings.files_dir is not None:
-        try:
-            files = Files(settings.files_dir)
-        except OSError as error:
-            raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
-
+    files = _files(settings)
     tail_options = TailOptions(
         ring_entries=settings.log_entries,
         ring_bytes=settings.log_bytes,
@@ -77,27 +94,35 @@ def calls_maker(
 
     @cache
     def gate(policy: Path | None) -> Gate:
-        return open_gate(
-            app,
-            policy=policy or settings.policy,
-            audit=settings.audit,
-            read_only=settings.read_only,
-            dry_run=settings.dry_run,
-            watch=audited,
-        )
+        return gates.gate(app, policy)
 
-    def make(tools: Mapping[str, type[Tool]], policy: Path | None) -> Calls:
+    def make(grant: Grant | None) -> Calls:
+        opened = dict(tools) if grant is None else open_to(grant, tools)
+        mine = files
+        if files is not None and grant is not None:
+            mine = files.of(Caller(grant.caller, key=key).name)
         return Calls(
-            tools,
+            opened,
             app,
-            gate(policy),
-            files=files,
+            gate(None if grant is None else grant.policy),
+            closed={name: tool for name, tool in tools.items() if name not in opened},
+            files=mine,
             max_result_bytes=settings.max_result_bytes,
             tails=tails,
+            key=key,
             **options,
         )
 
     return make
+
+
+def _files(settings: Settings) -> Files | None:
+    if settings.files_dir is None:
+        return None
+    try:
+        return Files(settings.files_dir)
+    except OSError as error:
+        raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
 
 
 @asynccontextmanager
@@ -108,6 +133,6 @@ async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]
         SettingsError: A name of a tool is not one, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
-    calls = calls_maker(settings, app)(chosen_tools(settings), None)
+    calls = calls_maker(settings, app, open_gates(settings), chosen_tools(settings))(None)
     async with calls.tails:
         yield calls

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from viam_mcp.policy import Decision
     from viam_mcp.tools import Tool
 
 
@@ -49,13 +50,14 @@ def _summary(policy: Policy, file: Path) -> Iterator[str]:
     actions: dict[str, list[str]] = {}
     depends: list[str] = []
     for tool in TOOLS.values():
-        settled = policy.settled(tool.spec)
-        if settled is None:
+        settled = {None if found is None else found.action for found in _settled(policy, tool)}
+        (action, *others) = settled
+        if action is None or others:
             depends.append(tool.spec.name)
         else:
-            actions.setdefault(settled.action, []).append(tool.spec.name)
-    for action, names in sorted(actions.items()):
-        yield f"{action}: {len(names)} tools"
+            actions.setdefault(action, []).append(tool.spec.name)
+    for said, names in sorted(actions.items()):
+        yield f"{said}: {len(names)} tools"
     if depends:
         yield f"depends on the arguments: {', '.join(depends)}"
     yield from _limits(policy)
@@ -66,18 +68,27 @@ def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | N
     unknown = sorted(set(arguments or {}) - set(tool.model_fields))
     if unknown:
         raise PolicyError(f"{spec.name} takes no {', '.join(unknown)}; it takes {', '.join(tool.model_fields)}.")
-    decision = policy.decide(spec, arguments or {})
+    effect = tool.model_construct(**arguments or {}).effect
+    decision = policy.decide(spec, arguments or {}, effect)
     yield f"{spec.name}: {decision.action}, since {decision.why}."
     if decision.type_name:
         yield "The person types the name of what is touched."
     if spec.reveals_secret:
         yield f"A credential in its answer: {decision.secrets}."
     if arguments is None:
-        for rule in policy.rules_for(spec):
+        others = [one for one in tool.effects() if one is not effect]
+        if others:
+            yield f"Its arguments may make it more than that: {' or '.join(others)}."
+        for rule in {rule.where: rule for one in tool.effects() for rule in policy.rules_for(spec, one)}.values():
             if rule.arguments:
                 conditions = ", ".join(f"{path} {' or '.join(patterns)}" for path, patterns in rule.arguments.items())
                 yield f"The rule at {rule.where} may decide otherwise, by arguments: {conditions}."
     yield from _limits(policy)
+
+
+def _settled(policy: Policy, tool: type[Tool]) -> Iterator[Decision | None]:
+    """The decisions for its calls, of each effect that they may have; None where arguments decide."""
+    return (policy.settled(tool.spec, effect) for effect in tool.effects())
 
 
 def _limits(policy: Policy) -> Iterator[str]:
@@ -85,7 +96,7 @@ def _limits(policy: Policy) -> Iterator[str]:
         named = ", ".join(sorted(policy.scope.organizations) + sorted(policy.scope.locations))
         yield f"Every call is limited to {named}."
     if policy.destructive_per_hour is not None:
-        yield f"At most {policy.destructive_per_hour} destructive calls run within an hour."
+        yield f"At most {policy.destructive_per_hour} destructive calls run within an hour, of all callers together."
     yield f"confirm_via is {policy.confirm_via}; a question stays open for {policy.confirm_seconds:.0f} s."
 
 

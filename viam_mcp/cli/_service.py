@@ -12,7 +12,7 @@ from grpclib.const import Status
 from mcp.server._otel import OpenTelemetryMiddleware
 
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
-from viam_mcp.cli._calls import calls_maker, chosen_tools
+from viam_mcp.cli._calls import calls_maker, chosen_tools, open_gates
 from viam_mcp.cli._fleet import open_place
 from viam_mcp.server import (
     BroughtKeys,
@@ -29,15 +29,13 @@ from viam_mcp.server.operations import Metrics, in_request, tracer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-    from pathlib import Path
 
     from mcp.server.lowlevel import Server
     from opentelemetry.trace import Tracer
 
     from viam_mcp.app import AppClient, Exchange
-    from viam_mcp.server import Calls
+    from viam_mcp.server import Calls, Grant
     from viam_mcp.settings import Settings
-    from viam_mcp.tools import Tool
 
 logger = logging.getLogger("viam_mcp.calls")
 
@@ -105,11 +103,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         )
         watching = partial(Upstream, on_repeat=metrics.repeated, tracer=spans)
 
-        def maker(app: AppClient) -> Callable[[Mapping[str, type[Tool]], Path | None], Calls]:
+        gates = open_gates(settings, partial(_count_question, metrics))
+
+        def maker(app: AppClient) -> Callable[[Grant | None], Calls]:
             return calls_maker(
                 settings,
                 app,
-                audited=partial(_count_question, metrics),
+                gates,
+                tools,
                 turns=turns,
                 # Beside a caller with the server's key, its id would say nothing.
                 key="" if app.api_key_id == own.api_key_id else app.api_key_id or "",
@@ -117,10 +118,10 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             )
 
         source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(place.credentials)
-        fleets = Fleets(tools, source, lambda credentials: place.client(credentials, watching()), maker)
+        fleets = Fleets(source, lambda credentials: place.client(credentials, watching()), maker)
         own = place.client(place.credentials or _Stranger(), watching())
         try:
-            everything = maker(own)(tools, None)
+            everything = maker(own)(None)
             server = build_server(
                 everything, fleets, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
             )

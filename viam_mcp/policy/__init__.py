@@ -9,7 +9,8 @@ from viam_mcp.policy._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._file import load, parse
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
-from viam_mcp.policy._open import KEYS_VARIABLE, default_audit, open_gate
+from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
+from viam_mcp.policy._ledger import Ledger
 from viam_mcp.policy._question import Answer, Question, Reply, Way
 from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy._start import STARTING_FILE
@@ -30,6 +31,8 @@ __all__ = [
     "ConfirmVia",
     "Decision",
     "Gate",
+    "Gates",
+    "Ledger",
     "Policy",
     "PolicyError",
     "Question",
@@ -43,7 +46,6 @@ __all__ = [
     "default_audit",
     "entries",
     "load",
-    "open_gate",
     "parse",
     "parse_keys",
     "state_dir",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
     from viam_mcp.policy._rules import Decision
     from viam_mcp.tools import Tool
+
+Opens = Callable[[str, Effect], bool]
+"""Whether a credential opens a tool for a call of that effect: as it is now, not as it was when a request came."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +23,19 @@ class Caller:
     Attributes:
         id: Who it is, as far as that is authenticated; "local" for this computer's own user.
         client: The program, as it names itself.
+        key: The id of the key that its calls are made with, where callers bring their own.
+        opens: What its credential opens; None where callers need none.
     """
 
     id: str = "local"
     client: str = ""
+    key: str = ""
+    opens: Opens | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Who it is, with the key: what is given to one name is good for no other."""
+        return f"{self.id} with key {self.key}" if self.key else self.id
 
 
 LOCAL = Caller()
@@ -38,6 +53,7 @@ class Admission:
         plain: Whether it neither changes anything nor gives a credential.
         fingerprint: The digest of what was shown before it was confirmed, if it was.
         question: What names the question that was asked, if there was one.
+        file: The SHA-256 of the file that was shown, where the call sends one: it sends that one or none.
     """
 
     tool: Tool
@@ -46,6 +62,7 @@ class Admission:
     plain: bool
     fingerprint: str | None = None
     question: str | None = None
+    file: str | None = None
 
 
 class Stopped(Exception):  # noqa: N818 - it is an answer, not a fault

@@ -1,60 +1,109 @@
-"""How many destructive calls may run within an hour."""
+"""How many destructive calls may run within an hour.
+
+What ran is kept in a file: a budget that lived in a process would be a new one after every restart, and in
+every worker.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import math
+import os
 import time
-from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._errors import PolicyError
+from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from typing import IO
 
 _HOUR = 3600.0
+_MOST_OLD = 1_000  # lines that nobody needs any more, before they are taken out
 
 
 class Budget:
-    """A sliding window over the last hour, of all callers together.
+    """A sliding window over the last hour, of all calls of all processes that use its file.
 
     Args:
-        per_hour: How many calls may run; None for any number.
-        clock: Seconds, never going back.
+        per_hour: How many calls may run.
+        path: The file; it and its folder are made when they are first needed.
+        clock: Seconds since 1970.
     """
 
-    def __init__(self, per_hour: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_hour: int, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._per_hour = per_hour
+        self._path = path
         self._clock = clock
-        self._ran: deque[float] = deque()
 
     def check(self) -> None:
         """Do nothing if one more call may run.
 
         Raises:
             Stopped: The budget is used up.
+            PolicyError: That cannot be found out.
         """
-        if self._per_hour is None:
-            return
-        now = self._clock()
-        while self._ran and self._ran[0] <= now - _HOUR:
-            self._ran.popleft()
-        if len(self._ran) < self._per_hour:
-            return
-        advice = "The policy allows none."
-        if self._ran:
-            minutes = int((self._ran[0] + _HOUR - now) // 60) + 1
-            advice = f"The next one may run in {minutes} min; the operator's policy sets destructive_per_hour."
-        raise Stopped(
-            "over budget",
-            f"The budget of {self._per_hour} destructive calls an hour is used up. Nothing was done. {advice}",
-        )
+        with self._window() as (_, ran, now):
+            self._stop_beyond(ran, now)
 
     def take(self) -> None:
         """Count a call that is about to run.
 
         Raises:
             Stopped: The budget is used up.
+            PolicyError: It cannot be counted.
         """
-        self.check()
-        if self._per_hour is not None:
-            self._ran.append(self._clock())
+        with self._window() as (file, ran, now):
+            self._stop_beyond(ran, now)
+            _add(file, [now])
+
+    @contextmanager
+    def _window(self) -> Iterator[tuple[IO[str], list[float], float]]:
+        """The file, locked; when calls ran within the last hour, the oldest first; and the present time."""
+        try:
+            private_folder(self._path.parent)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                now = self._clock()
+                times = [_time(line) for line in file]
+                # Times ahead are those of a clock that was set back since: they count from now on.
+                ran = sorted(min(one, now) for one in times if one > now - _HOUR)
+                if len(times) > len(ran) + _MOST_OLD or any(one > now for one in times):
+                    file.seek(0)
+                    file.truncate()
+                    _add(file, ran)
+                yield file, ran, now
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds something else than times"
+            raise PolicyError(f"the budget {self._path} cannot be kept: {reason}") from None
+
+    def _stop_beyond(self, ran: list[float], now: float) -> None:
+        if len(ran) < self._per_hour:
+            return
+        advice = "The policy allows none."
+        if self._per_hour:
+            # The one whose end makes room.
+            minutes = int((ran[-self._per_hour] + _HOUR - now) // 60) + 1
+            advice = f"The next one may run in {minutes} min; the operator's policy sets destructive_per_hour."
+        raise Stopped(
+            "over budget",
+            f"The budget of {self._per_hour} destructive calls an hour is used up. Nothing was done. {advice}",
+        )
+
+
+def _add(file: IO[str], times: Iterable[float]) -> None:
+    file.write("".join(f"{one:.3f}\n" for one in times))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _time(line: str) -> float:
+    time = float(line)
+    if not math.isfinite(time):
+        raise ValueError(f"not a time: {line!r}")
+    return time

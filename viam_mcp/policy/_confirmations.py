@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._question import Way
-from viam_mcp.policy._rules import canonical
 from viam_mcp.policy._tokens import Claims, InvalidToken, digest
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Confirmations:
             way=way,
             tool=tool.spec.name,
             arguments=_arguments(tool),
-            caller=digest(caller.id),
+            caller=digest(caller.name),
             fingerprint=fingerprint,
             expires=int(self._clock() + self.seconds),
             nonce=secrets.token_hex(16),
@@ -64,7 +64,7 @@ class Confirmations:
         if way is Way.TOKEN:
             # A model has to repeat the token, and arguments may be long: so they stay here.
             call = json.dumps(tool.model_dump(mode="json", exclude_unset=True)).encode()
-            await self._put("call", claims, self._seal.close(call, _purpose(claims)))
+            await self._put("call", caller, claims, self._seal.close(call, _purpose(claims)))
         return self._seal.seal(claims), claims.nonce
 
     async def redeem(self, token: str, tool: Tool, caller: Caller, way: Way, *, late: bool = False) -> Claims:
@@ -87,7 +87,7 @@ class Confirmations:
             raise Stopped("wrong answer", f"The confirmation is for another call. {name} was not done.")
         if claims.arguments != _arguments(tool):
             raise Stopped("wrong answer", f"The confirmation is for other arguments. {name} was not done.")
-        if not await self._put("spent", claims, b""):
+        if not await self._put("spent", caller, claims, b""):
             raise Stopped(
                 "wrong answer", f"The confirmation was used before, and is good for once. {name} was not done again."
             )
@@ -101,25 +101,32 @@ class Confirmations:
             PolicyError: What was kept cannot be read.
         """
         claims = self._claims(token, caller, "The operation")
-        sealed = await anyio.to_thread.run_sync(self._shelf.get, f"call-{claims.nonce}")
+        sealed = await anyio.to_thread.run_sync(self._shelf.get, digest(caller.id), f"call-{claims.nonce}")
         if sealed is None:
             raise Stopped("wrong answer", "The confirmation stands for no call that waits. Nothing was done.")
         return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
 
-    async def void(self, token: str) -> None:
-        """Let nobody answer a question any more.
+    async def void(self, token: str, caller: Caller) -> None:
+        """Let nobody answer a question any more that this caller was asked.
 
         Raises:
             PolicyError: That cannot be kept.
         """
-        await self._put("spent", self._seal.open(token), b"")
+        await self._put("spent", caller, self._seal.open(token), b"")
+
+    def name_of(self, token: str) -> str | None:
+        """The name of the question that a token is about; None if it is none of ours."""
+        try:
+            return self._seal.open(token).nonce
+        except InvalidToken:
+            return None
 
     def _claims(self, token: str, caller: Caller, name: str, *, late: bool = False) -> Claims:
         try:
             claims = self._seal.open(token)
         except InvalidToken as error:
             raise Stopped("wrong answer", f"The confirmation is not valid: {error}. {name} was not done.") from None
-        if claims.caller != digest(caller.id):
+        if claims.caller != digest(caller.name):
             raise Stopped("wrong answer", f"The confirmation was given to another caller. {name} was not done.")
         if claims.expires <= self._clock() and not late:
             raise Stopped(
@@ -127,8 +134,10 @@ class Confirmations:
             )
         return claims
 
-    async def _put(self, kind: str, claims: Claims, data: bytes) -> bool:
-        return await anyio.to_thread.run_sync(self._shelf.put, f"{kind}-{claims.nonce}", data, claims.expires)
+    async def _put(self, kind: str, caller: Caller, claims: Claims, data: bytes) -> bool:
+        # Whoever brings a new key with every call is still one caller, with the room of one.
+        put, owner = self._shelf.put, digest(caller.id)
+        return await anyio.to_thread.run_sync(put, owner, f"{kind}-{claims.nonce}", data, claims.expires)
 
 
 def _arguments(tool: Tool) -> str:

@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy._lines import line_of
 from viam_mcp.policy._rules import Action, ConfirmVia, Policy, Rule, Scope, Secrets
-from viam_mcp.tools import TOOLS, TOOLSETS, Effect
+from viam_mcp.tools import TOOLS, TOOLSETS, Effect, input_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+
+    from viam_mcp.tools import Tool
 
 MAX_BYTES = 1_048_576
 """How large a policy file may be."""
@@ -97,15 +99,16 @@ def load(path: Path) -> Policy:
         PolicyError: It cannot be read, or something in it is not understood; the message names file, line
             and reason.
     """
-    return parse(_read(path), str(path))
+    return parse(_read(path), str(path), source=str(path.resolve()))
 
 
-def parse(text: str, name: str) -> Policy:
+def parse(text: str, name: str, source: str = "") -> Policy:
     """The policy in a text.
 
     Args:
         text: TOML.
-        name: What to call its source in messages.
+        name: What to call it in messages.
+        source: What tells it from other policies; its name if empty.
 
     Raises:
         PolicyError: Something in it is not understood; the message names source, line and reason.
@@ -113,7 +116,7 @@ def parse(text: str, name: str) -> Policy:
     try:
         data = tomllib.loads(text)
         file = _File.model_validate(data)
-        return _policy(file, text, name)
+        return _policy(file, text, name, source or name)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         number = int(line[1]) if line else text.rstrip().count("\n") + 1
@@ -150,7 +153,7 @@ def _read(path: Path) -> str:
         raise PolicyError(f"{path}:{line}: this is not UTF-8 text.") from None
 
 
-def _policy(file: _File, text: str, name: str) -> Policy:
+def _policy(file: _File, text: str, name: str, source: str) -> Policy:
     return Policy(
         (_rule(rule, index, f"{name}:{line_of(text, ('rules', index))}") for index, rule in enumerate(file.rules)),
         defaults={effect: getattr(file.defaults, effect) for effect in Effect},
@@ -160,6 +163,7 @@ def _policy(file: _File, text: str, name: str) -> Policy:
         destructive_per_hour=file.budget.destructive_per_hour,
         confirm_via=file.confirm_via,
         confirm_seconds=file.confirm_seconds,
+        source=source,
     )
 
 
@@ -195,20 +199,35 @@ def _check_names(rule: Rule, here: Location) -> None:
             raise _Wrong((*here, "toolsets"), f"there is no toolset {toolset!r}. {_advice(toolset, TOOLSETS)}")
     for pattern in rule.tools:
         alone = Rule(rule.where, tools=(pattern,))
-        if not any(alone.concerns(tool.spec) for tool in TOOLS.values()):
+        if not _concerned(alone):
             raise _Wrong((*here, "tools"), f"no tool is named {pattern!r}. {_advice(pattern, TOOLS)}")
-    concerned = [tool for tool in TOOLS.values() if rule.concerns(tool.spec)]
+    concerned = _concerned(rule)
     if not concerned:
         raise _Wrong(here, "no tool meets its tools, toolsets and effects at once")
-    arguments = {name for tool in concerned for name in tool.model_fields}
     for path, patterns in rule.arguments.items():
-        head = path.partition(".")[0]
-        if head not in arguments:
-            raise _Wrong(
-                (*here, "arguments"), f"no tool of this rule has an argument {head!r}. {_advice(head, arguments)}"
-            )
+        _check_path(path, [input_schema(tool) for tool in concerned], here)
         if not patterns:
             raise _Wrong((*here, "arguments"), f"{path} has no pattern, so nothing can match it")
+
+
+def _concerned(rule: Rule) -> list[type[Tool]]:
+    """The tools that a rule can be about."""
+    return [tool for tool in TOOLS.values() if any(rule.concerns(tool.spec, effect) for effect in tool.effects())]
+
+
+def _check_path(path: str, schemas: Sequence[Mapping[str, Any]], here: Location) -> None:
+    """See that a path leads to something in an argument of one of the tools."""
+    walked = "an argument"
+    for step in path.split("."):
+        inner = [schema.get("items", schema) for schema in schemas]
+        if any("properties" not in schema and schema.get("type") in ("object", None) for schema in inner):
+            return  # a configuration, which may hold anything
+        known = {name for schema in inner for name in schema.get("properties", ())}
+        if step not in known:
+            advice = _advice(step, known) if known else "Nothing is inside of it."
+            raise _Wrong((*here, "arguments"), f"no tool of this rule has {walked} {step!r}. {advice}")
+        schemas = [schema["properties"][step] for schema in inner if step in schema.get("properties", ())]
+        walked = f"in its argument {path.partition('.')[0]!r}"
 
 
 def _advice(name: str, known: Collection[str]) -> str:

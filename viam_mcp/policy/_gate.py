@@ -18,27 +18,23 @@ import anyio.to_thread
 
 from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Admission, Stopped
-from viam_mcp.policy._budget import Budget
 from viam_mcp.policy._confirmations import Confirmations
-from viam_mcp.policy._credentials import Delivery
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
 from viam_mcp.policy._rules import Action, ConfirmVia, Secrets
 from viam_mcp.policy._scope import Boundary
-from viam_mcp.policy._shelf import FolderShelf, MemoryShelf
 from viam_mcp.policy._shown import shown_arguments
-from viam_mcp.policy._tokens import Seal
-from viam_mcp.tools import Effect
+from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy._admission import Caller
-    from viam_mcp.policy._audit import Audit
+    from viam_mcp.policy._credentials import Delivery
+    from viam_mcp.policy._ledger import Ledger
     from viam_mcp.policy._question import Answer, Seen
-    from viam_mcp.policy._rules import Policy
+    from viam_mcp.policy._rules import Decision, Policy
     from viam_mcp.tools import Environment, Spec, Tool
 
 Json = Any
@@ -55,47 +51,41 @@ class Gate:
     Args:
         policy: What the operator decided.
         app: The fleet.
-        audit: Where decisions and changes are written.
-        state: The folder for what outlasts a call: delivered credentials, answered questions.
-        keys: What seals questions, shared by the processes that may get the answer; None for one process.
+        ledger: The audit, and what else outlasts the gate.
+        also_spends: Other policies whose budgets these calls count for as well.
         read_only: Refuse everything that changes something.
         dry_run: Answer everything that changes something with its preview, and do nothing.
-        clock: Seconds since 1970.
-
-    Raises:
-        PolicyError: A key is too short.
     """
 
     def __init__(
         self,
         policy: Policy,
         app: AppClient,
+        ledger: Ledger,
         *,
-        audit: Audit,
-        state: Path,
-        keys: Sequence[bytes] | None = None,
+        also_spends: Iterable[Policy] = (),
         read_only: bool = False,
         dry_run: bool = False,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.policy = policy
         self._app = app
-        self._audit = audit
-        self._state = state
-        # Without shared keys no other process can open our tokens, so none has to know which were answered.
-        shelf = MemoryShelf(clock) if keys is None else FolderShelf(state / "spent", clock)
-        self._confirmations = Confirmations(Seal(keys), shelf, policy.confirm_seconds, clock)
+        self._ledger = ledger
+        self._confirmations = Confirmations(ledger.seal, ledger.shelf, policy.confirm_seconds, ledger.clock)
         self._boundary = Boundary(policy.scope, app)
-        self._budget = Budget(policy.destructive_per_hour)
+        budgets = (ledger.budget(one) for one in (policy, *also_spends))
+        self._budgets = [budget for budget in budgets if budget is not None]
         self._read_only = read_only
         self._dry_run = dry_run
 
-    def may_ask(self, spec: Spec) -> bool:
+    def may_ask(self, tool: type[Tool]) -> bool:
         """Whether there may be a question about calls of a tool."""
-        idle = (self._read_only or self._dry_run) and spec.effect is not Effect.READ
-        if idle or self.policy.confirm_via is ConfirmVia.DENY:
+        if self.policy.confirm_via is ConfirmVia.DENY:
             return False
-        settled = self.policy.settled(spec)
+        idle = self._read_only or self._dry_run
+        return any(self._may_ask(tool, effect) for effect in tool.effects() if effect is Effect.READ or not idle)
+
+    def _may_ask(self, tool: type[Tool], effect: Effect) -> bool:
+        settled = self.policy.settled(tool.spec, effect)
         return settled is None or settled.action is Action.CONFIRM
 
     async def visible(self, spec: Spec) -> Callable[[Any], bool] | None:
@@ -127,13 +117,16 @@ class Gate:
         Raises:
             Refused: It does not run.
         """
-        spec = tool.spec
-        decision = self.policy.settled(spec) or self.policy.decide(spec, tool.model_dump(mode="json"))
-        plain = spec.effect is Effect.READ and decision.secrets is Secrets.REDACT
+        effect = tool.effect
+        decision = self.policy.settled(tool.spec, effect) or self._decide(tool)
+        plain = effect is Effect.READ and decision.secrets is Secrets.REDACT
         admission = Admission(tool, caller, decision, plain)
-        if plain and decision.action is Action.ALLOW and not self.policy.scope:
+        is_open = caller.opens is None or caller.opens(tool.spec.name, effect)
+        if is_open and plain and decision.action is Action.ALLOW and not self.policy.scope:
             return admission
         async with self._stopping(admission):
+            if not is_open:
+                raise Stopped("denied", f"{tool.spec.name} is not open to your credential. Nothing was done.")
             await self._check(admission, environment)
             if decision.action is Action.ALLOW:
                 return admission
@@ -152,20 +145,29 @@ class Gate:
             try:
                 return await self._confirmations.waiting(token, caller)
             except Stopped as stopped:
-                await self._write({"caller": caller.id, "tool": CONFIRM_OPERATION, "outcome": stopped.outcome})
+                await self._write({"caller": caller.name, "tool": CONFIRM_OPERATION, "outcome": stopped.outcome})
                 raise Refused(str(stopped)) from None
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
 
     async def abandoned(self, tool: Tool, caller: Caller, question: Question) -> None:
         """Note that nobody will answer a question, since whoever asked has gone. Its token is used up."""
-        decision = self.policy.decide(tool.spec, tool.model_dump(mode="json"))
         try:
-            await self._confirmations.void(question.token)
-            await self._record(Admission(tool, caller, decision, plain=False, question=question.id), Reply.LOST)
+            await self._confirmations.void(question.token, caller)
+            await self._record(
+                Admission(tool, caller, self._decide(tool), plain=False, question=question.id), Reply.LOST
+            )
         except PolicyError as error:
             # Nobody is left to tell, and nothing was done.
             logger.error("a question about %s was left open: %s", tool.spec.name, error)  # noqa: TRY400
+
+    async def unheard(self, tool: Tool, caller: Caller, answer: Answer) -> None:
+        """Note that an answer came while there was no room for the call. It is not used up."""
+        question = self._confirmations.name_of(answer.token)
+        try:
+            await self._record(Admission(tool, caller, self._decide(tool), plain=False, question=question), "busy")
+        except PolicyError as error:
+            logger.error("that %s found no room is not in the audit: %s", tool.spec.name, error)  # noqa: TRY400
 
     @asynccontextmanager
     async def running(self, admission: Admission, notes: list[str]) -> AsyncIterator[None]:
@@ -183,8 +185,9 @@ class Gate:
             return
         call, began = secrets.token_hex(8), time.monotonic()
         async with self._stopping(admission):
-            if admission.tool.spec.effect is Effect.DESTRUCTIVE:
-                self._budget.take()
+            if admission.tool.effect is Effect.DESTRUCTIVE:
+                for budget in self._budgets:
+                    await anyio.to_thread.run_sync(budget.take)
             await self._record(admission, "started", call=call)
         outcome = "unknown"
         try:
@@ -193,7 +196,7 @@ class Gate:
         except AppError as error:
             outcome = "unknown" if error.outcome_unknown else "failed"
             raise
-        except Exception:
+        except ToolError:
             outcome = "failed"
             raise
         finally:
@@ -215,14 +218,15 @@ class Gate:
         if admission.decision.secrets is not Secrets.FILE:
             return None
         try:
-            return Delivery(self._state / "secrets", admission.tool.spec.name)
+            return self._ledger.delivery(admission.tool.spec.name)
         except PolicyError as error:
             raise Refused(f"{admission.tool.spec.name} was not done: {error}.") from None
 
     async def _check(self, admission: Admission, environment: Environment) -> None:
         """What no answer changes."""
         tool, decision, name = admission.tool, admission.decision, admission.tool.spec.name
-        changes = tool.spec.effect is not Effect.READ
+        effect = tool.effect
+        changes = effect is not Effect.READ
         if changes and self._read_only:
             raise Stopped("denied", f"This server is read-only, and {name} changes something. Nothing was done.")
         if decision.action is Action.DENY:
@@ -232,8 +236,9 @@ class Gate:
             shown = preview_text(await look(tool, self._app, environment))
             first = " after a confirmation" if decision.action is Action.CONFIRM else ""
             raise Stopped("dry run", f"Dry run, nothing was done. {name} would do this{first}.\n{shown}")
-        if tool.spec.effect is Effect.DESTRUCTIVE:
-            self._budget.check()
+        if effect is Effect.DESTRUCTIVE:
+            for budget in self._budgets:
+                await anyio.to_thread.run_sync(budget.check)
 
     def _check_way(self, admission: Admission, way: Way) -> None:
         needs = f"{admission.tool.spec.name} needs a confirmation ({admission.decision.why})"
@@ -282,7 +287,7 @@ class Gate:
             # The service then refuses what we cannot see: an edit between this look and the call. What the
             # caller gave does not stand against it: a time in the future would let every edit pass.
             admission = replace(admission, tool=tool.model_copy(update={"last_known_update": update}))
-        return admission
+        return replace(admission, file=seen.preview.file)
 
     @asynccontextmanager
     async def _stopping(self, admission: Admission) -> AsyncIterator[None]:
@@ -299,7 +304,7 @@ class Gate:
     async def _record(self, admission: Admission, outcome: str, **more: Json) -> None:
         tool, decision, caller = admission.tool, admission.decision, admission.caller
         entry: dict[str, Json] = {
-            "caller": caller.id,
+            "caller": caller.name,
             "client": caller.client,
             "tool": tool.spec.name,
             "arguments": shown_arguments(tool),
@@ -313,7 +318,10 @@ class Gate:
         await self._write({name: value for name, value in entry.items() if value not in (None, "")})
 
     async def _write(self, entry: dict[str, Json]) -> None:
-        await anyio.to_thread.run_sync(self._audit.append, entry)
+        await anyio.to_thread.run_sync(self._ledger.audit.append, entry)
+
+    def _decide(self, tool: Tool) -> Decision:
+        return self.policy.decide(tool.spec, tool.model_dump(mode="json"), tool.effect)
 
 
 def _takes_name(admission: Admission, seen: Seen) -> bool:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
-from viam_mcp.policy._rules import canonical
+from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._shown import shown_arguments
 from viam_mcp.policy._tokens import digest
 from viam_mcp.tools import Preview, ToolError, sanitize
@@ -112,6 +112,8 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
         tool.spec.name,
         tool.model_dump(mode="json"),
         preview.lines,
+        preview.bound,
+        preview.file,
         None if update is None else update.isoformat(),
         readable,
     ]

@@ -5,16 +5,16 @@ Everything here is pure: a decision depends on the tool, the arguments and the r
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from viam_mcp.policy._arguments import holds
 from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from viam_mcp.tools import Spec
 
@@ -92,12 +92,12 @@ class Rule:
     secrets: Secrets | None = None
     reason: str = ""
 
-    def concerns(self, spec: Spec) -> bool:
-        """Whether calls of this tool can be meant."""
+    def concerns(self, spec: Spec, effect: Effect) -> bool:
+        """Whether calls of this tool can be meant that have this effect."""
         return (
             (not self.tools or any(fnmatchcase(spec.name, pattern) for pattern in self.tools))
             and (not self.toolsets or spec.toolset in self.toolsets)
-            and (not self.effects or spec.effect in self.effects)
+            and (not self.effects or effect in self.effects)
         )
 
     def matches(self, arguments: Mapping[str, Json], *, widens: bool) -> bool:
@@ -108,7 +108,7 @@ class Rule:
             widens: True where a match allows more: then every value at a path has to match, exactly as it
                 is written. Where a match allows less, one value is enough, in upper or lower case.
         """
-        return all(_holds(arguments, path, patterns, widens) for path, patterns in self.arguments.items())
+        return all(holds(arguments, path, patterns, widens=widens) for path, patterns in self.arguments.items())
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ class Policy:
         destructive_per_hour: How many destructive calls may run within an hour; None for any number.
         confirm_via: Which ways to ask there are.
         confirm_seconds: How long a question stays open.
+        source: What tells it from other policies: its file.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class Policy:
         destructive_per_hour: int | None = None,
         confirm_via: ConfirmVia = ConfirmVia.TOKEN,
         confirm_seconds: float = 600,
+        source: str = "",
     ) -> None:
         self.rules = tuple(rules)
         self.defaults = {**_DEFAULTS, **(defaults or {})}
@@ -179,34 +181,37 @@ class Policy:
         self.destructive_per_hour = destructive_per_hour
         self.confirm_via = confirm_via
         self.confirm_seconds = confirm_seconds
-        self._concerning: dict[str, tuple[Rule, ...]] = {}
-        self._settled: dict[str, Decision] = {}
+        self.source = source
+        self._concerning: dict[tuple[str, Effect], tuple[Rule, ...]] = {}
+        self._settled: dict[tuple[str, Effect], Decision | None] = {}
 
-    def rules_for(self, spec: Spec) -> tuple[Rule, ...]:
-        """The rules that calls of this tool can be meant by, in order."""
-        if spec.name not in self._concerning:
-            self._concerning[spec.name] = tuple(rule for rule in self.rules if rule.concerns(spec))
-        return self._concerning[spec.name]
+    def rules_for(self, spec: Spec, effect: Effect) -> tuple[Rule, ...]:
+        """The rules that calls of this tool with this effect can be meant by, in order."""
+        key = (spec.name, effect)
+        if key not in self._concerning:
+            self._concerning[key] = tuple(rule for rule in self.rules if rule.concerns(spec, effect))
+        return self._concerning[key]
 
-    def settled(self, spec: Spec) -> Decision | None:
-        """The decision for every call of a tool; None if it depends on the arguments."""
-        if spec.name not in self._settled:
-            if any(rule.arguments for rule in self.rules_for(spec)):
-                return None
-            self._settled[spec.name] = self._decide(spec, {})
-        return self._settled[spec.name]
+    def settled(self, spec: Spec, effect: Effect) -> Decision | None:
+        """The decision for every call of a tool with this effect; None if it depends on the arguments."""
+        key = (spec.name, effect)
+        if key not in self._settled:
+            depends = any(rule.arguments for rule in self.rules_for(spec, effect))
+            self._settled[key] = None if depends else self._decide(spec, {}, effect)
+        return self._settled[key]
 
-    def decide(self, spec: Spec, arguments: Mapping[str, Json]) -> Decision:
+    def decide(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
         """What becomes of a call.
 
         Args:
             spec: The tool.
             arguments: Its arguments, as JSON values.
+            effect: What the call does.
         """
-        return self.settled(spec) or self._decide(spec, arguments)
+        return self.settled(spec, effect) or self._decide(spec, arguments, effect)
 
-    def _decide(self, spec: Spec, arguments: Mapping[str, Json]) -> Decision:
-        rules = self.rules_for(spec)
+    def _decide(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
+        rules = self.rules_for(spec, effect)
         secrets = self._secrets(spec, rules, arguments)
         meant = [
             rule
@@ -219,10 +224,10 @@ class Policy:
             type_name = action is Action.CONFIRM and any(one.type_name for one in meant)
             why = f"the rule at {rule.where} says {action}" + (f": {rule.reason}" if rule.reason else "")
             return Decision(action, secrets, why, rule.where, type_name)
-        action = self.defaults[spec.effect]
+        action = self.defaults[effect]
         if action is Action.ALLOW and spec.reveals_secret and secrets is not Secrets.REDACT:
             return Decision(Action.CONFIRM, secrets, "by default, giving a credential is confirmed")
-        return Decision(action, secrets, f"by default, {spec.effect} calls are {_ANSWERS[action]}")
+        return Decision(action, secrets, f"by default, {effect} calls are {_ANSWERS[action]}")
 
     def _secrets(self, spec: Spec, rules: Iterable[Rule], arguments: Mapping[str, Json]) -> Secrets:
         if not spec.reveals_secret:
@@ -238,43 +243,3 @@ class Policy:
 
 
 _ANSWERS = {Action.ALLOW: "allowed", Action.CONFIRM: "confirmed", Action.DENY: "denied"}
-
-
-def canonical(value: Json) -> str:
-    """A JSON value as its one canonical text: sorted keys, no white space between tokens."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _holds(arguments: Mapping[str, Json], path: str, patterns: tuple[str, ...], widens: bool) -> bool:
-    texts = [value if isinstance(value, str) else canonical(value) for value in values_at(arguments, path)]
-    if widens:
-        return bool(texts) and all(any(fnmatchcase(text, pattern) for pattern in patterns) for text in texts)
-    return any(fnmatchcase(text.casefold(), pattern.casefold()) for text in texts for pattern in patterns)
-
-
-def values_at(arguments: Mapping[str, Json], path: str) -> Iterator[Json]:
-    """Every value at a dotted path. Lists on the way are entered; what is absent or null is no value.
-
-    A configuration may come as JSON text in place of an object: `robot_config` looks into `robot_config_json`
-    as well.
-    """
-    head, _, rest = path.partition(".")
-    yield from _values(arguments.get(head), rest)
-    text = arguments.get(f"{head}_json")
-    if isinstance(text, str):
-        try:
-            yield from _values(json.loads(text), rest)
-        except ValueError:
-            return
-
-
-def _values(value: Json, path: str) -> Iterator[Json]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _values(item, path)
-    elif not path:
-        if value is not None:
-            yield value
-    elif isinstance(value, dict):
-        head, _, rest = path.partition(".")
-        yield from _values(value.get(head), rest)

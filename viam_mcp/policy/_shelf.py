@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from viam_mcp.policy._errors import PolicyError
@@ -15,22 +16,30 @@ from viam_mcp.policy._files import write_new
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _NAME = re.compile(r"^[a-z]+-[0-9a-f]{32}$")
+_OWNER = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _SWEEP_SECONDS = 60.0
-_MOST_BYTES = 64 * 1_048_576
+_LEEWAY = 300.0  # seconds that the clocks of computers which share a folder may be apart
+
+MOST_THINGS = 2_000
+"""How many things one owner may have on a shelf: more than anybody answers before they expire."""
+MOST_BYTES = 8 * 1_048_576
+"""How many bytes all of them may take."""
+_MOST_BYTES_IN_ALL = 64 * 1_048_576
 _OVERHEAD = 200  # bytes, about, that a thing takes besides its data
 
 
 class Shelf(Protocol):
-    """Where things are put that expire."""
+    """Where things are put that expire. Nobody's things take the room of others'."""
 
-    def put(self, name: str, data: bytes, expires: float) -> bool:
-        """Put something down, unless something of that name is there.
+    def put(self, owner: str, name: str, data: bytes, expires: float) -> bool:
+        """Put something down, unless its owner has something of that name there.
 
         Args:
+            owner: Whose it is: up to 64 letters, digits, `-` and `_`.
             name: A word and 32 hexadecimal digits.
             data: What it is.
             expires: Until when it has to be kept, in seconds since 1970.
@@ -39,10 +48,10 @@ class Shelf(Protocol):
             Whether it was put; of those that try at the same time, one is told so.
 
         Raises:
-            PolicyError: It cannot be kept.
+            PolicyError: It cannot be kept, or its owner has too much there.
         """
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, owner: str, name: str) -> bytes | None:
         """What is there under a name; None for nothing."""
 
 
@@ -55,33 +64,42 @@ class MemoryShelf:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._things: dict[str, tuple[float, bytes]] = {}
+        self._things: dict[str, dict[str, tuple[float, bytes]]] = {}
         self._swept = clock()
         # Things are put from worker threads.
         self._lock = threading.Lock()
 
-    def put(self, name: str, data: bytes, expires: float) -> bool:
+    def put(self, owner: str, name: str, data: bytes, expires: float) -> bool:
         """See `Shelf`."""
         with self._lock:
-            now = self._clock()
-            if now - self._swept > _SWEEP_SECONDS:
-                self._things = {key: thing for key, thing in self._things.items() if thing[0] > now}
-                self._swept = now
-            if sum(len(thing[1]) + _OVERHEAD for thing in self._things.values()) + len(data) > _MOST_BYTES:
-                raise PolicyError("too many confirmations are open; they expire by themselves")
-            return self._things.setdefault(name, thing := (expires, data)) is thing
+            self._sweep()
+            mine = self._things.setdefault(owner, {})
+            _check_room(len(mine), _size(mine) + len(data))
+            if sum(map(_size, self._things.values())) + len(data) > _MOST_BYTES_IN_ALL:
+                raise PolicyError("too many confirmations of all callers are open; they expire by themselves")
+            return mine.setdefault(name, thing := (expires, data)) is thing
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, owner: str, name: str) -> bytes | None:
         """See `Shelf`."""
-        thing = self._things.get(name)
+        thing = self._things.get(owner, {}).get(name)
         return None if thing is None else thing[1]
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        if now - self._swept > _SWEEP_SECONDS:
+            kept = {
+                owner: {name: thing for name, thing in things.items() if thing[0] > now}
+                for owner, things in self._things.items()
+            }
+            self._things = {owner: things for owner, things in kept.items() if things}
+            self._swept = now
 
 
 class FolderShelf:
     """A shelf of all processes that use one folder. Each thing is a file, and files are never overwritten.
 
     Args:
-        folder: Where; it is made when it is first needed.
+        folder: Where; it is made when it is first needed, with a folder for each owner.
         clock: Seconds since 1970.
     """
 
@@ -90,10 +108,14 @@ class FolderShelf:
         self._clock = clock
         self._swept = 0.0
 
-    def put(self, name: str, data: bytes, expires: float) -> bool:
+    def put(self, owner: str, name: str, data: bytes, expires: float) -> bool:
         """See `Shelf`."""
-        path = private_folder(self._folder) / _checked(name)
+        path = self._path(owner, name)
+        private_folder(self._folder)
         self._sweep()
+        private_folder(path.parent)
+        sizes = [size for _, size in _files(path.parent)]
+        _check_room(len(sizes), sum(sizes) + len(data))
         try:
             write_new(path, f"{expires:.3f}\n".encode() + data)
         except FileExistsError:
@@ -102,35 +124,56 @@ class FolderShelf:
             raise PolicyError(f"{path} cannot be written: {error.strerror}") from None
         return True
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, owner: str, name: str) -> bytes | None:
         """See `Shelf`."""
+        path = self._path(owner, name)
         try:
-            return (self._folder / _checked(name)).read_bytes().partition(b"\n")[2]
+            return path.read_bytes().partition(b"\n")[2]
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise PolicyError(f"{self._folder / name} cannot be read: {error.strerror}") from None
+            raise PolicyError(f"{path} cannot be read: {error.strerror}") from None
+
+    def _path(self, owner: str, name: str) -> Path:
+        if not _NAME.match(name) or not _OWNER.match(owner):
+            raise ValueError(f"not the name of a thing on a shelf: {owner!r}, {name!r}")
+        return self._folder / owner / name
 
     def _sweep(self) -> None:
         now = self._clock()
         if now - self._swept < _SWEEP_SECONDS:
             return
         self._swept = now
-        for path in self._folder.iterdir():
-            if not _NAME.match(path.name):
-                continue
-            try:
-                with path.open("rb") as file:
-                    first = file.readline(40)
-                if first.endswith(b"\n") and float(first) < now:
-                    path.unlink()
-            except FileNotFoundError:
-                continue  # another process sweeps as well
-            except (OSError, ValueError):
-                continue  # not ours to judge: it stays, and keeps its name taken
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and _OWNER.match(folder.name):
+                for path, _ in _files(folder):
+                    _remove_expired(path, now)
 
 
-def _checked(name: str) -> str:
-    if not _NAME.match(name):
-        raise ValueError(f"not the name of a thing on a shelf: {name!r}")
-    return name
+def _size(things: Mapping[str, tuple[float, bytes]]) -> int:
+    return sum(len(data) + _OVERHEAD for _, data in things.values())
+
+
+def _check_room(things: int, size: int) -> None:
+    if things >= MOST_THINGS or size > MOST_BYTES:
+        raise PolicyError("too many of your confirmations are open; they expire by themselves")
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The things in a folder, with their sizes. Others may take them away meanwhile."""
+    for path in folder.iterdir():
+        if _NAME.match(path.name):
+            with suppress(FileNotFoundError):
+                yield path, path.stat().st_size
+
+
+def _remove_expired(path: Path, now: float) -> None:
+    try:
+        with path.open("rb") as file:
+            first = file.readline(40)
+        if first.endswith(b"\n") and float(first) < now - _LEEWAY:
+            path.unlink()
+    except FileNotFoundError:
+        return  # another process sweeps as well
+    except (OSError, ValueError):
+        return  # not ours to judge: it stays, and keeps its name taken

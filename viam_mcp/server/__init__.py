@@ -1,5 +1,6 @@
 """The fleet as an MCP server."""
 
+from viam_mcp.server._callers import Grant, open_to
 from viam_mcp.server._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.server._choice import CORE, ChoiceError, choose
 from viam_mcp.server._confirm import Asker, ConfirmOperation
@@ -21,6 +22,7 @@ __all__ = [
     "ChoiceError",
     "ConfirmOperation",
     "Fleets",
+    "Grant",
     "Limits",
     "Result",
     "Turns",
@@ -29,6 +31,7 @@ __all__ = [
     "choose",
     "end_streams",
     "lent_keys",
+    "open_to",
     "stdio",
     "subscribers",
 ]

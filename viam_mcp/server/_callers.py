@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from viam_mcp.policy import LOCAL, Caller
 from viam_mcp.tools import Effect, sanitize
@@ -39,14 +40,14 @@ class Grant:
     policy: Path | None = None
     key: KeyName | None = None
 
+    def opens(self, tool: str, effect: Effect) -> bool:
+        """Whether calls of a tool may be made that have this effect."""
+        return effect in self.effects and (self.tools is None or tool in self.tools)
+
 
 def open_to(grant: Grant, tools: Mapping[str, type[Tool]]) -> dict[str, type[Tool]]:
     """Those of the tools that a grant opens."""
-    return {
-        name: tool
-        for name, tool in tools.items()
-        if tool.spec.effect in grant.effects and (grant.tools is None or name in grant.tools)
-    }
+    return {name: tool for name, tool in tools.items() if grant.opens(name, tool.spec.effect)}
 
 
 def effects_of(scopes: Iterable[str]) -> frozenset[Effect]:
@@ -54,17 +55,42 @@ def effects_of(scopes: Iterable[str]) -> frozenset[Effect]:
     return frozenset(SCOPES[scope] for scope in scopes if scope in SCOPES)
 
 
-def grant_of(ctx: ServerRequestContext[Any, Any]) -> Grant | None:
-    """What the credential of a request is good for; None where callers need none, as on stdio."""
+class Token(Protocol):
+    """A credential that was found good when a request came."""
+
+    @property
+    def grant(self) -> Grant:
+        """What it was good for then."""
+
+    def now(self) -> Grant | None:
+        """What it is good for at this moment; None for nothing any more."""
+
+
+def _token_of(ctx: ServerRequestContext[Any, Any]) -> Token | None:
     if ctx.request is None or "user" not in ctx.request.scope:
         return None
     # Whoever passed the authentication has one: without it, this fails, and so does the request.
-    grant: Grant = ctx.request.user.access_token.grant
-    return grant
+    token: Token = ctx.request.user.access_token
+    return token
+
+
+def grant_of(ctx: ServerRequestContext[Any, Any]) -> Grant | None:
+    """What the credential of a request is good for; None where callers need none, as on stdio."""
+    token = _token_of(ctx)
+    return None if token is None else token.grant
+
+
+def _opens(token: Token, tool: str, effect: Effect) -> bool:
+    # A call may have waited for a person, or for its turn, and the credential was cut meanwhile.
+    grant = token.now()
+    return grant is not None and grant.caller == token.grant.caller and grant.opens(tool, effect)
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
     """Who sent a request: whoever its credential was given to, or the user of this computer."""
-    grant, parameters = grant_of(ctx), ctx.session.client_params
+    token, parameters = _token_of(ctx), ctx.session.client_params
     program = "" if parameters is None else f"{parameters.client_info.name} {parameters.client_info.version}"
-    return Caller(LOCAL.id if grant is None else grant.caller, sanitize(program)[:100])
+    program = sanitize(program)[:100]
+    if token is None:
+        return Caller(LOCAL.id, program)
+    return Caller(token.grant.caller, program, opens=partial(_opens, token))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ class Calls:
 
     Args:
         tools: The tools that may be called, by name.
+        closed: Those that the server offers besides, which the caller's credential does not open.
         app: The fleet.
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
@@ -106,6 +107,7 @@ class Calls:
         app: AppClient,
         gate: Gate,
         *,
+        closed: Mapping[str, type[Tool]] | None = None,
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
         tails: Tails | None = None,
@@ -114,6 +116,7 @@ class Calls:
         watch: Watch | None = None,
     ) -> None:
         self.tools = tools
+        self._closed = closed or {}
         self._app = app
         self._gate = gate
         self._files = files
@@ -124,7 +127,7 @@ class Calls:
         self._watch = watch
         self.active = 0
         # What a client that cannot ask its user has besides.
-        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(gate.may_ask(tool.spec) for tool in tools.values())
+        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(map(gate.may_ask, tools.values()))
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
 
     async def call(
@@ -145,7 +148,7 @@ class Calls:
             asker: How questions are asked; None for a caller who cannot be asked.
         """
         if self._key:
-            caller = replace(caller, id=f"{caller.id} with key {self._key}")
+            caller = replace(caller, key=self._key)
         began, result = time.monotonic(), None
         self.active += 1
         try:
@@ -154,13 +157,13 @@ class Calls:
         finally:
             self.active -= 1
             if self._watch is not None:
-                tool = name if name in self.tools or name in self.confirming else "unknown"
+                known = name in self.tools or name in self._closed or name in self.confirming
+                tool = name if known else "unknown"
                 self._watch(tool, "cancelled" if result is None else result.outcome, time.monotonic() - began)
 
     async def _call(
         self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
     ) -> Result:
-        began = False
         try:
             tool = parse(self._kind(name), arguments)
             if isinstance(tool, ConfirmOperation):
@@ -168,42 +171,32 @@ class Calls:
                 waiting, given = await self._gate.waiting(tool.token, caller)
                 tool = parse(self._kind(waiting), given)
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
-            admitted = await self._admitted(tool, caller, environment, asker)
-            if isinstance(admitted, Question):
-                return Result(None, token_text(admitted), admitted, outcome="asked")
-            spec = admitted.tool.spec
-            async with self._turns.take(caller.id, spec.name), self._gate.running(admitted, environment.notes):
-                began = True
-                data = await self._run(admitted, environment)
-            if environment.notes:
-                data["warnings"] = [*data.get("warnings", []), *environment.notes]
-            check(spec, data)
-            return Result(data, as_text(spec.returns, data))
+            return await self._through(tool, caller, environment, asker)
         except (ToolError, AppError, Refused) as error:
             return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error))
-        except Exception:
+        except Exception as error:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.
             logger.exception("call of %s failed", name)
-            done = "Whether anything was done is not known." if began else "Nothing was done."
+            done = "Whether anything was done is not known." if isinstance(error, _Broken) else "Nothing was done."
             return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
 
     def _kind(self, name: str) -> type[Tool]:
-        kind = self.tools.get(name) or self.confirming.get(name)
+        # What a credential does not open is refused by the gate, which writes it down.
+        kind = self.tools.get(name) or self.confirming.get(name) or self._closed.get(name)
         if kind is None:
             raise unknown_tool(name, self.tools)
         return kind
 
-    async def _admitted(
-        self, tool: Tool, caller: Caller, environment: Environment, asker: Asker
-    ) -> Admission | Question:
-        """The call as it may run, or the question that its caller has to have answered."""
+    async def _through(self, tool: Tool, caller: Caller, environment: Environment, asker: Asker) -> Result:
+        """Run a call if it is admitted, in the turn in which it was: what it was held against then still holds."""
         answer = asker.answer
         for _ in range(_MOST_QUESTIONS):
-            async with self._turns.take(caller.id, tool.spec.name):
+            async with AsyncExitStack() as turn:
+                await self._take_turn(turn, tool, caller, answer)
                 admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
-            if not isinstance(admitted, Question):
-                return admitted
+                if not isinstance(admitted, Question):
+                    return await self._done(admitted, environment)
             try:
                 answer = await asker.ask(admitted)
             except BaseException:
@@ -211,8 +204,34 @@ class Calls:
                     await self._gate.abandoned(tool, caller, admitted)
                 raise
             if answer is None:
-                return admitted
+                return Result(None, token_text(admitted), admitted, outcome="asked")
         raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
+
+    async def _take_turn(self, turn: AsyncExitStack, tool: Tool, caller: Caller, answer: Answer | None) -> None:
+        try:
+            await turn.enter_async_context(self._turns.take(caller.id, tool.spec.name))
+        except Busy:
+            if answer is not None:
+                await self._gate.unheard(tool, caller, answer)
+            raise
+
+    async def _done(self, admitted: Admission, environment: Environment) -> Result:
+        """Run a call that was admitted."""
+        spec, began = admitted.tool.spec, False
+        try:
+            async with self._gate.running(admitted, environment.notes):
+                began = True
+                data = await self._run(admitted, replace(environment, file=admitted.file))
+            if environment.notes:
+                data["warnings"] = [*data.get("warnings", []), *environment.notes]
+            check(spec, data)
+            return Result(data, as_text(spec.returns, data))
+        except (ToolError, AppError, Refused):
+            raise
+        except Exception as error:
+            if began:
+                raise _Broken from error
+            raise
 
     async def _run(self, admitted: Admission, environment: Environment) -> dict[str, Json]:
         """What the tool answers, as JSON; a credential in it as the policy has it given."""
@@ -248,6 +267,10 @@ class Calls:
             return data
 
         return one
+
+
+class _Broken(Exception):  # noqa: N818 - never shown
+    """Something unforeseen happened while a call ran: it may have been done."""
 
 
 def _outcome(error: ToolError | AppError | Refused) -> str:

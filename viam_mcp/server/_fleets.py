@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from viam_mcp.server._callers import grant_of, open_to
+from viam_mcp.server._callers import grant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from mcp.server.context import ServerRequestContext
 
@@ -29,14 +28,13 @@ if TYPE_CHECKING:
     from viam_mcp.server._callers import Grant
     from viam_mcp.server._calls import Calls
     from viam_mcp.server._keys import Source
-    from viam_mcp.tools import Tool
 
     Open = Callable[[TokenSource], AppClient]
-    Make = Callable[[Mapping[str, type[Tool]], Path | None], Calls]
+    Make = Callable[[Grant | None], Calls]
     Name = tuple[Grant | None, bytes]
 
 MOST = 256
-IDLE_SECONDS = 900.0  # longer than a question stays open
+IDLE_SECONDS = 900.0
 _RETRY_SECONDS = 10
 
 
@@ -64,11 +62,10 @@ class Fleets:
     """Finds the calls that are open to whoever sent a request, with the key that it is to be done with.
 
     Args:
-        tools: What the server offers.
         source: Finds the key.
         open_app: Makes a client of the app. Nothing is dialed before it is used.
-        make: For a client, what makes the road to it for some tools, under a policy file; None stands for the
-            server's. All roads to a client follow its logs together.
+        make: For a client, what makes the road to it for whoever holds a grant; None for callers who need none. All
+            roads to a client follow its logs together.
         most: How many there are at most.
         idle_seconds: How long one is kept that nobody uses.
         clock: Seconds, never going back.
@@ -76,7 +73,6 @@ class Fleets:
 
     def __init__(
         self,
-        tools: Mapping[str, type[Tool]],
         source: Source,
         open_app: Open,
         make: Callable[[AppClient], Make],
@@ -85,7 +81,6 @@ class Fleets:
         idle_seconds: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tools = tools
         self._source = source
         self._open_app = open_app
         self._make = make
@@ -141,8 +136,7 @@ class Fleets:
             app = self._open_app(credentials)
             client = self._clients[digest] = _Client(app, digest, self._make(app))
         client.users += 1
-        tools, policy = (self._tools, None) if grant is None else (open_to(grant, self._tools), grant.policy)
-        return _Fleet(client, client.make(tools, policy), self._clock())
+        return _Fleet(client, client.make(grant), self._clock())
 
     def _make_room(self) -> None:
         if len(self._fleets) < self._most:

@@ -57,8 +57,10 @@ class Limits:
 
     @classmethod
     def shared(cls, at_once: int, per_caller: int, waiting: int) -> Limits:
-        """Those of a server with several callers: one tool gets three quarters, one caller a quarter of the queue."""
-        return cls(at_once, min(per_caller, at_once), max(1, at_once * 3 // 4), waiting, max(1, waiting // 4))
+        """Those of a server: one tool gets three quarters, and of several callers one gets a quarter of the queue."""
+        alone = per_caller >= at_once
+        per_tool, queue = max(1, at_once * 3 // 4), waiting if alone else max(1, waiting // 4)
+        return cls(at_once, min(per_caller, at_once), per_tool, waiting, queue)
 
 
 @dataclass(eq=False)

@@ -51,11 +51,11 @@ _DIAGNOSE = Prompt(
             at that part's computer or its cable; all silent at the same minute points at power or network."""),
         Step("""\
             Problems, part by part, the main part and silent parts first: `get_robot_part_logs {"robot_part_id":
-            "PART_ID", "log_levels": ["error", "warn"], "num_log_entries": 50}`. Find the first entry of the
-            trouble, not only the last."""),
+            "PART_ID", "log_levels": ["error", "warn"], "range": "30d", "num_log_entries": 50}`. Find the first entry
+            of the trouble, not only the last."""),
         Step("""\
             The last words of a silent part, whatever their level: `get_robot_part_logs {"robot_part_id": "PART_ID",
-            "num_log_entries": 100}`. Look for falling voltage or temperature alarms, memory or disk running out, a
+            "range": "30d", "num_log_entries": 100}`. Look for falling voltage or temperature alarms, memory or disk running out, a
             lost network, a module that exits, and the same start-up lines over and over (a crash loop). Compare the
             time of the last entry with last_access."""),
         Step("""\
@@ -131,7 +131,7 @@ _REPORT = Prompt(
         Step("""\
             For each offline machine, at most ten, those silent for the shortest time first: `get_robot_parts
             {"robot_id": "MACHINE_ID", "fields": ["id", "name", "main_part", "last_access"]}`, then for its main
-            part `get_robot_part_logs {"robot_part_id": "PART_ID", "log_levels": ["error", "warn"],
+            part `get_robot_part_logs {"robot_part_id": "PART_ID", "log_levels": ["error", "warn"], "range": "30d",
             "num_log_entries": 10}`. One phrase on the likely cause, or "not clear from the logs". Machines of one
             location that went silent together are one incident."""),
         Step(

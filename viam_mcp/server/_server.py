@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from viam_mcp._version import __version__
 from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._callers import caller_of
-from viam_mcp.server._calls import Result
 from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition, input_schema
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-    from viam_mcp.server._calls import Calls
+    from viam_mcp.server._calls import Calls, Result
     from viam_mcp.tools import Progress
 
 logger = logging.getLogger("viam_mcp.server")
@@ -76,10 +75,8 @@ def build_server(
         return listing(calls_for(ctx), confirming=not can_ask(ctx))
 
     async def call_tool(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Any:
-        asker, mine = asker_for(ctx, params), calls_for(ctx)
-        if params.name in calls.tools and params.name not in mine.tools:
-            return _answer(Result(None, f"{params.name} is not open to your credential. Nothing was done."))
-        result = await mine.call(params.name, params.arguments or {}, _progress(ctx), caller_of(ctx), asker)
+        asker, caller = asker_for(ctx, params), caller_of(ctx)
+        result = await calls_for(ctx).call(params.name, params.arguments or {}, _progress(ctx), caller, asker)
         if result.question is not None and isinstance(asker, ModernAsker):
             return input_required(result.question)
         return _answer(result)

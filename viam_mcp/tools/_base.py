@@ -52,6 +52,9 @@ class Preview:
         subject: The name of what is touched, exactly as it is stored, for a person to type where a rule
             asks for it. Not made safe for display.
         type_subject: Whether to have the name typed whatever the rules say, because so much goes with it.
+        bound: What a confirmation is bound to besides `lines`: what they only count or name in part, as a
+            digest (see `state_of`).
+        file: The SHA-256 of the file that the call sends, in hexadecimal digits: it then sends that one or none.
         now: What is worth knowing and changes by itself, such as how many machines are online. The person
             sees it after `lines`; a confirmation is not bound to it.
         last_known_update: For configurations, when the target was last saved; the call then carries
@@ -61,6 +64,8 @@ class Preview:
     lines: tuple[str, ...]
     subject: str | None = None
     type_subject: bool = False
+    bound: tuple[str, ...] = ()
+    file: str | None = None
     now: tuple[str, ...] = ()
     last_known_update: datetime | None = None
 
@@ -72,7 +77,7 @@ class Spec:
     Attributes:
         name: The tool's name, exactly the `AppClient` method's.
         toolset: The subject it belongs to.
-        effect: What a call does to the fleet.
+        effect: What a call does to the fleet; see also `Tool.effect`.
         returns: The shape of the result.
         reveals_secret: Whether the answer carries a credential.
         description: What it is for, what it returns, and when to use another tool.
@@ -135,6 +140,16 @@ class Tool(BaseModel):
         cls.spec = Spec(name, toolset, effect, returns, reveals_secret, description, rpc)
         if TOOLS.setdefault(name, cls) is not cls:
             raise TypeError(f"there are two tools named {name}")
+
+    @property
+    def effect(self) -> Effect:
+        """What this very call does: as its tool says, unless its arguments make it do more."""
+        return self.spec.effect
+
+    @classmethod
+    def effects(cls) -> tuple[Effect, ...]:
+        """What calls may do, depending on their arguments."""
+        return (cls.spec.effect,)
 
     async def run(self, app: AppClient) -> Any:
         """Do it: one method of `app`. What comes back fits `spec.returns`."""

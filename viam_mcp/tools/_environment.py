@@ -27,6 +27,7 @@ class Environment:
         progress: Where a long call says how far it has come.
         tails: Follows the logs of parts; None where nobody does.
         budget: How many bytes of compact JSON a result may take, for tools that shape theirs themselves.
+        file: The SHA-256 of the only file that the call may send, where it sends one that somebody agreed to.
         notes: What the caller should know besides the result, such as the name of a file that was written.
     """
 
@@ -34,4 +35,5 @@ class Environment:
     progress: Progress = no_progress
     tails: Tails | None = None
     budget: int = 65_536
+    file: str | None = None
     notes: list[str] = field(default_factory=list)

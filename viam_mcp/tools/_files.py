@@ -1,4 +1,4 @@
-"""The one folder that tools may read files from and write files to.
+"""The folder that tools may read files from and write files to: one, or where there are several callers, one for each.
 
 Paths are relative to it, and stay in it: no absolute path, no `..`, and no link on the way, even one
 that is put there between the check and the use, since each step of a path is opened relative to the
@@ -9,27 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import secrets
 import stat
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
-from viam_mcp.tools._base import ToolError
+from viam_mcp.tools._base import Effect, Preview, Tool, ToolError
 from viam_mcp.tools._names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
 
+_LONGEST_PLAIN = 100
 _PATH = StringConstraints(min_length=1, max_length=1000)
 Dest = Annotated[str, _PATH, Field(description="Also write to this file, below the server's files folder")]
 Source = Annotated[str, _PATH, Field(description="Path below the server's files folder")]
 Overwrite = Annotated[bool, Field(description="Replace dest if it exists")]
+
+
+class Missing(ToolError):  # noqa: N818 - it is an answer, not a fault
+    """There is no such file."""
 
 
 class Files:
@@ -46,6 +55,18 @@ class Files:
         self.root = root.resolve(strict=True)
         if not self.root.is_dir():
             raise NotADirectoryError(f"{root} is not a folder")
+
+    def of(self, caller: str) -> Files:
+        """The folder of one caller within this one, which is made if it does not exist.
+
+        Raises:
+            OSError: It cannot be made, or it is something else than a folder.
+        """
+        folder = self.root / folder_name(caller)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink():
+            raise NotADirectoryError(f"{folder} is a link, not a folder")
+        return Files(folder)
 
     def write(self, path: str, data: bytes, *, overwrite: bool) -> None:
         """Write a file whole, mode 0600. An existing one is replaced only if `overwrite`.
@@ -65,6 +86,18 @@ class Files:
                 raise ToolError(f"{quoted(path)} exists. Give another name, or overwrite=true to replace it.") from None
             except OSError as error:
                 raise ToolError(f"{quoted(path)} cannot be written: {error.strerror}.") from None
+
+    def digest(self, path: str) -> tuple[int, str] | None:
+        """The size and the SHA-256 of a file; None if there is none of that name.
+
+        Raises:
+            ToolError: The path leaves the folder, or leads to something else than a regular file.
+        """
+        try:
+            with self.open(path) as (file, size):
+                return size, sha256(file)
+        except Missing:
+            return None
 
     @contextmanager
     def open(self, path: str) -> Iterator[tuple[IO[bytes], int]]:
@@ -104,6 +137,15 @@ class Files:
             yield folder, steps[-1]
 
 
+def folder_name(caller: str) -> str:
+    """The name of a caller's folder: readable, and no other caller's, not even where capitals do not count."""
+    plain = quote(caller, safe="@:+")
+    if len(plain) <= _LONGEST_PLAIN and plain == plain.lower():
+        return plain
+    # No name without capitals can end like this: it would have to be longer than it is.
+    return f"{plain[:_LONGEST_PLAIN]}~{hashlib.sha256(caller.encode()).hexdigest()[:24]}"
+
+
 def _open_folder(stack: ExitStack, name: str | Path, within: int | None) -> int:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
     stack.callback(os.close, descriptor)
@@ -136,7 +178,13 @@ def _make_folder(name: str, within: int) -> None:
 def _refused(path: str, error: OSError) -> ToolError:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return ToolError(f"{quoted(path)} passes through a link or what is not a folder, which is not followed.")
-    return ToolError(f"{quoted(path)} cannot be opened: {error.strerror}.")
+    kind = Missing if error.errno == errno.ENOENT else ToolError
+    return kind(f"{quoted(path)} cannot be opened: {error.strerror}.")
+
+
+def sha256(file: IO[bytes]) -> str:
+    """The SHA-256 of a file from its position on, in hexadecimal digits."""
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # IO lacks `readinto`
 
 
 def _files(environment: Environment) -> Files:
@@ -146,6 +194,44 @@ def _files(environment: Environment) -> Files:
             "Leave dest out, or ask the operator to start it with --files-dir DIR."
         )
     return environment.files
+
+
+class Saving(Tool):
+    """A tool whose answer can be written to a file as well: its arguments are `dest` and `overwrite`.
+
+    The fleet stays as it is, but a call that writes is more than a read: it is decided, shown and written down as one.
+    """
+
+    @property
+    def effect(self) -> Effect:
+        """A file is added, or one that may exist is replaced; without `dest`, nothing is changed."""
+        if self._path() is None:
+            return self.spec.effect
+        return Effect.DESTRUCTIVE if getattr(self, "overwrite", False) else Effect.WRITE
+
+    @classmethod
+    def effects(cls) -> tuple[Effect, ...]:
+        """With `dest`, with `overwrite` besides, or without."""
+        return (cls.spec.effect, Effect.WRITE, Effect.DESTRUCTIVE)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        """What is read, and the file that it goes to."""
+        read, path = await super().preview(app, environment), self._path()
+        if path is None:
+            return read
+        found = await asyncio.to_thread(_files(environment).digest, path)
+        line = f"A new file is written: {quoted(path)}, below the server's files folder."
+        if found is not None:
+            size, digest = found
+            line = f"A file of {size:,} bytes is REPLACED: {quoted(path)}, SHA-256 {digest}."
+            if self.effect is Effect.WRITE:
+                line = f"The file {quoted(path)} exists, so this is refused: give another name, or overwrite."
+        return replace(read, lines=(*read.lines, line), subject=path)
+
+    def _path(self) -> str | None:
+        """The file that this call writes; None if it writes none."""
+        path: str | None = getattr(self, "dest", None)
+        return path
 
 
 async def save(environment: Environment, path: str, data: bytes, *, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ _LONGEST_VALUE = 200
 
 VISIBILITIES = (Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED, Fragment.Visibility.PUBLIC)
 """Which fragments to list to miss none."""
+
+_OF_THE_MOMENT = frozenset(
+    {"last_access", "user_supplied_info", "online_state", "seconds_since_online"}
+    | {"robot_part_count", "organization_count", "only_used_by_owner"}
+)
+"""Fields of parts and fragments that change by themselves."""
 
 UNCHANGED = "Nothing changes: it has these values already."
 LOCKED_OUT = "Whatever signs in with it is locked out at once."
@@ -59,6 +66,24 @@ def bounded(lines: Iterable[str]) -> tuple[str, ...]:
     rest = "\n".join(lines[kept:])
     digest = hashlib.sha256(rest.encode(errors="surrogatepass")).hexdigest()[:16]
     return (*lines[:kept], f"… and {count(len(lines) - kept, 'more line')} that do not fit here (SHA-256 {digest})")
+
+
+def state_of(*things: str | wire.RobotPart | wire.Fragment) -> tuple[str, ...]:
+    """What a confirmation is bound to (see `Preview.bound`) where lines say less: one digest, in whatever order.
+
+    Of parts and fragments it takes all that is configured, and nothing of how they are at the moment.
+    """
+    digests = sorted(hashlib.sha256(_configured(thing)).digest() for thing in things)
+    return (hashlib.sha256(b"".join(digests)).hexdigest(),)
+
+
+def _configured(thing: str | wire.RobotPart | wire.Fragment) -> bytes:
+    if isinstance(thing, str):
+        return thing.encode()
+    settings = copy.deepcopy(thing)
+    for name in _OF_THE_MOMENT.intersection(field.name for field in settings.DESCRIPTOR.fields):
+        settings.ClearField(name)
+    return settings.SerializeToString(deterministic=True)
 
 
 def count(number: int, what: str) -> str:

@@ -25,6 +25,7 @@ from viam_mcp.tools._previews import (
     online_state,
     preview,
     stale,
+    state_of,
     visibility_change,
 )
 from viam_mcp.tools._types import Config, FragmentId, Name, OrganizationId, Time, Visibility
@@ -102,7 +103,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         fragment = await app.get_fragment(self.fragment_id)
-        users, now = await _users(app, fragment)
+        users, machines, now = await _users(app, fragment)
         visibility = self.visibility
         if visibility is None and self.public is not None:
             visibility = "public" if self.public else "private"
@@ -119,6 +120,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
             _fragment_of(fragment),
             lines,
             subject=fragment.name,
+            bound=machines,
             now=now,
             last_known_update=earlier(self.last_known_update, fragment.last_updated),
         )
@@ -153,9 +155,10 @@ class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         fragment = await app.get_fragment(self.fragment_id)
-        users, now = await _users(app, fragment)
+        users, machines, now = await _users(app, fragment)
         lines = [*users, f"They lose what it configures. {GONE_FOR_GOOD}"]
-        return preview(self, _fragment_of(fragment), lines, subject=fragment.name, now=now)
+        bound = (*machines, *state_of(fragment.proto))
+        return preview(self, _fragment_of(fragment), lines, subject=fragment.name, bound=bound, now=now)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_fragment(self.fragment_id)
@@ -177,8 +180,9 @@ def _fragment_of(fragment: Fragment) -> str:
     return f"{named('fragment', fragment.name, fragment.id)} of {owner}"
 
 
-async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[str, ...]]:
-    """What a change of a fragment reaches: lines about what is configured so, and about how it is now."""
+async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+    """What a change of a fragment reaches: lines about what is configured so, which machines these are, as a digest,
+    and lines about how it is now."""
     org_id = fragment.organization_owner
     including = _including(fragment.id, await app.list_fragments(org_id, visibilities=VISIBILITIES))
     details, places = await asyncio.gather(
@@ -205,7 +209,7 @@ async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[s
             f"Over all organizations, {count(usage.machines, 'machine')} of "
             f"{count(usage.organizations, 'organization')} name it."
         )
-    return lines, tuple(now)
+    return lines, state_of(*(machine.machine_id for machine in machines)), tuple(now)
 
 
 def _including(fragment_id: str, fragments: Sequence[Fragment]) -> list[Fragment]:

@@ -20,6 +20,7 @@ from viam_mcp.tools._previews import (
     deleted_secret,
     owner_of,
     preview,
+    state_of,
 )
 from viam_mcp.tools._types import LocationId, Name, OrganizationId, SecretId
 
@@ -113,7 +114,8 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
             GONE_FOR_GOOD,
         ]
         what = named("location", location.name, location.id)
-        return preview(self, what, lines, subject=location.name, type_subject=bool(machines or nested))
+        bound = state_of(*(one.id for one in machines), *(one.id for one in below))
+        return preview(self, what, lines, subject=location.name, type_subject=bool(machines or nested), bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location(self.location_id)

@@ -9,7 +9,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
 from viam_mcp.tools._names import location_name, machine_name, named, quoted
 from viam_mcp.tools._output import Done, Many, One, Values
-from viam_mcp.tools._previews import GONE_FOR_GOOD, UNCHANGED, change, counted, online_state, preview
+from viam_mcp.tools._previews import GONE_FOR_GOOD, UNCHANGED, change, counted, online_state, preview, state_of
 from viam_mcp.tools._types import LocationId, MachineId, Name, OrganizationId
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=D
             f"Their configurations, history, logs and secrets go with it. {GONE_FOR_GOOD}",
         ]
         what = named("machine", robot.name, robot.id)
-        return preview(self, what, lines, subject=robot.name, now=(f"It is {online_state(robot)}.",))
+        bound = state_of(*(part.proto for part in parts))
+        return preview(self, what, lines, subject=robot.name, bound=bound, now=(f"It is {online_state(robot)}.",))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot(self.robot_id)

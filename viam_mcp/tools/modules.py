@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import anyio.to_thread
 from pydantic import Field
 
+from viam_mcp.app import AppError
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._files import Source, opened
+from viam_mcp.tools._base import Effect, ListTool, Preview, Tool, ToolError
+from viam_mcp.tools._files import Source, opened, sha256
 from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import Model, ModuleFileInfo
 from viam_mcp.tools._output import Many, One, Values
@@ -18,9 +19,12 @@ from viam_mcp.tools._previews import UNCHANGED, change, exact, preview, usage, v
 from viam_mcp.tools._types import Name, OrganizationId, RegistryItemId, Text
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
 
+_PIECE = 1_048_576
 _UPLOADED = "This version has a file for this platform already: the service refuses another one."
 
 
@@ -97,19 +101,23 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         info = self.module_file_info
         with opened(environment, self.file) as (stream, size):
-            digest = await anyio.to_thread.run_sync(_sha256, stream)
-        module = await app.get_module(info.module_id)
-        platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
-        newest = module.versions[-1].version if module.versions else "none"
+            digest = await anyio.to_thread.run_sync(sha256, stream)
         lines = [
-            f"Version: {exact(info.version)}; the newest so far: {exact(newest)}.",
-            f"Platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
+            f"Version: {exact(info.version)}; platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
             f"File: {exact(self.file)}, {size:,} bytes, SHA-256 {digest}.",
-            *([_UPLOADED] if info.platform in platforms else []),
             "Machines that follow the latest version install it and run it. It can be uploaded once, ever.",
         ]
+        try:
+            module = await app.get_module(info.module_id)
+        except AppError as error:
+            # The file was read, and what is agreed to is bound to it all the same.
+            lines.append("What the module is like so far could not be read.")
+            return preview(self, await self.subject(app), lines, now=(str(error),), file=digest)
+        platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
+        newest = module.versions[-1].version if module.versions else "none"
+        lines += [f"The newest version so far: {exact(newest)}.", *([_UPLOADED] if info.platform in platforms else [])]
         what = f"{named('module', module.name, module.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
-        return preview(self, what, lines, subject=module.name, now=usage(module))
+        return preview(self, what, lines, subject=module.name, now=usage(module), file=digest)
 
     async def execute(self, app: AppClient, environment: Environment) -> str:
         with opened(environment, self.file) as (stream, size):
@@ -117,7 +125,34 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
             async def progress(sent: int) -> None:
                 await environment.progress(sent, size, f"{sent:,} of {size:,} bytes")
 
-            return await app.upload_module_file(self.module_file_info.message(), stream, progress=progress)
+            agreed = environment.file
+            content = cast("BinaryIO", stream) if agreed is None else _AsShown(stream, agreed, self.file)
+            return await app.upload_module_file(self.module_file_info.message(), content, progress=progress)
+
+
+class _AsShown:
+    """The bytes of a file, of which the last are given only if all of them are those that somebody agreed to.
+
+    Without the last ones the upload does not end, and what has not ended is no version.
+    """
+
+    def __init__(self, stream: IO[bytes], digest: str, path: str) -> None:
+        self._stream = stream
+        self._digest = digest
+        self._path = path
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read, held = hashlib.sha256(), b""
+        await anyio.to_thread.run_sync(self._stream.seek, 0)
+        while piece := await anyio.to_thread.run_sync(self._stream.read, _PIECE):
+            if held:
+                yield held
+            read.update(piece)
+            held = piece
+        if read.hexdigest() != self._digest:
+            raise ToolError(f"{quoted(self._path)} has changed since it was shown. Nothing was uploaded: ask again.")
+        if held:
+            yield held
 
 
 class GetModule(Tool, toolset="modules", returns=One("module", wire.Module)):
@@ -137,10 +172,6 @@ class ListModules(ListTool, toolset="modules", returns=Many(modules=wire.Module)
 
     async def run(self, app: AppClient) -> list[wire.Module]:
         return await app.list_modules(self.org_id)
-
-
-def _sha256(stream: IO[bytes]) -> str:
-    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # IO lacks `readinto`
 
 
 def _tagged(tags: list[str]) -> str:

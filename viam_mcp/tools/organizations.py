@@ -27,6 +27,7 @@ from viam_mcp.tools._previews import (
     exact,
     owner_of,
     preview,
+    state_of,
 )
 from viam_mcp.tools._text import shorten
 from viam_mcp.tools._types import Email, LocationId, Name, OrganizationId, Text, UserId
@@ -200,7 +201,15 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
             GONE_FOR_GOOD,
         ]
         what = named("organization", org.name, org.id)
-        return preview(self, what, lines, subject=org.name, type_subject=True)
+        bound = state_of(
+            *(location.id for location in locations),
+            *(member.user_id for member in members),
+            *(invite.email for invite in invites),
+            *(entry.api_key.id for entry in keys),
+            *(fragment.id for fragment in own_fragments),
+            *(item.item_id for item in own_items),
+        )
+        return preview(self, what, lines, subject=org.name, type_subject=True, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization(self.org_id)

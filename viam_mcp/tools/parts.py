@@ -13,7 +13,7 @@ from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
 from viam_mcp.tools._configs import config_from, lacks, whole_config
 from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._encode import encode
-from viam_mcp.tools._files import Dest, Overwrite, save
+from viam_mcp.tools._files import Dest, Overwrite, Saving, save
 from viam_mcp.tools._names import location_name, machine_name, named, part_name, quoted
 from viam_mcp.tools._output import Done, Many, One, Values
 from viam_mcp.tools._previews import (
@@ -26,6 +26,7 @@ from viam_mcp.tools._previews import (
     online_state,
     preview,
     stale,
+    state_of,
 )
 from viam_mcp.tools._types import Config, ConfigText, MachineId, Name, PartId, SecretId, Time
 
@@ -49,7 +50,7 @@ class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many
         return await app.get_robot_parts(self.robot_id)
 
 
-class GetRobotPart(Tool, toolset="parts", reveals_secret=True, returns=One("part", wire.RobotPart)):
+class GetRobotPart(Saving, toolset="parts", reveals_secret=True, returns=One("part", wire.RobotPart)):
     """Get one part: configuration, address, when it was last seen, and last_updated, which update_robot_part
     takes as last_known_update. With dest, the configuration is also written to a file, credentials redacted."""
 
@@ -183,7 +184,8 @@ class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=
             *(["It is the machine's main part: the service refuses this."] if part.main_part else []),
             f"Its configuration ({', '.join(sizes) or 'empty'}), history, logs and secrets go with it. {GONE_FOR_GOOD}",
         ]
-        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+        now = (f"It is {online_state(part.proto)}.",)
+        return preview(self, what, lines, subject=part.name, bound=state_of(part.proto), now=now)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part(self.robot_part_id)

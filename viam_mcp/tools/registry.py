@@ -21,6 +21,7 @@ from viam_mcp.tools._previews import (
     exact,
     listing,
     preview,
+    state_of,
     usage,
     visibility_change,
     visibility_name,
@@ -28,6 +29,7 @@ from viam_mcp.tools._previews import (
 from viam_mcp.tools._types import (
     Name,
     OrganizationId,
+    OrganizationIdOrNone,
     PackageType,
     RegistryItemId,
     RegistryItemStatus,
@@ -98,7 +100,7 @@ class ListRegistryItems(ListTool, toolset="registry", returns=Many(items=wire.Re
     """List registry items by type, visibility, platform, status and text; an empty list does not filter.
     Without an organization ("") the public items of everybody are listed."""
 
-    organization_id: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")]
+    organization_id: OrganizationIdOrNone
     types: list[PackageType]
     visibilities: list[Visibility]
     platforms: Annotated[list[str], Field(description="Such as linux/arm64")]
@@ -137,7 +139,7 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
             f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
         ]
         what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)
-        return preview(self, what, lines, subject=item.name, now=usage(item))
+        return preview(self, what, lines, subject=item.name, bound=state_of(*versions), now=usage(item))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_registry_item(self.item_id)

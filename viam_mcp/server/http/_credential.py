@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable  # noqa: TC003 - as InstanceOf
 from typing import TYPE_CHECKING
 
 from mcp.server.auth.provider import AccessToken
-from pydantic import InstanceOf  # noqa: TC002 - pydantic needs it when the class is made, as it does the next
+from pydantic import Field, InstanceOf
 
 from viam_mcp.server._callers import SCOPES, Grant
 from viam_mcp.server.http._errors import HttpError
@@ -19,6 +20,11 @@ class Credential(AccessToken):
 
     token: str = ""
     grant: InstanceOf[Grant]
+    renewed: Callable[[], Grant | None] | None = Field(default=None, exclude=True, repr=False)
+
+    def now(self) -> Grant | None:
+        """What it is good for at this moment; None for nothing any more."""
+        return self.grant if self.renewed is None else self.renewed()
 
 
 def check_scopes(scopes: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ without, by the metadata of RFC 9728.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -105,15 +106,18 @@ class AccessTokens:
         scopes = list(_scopes(claims))
         # The client is set off by the last @, which its own name has quoted.
         caller = f"oauth:{quote(subject, safe='@|')}@{quote(client, safe='')}"
+        grant, expires = Grant(caller, effects_of(scopes)), int(claims["exp"]) + LEEWAY_SECONDS
         return Credential(
             client_id=client,
             subject=subject,
             scopes=scopes,
             # The SDK checks the time once more, without the leeway.
-            expires_at=int(claims["exp"]) + LEEWAY_SECONDS,
+            expires_at=expires,
             resource=self._trust.audience,
             claims={"iss": self._trust.issuer},
-            grant=Grant(caller, effects_of(scopes)),
+            grant=grant,
+            # A token cannot be cut, but it ends, also while a question waits for its answer.
+            renewed=lambda: grant if time.time() < expires else None,
         )
 
 

@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,13 +82,24 @@ class TokenFile:
 
     async def verify_token(self, token: str) -> Credential | None:
         """What a token is good for; None if it is not in the file."""
+        presented = digest(token)
+        credential = self._find(presented)
+        if credential is None:
+            return None
+        return credential.model_copy(update={"renewed": partial(self._grant_now, presented)})
+
+    def _grant_now(self, presented: str) -> Grant | None:
+        """What a token is good for at this moment, by its hash; None if it is not in the file any more."""
+        credential = self._find(presented)
+        return None if credential is None else credential.grant
+
+    def _find(self, presented: str) -> Credential | None:
         try:
             self._reload()
         except HttpError as error:
             if self._credentials:
                 logger.error("Nobody is let in: %s", error)  # noqa: TRY400 - the message says it all
             self._stamp, self._credentials = None, ()
-        presented = digest(token)
         found = None
         for known, credential in self._credentials:
             # All are compared, each in constant time, so that the time tells nothing about any.
