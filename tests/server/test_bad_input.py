@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.server._arguments import parse
-from viam_mcp.tools import TOOLS, ToolError
+from viam_mcp.server._arguments import parse, unknown_tool
+from viam_mcp.tools import FORMS, TOOLS, ToolError, input_schema
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet, ToolCaller
@@ -20,18 +20,18 @@ ID = "2da16acb-273d-4352-956a-19397bd0aae9"
 @pytest.mark.parametrize(
     ("tool", "arguments", "named", "expected", "came"),
     [
-        ("get_robot", {"robot_id": ""}, "robot_id", "pattern", 'the text ""'),
-        ("get_robot", {"robot_id": "rover-1"}, "robot_id", "pattern", 'the text "rover-1"'),
-        ("get_robot", {"robot_id": f"{ID}\n"}, "robot_id", "pattern", f'the text "{ID}\\n"'),
-        ("get_robot", {"robot_id": f"{ID}' OR 1=1"}, "robot_id", "pattern", "' OR 1=1"),
-        ("get_robot", {"robot_id": 7}, "robot_id", "text", "the number 7"),
-        ("get_robot", {"robot_id": None}, "robot_id", "text", "null"),
-        ("get_robot", {"robot_id": [ID]}, "robot_id", "text", "a list of 1"),
-        ("get_robot", {"robot_id": {"id": ID}}, "robot_id", "text", "an object of 1"),
-        ("get_robot", {}, "robot_id", "expected text (Machine id)", "missing"),
+        ("get_robot", {"robot_id": ""}, "robot_id", "a UUID such as", 'the text ""'),
+        ("get_robot", {"robot_id": "rover-1"}, "robot_id", "a UUID such as", 'the text "rover-1"'),
+        ("get_robot", {"robot_id": f"{ID}\n"}, "robot_id", "a UUID such as", f'the text "{ID}\\n"'),
+        ("get_robot", {"robot_id": f"{ID}' OR 1=1"}, "robot_id", "a UUID such as", "' OR 1=1"),
+        ("get_robot", {"robot_id": 7}, "robot_id", "a UUID such as", "the number 7"),
+        ("get_robot", {"robot_id": None}, "robot_id", "a UUID such as", "null"),
+        ("get_robot", {"robot_id": [ID]}, "robot_id", "a UUID such as", "a list of 1"),
+        ("get_robot", {"robot_id": {"id": ID}}, "robot_id", "a UUID such as", "an object of 1"),
+        ("get_robot", {}, "robot_id", "a UUID such as", "(Machine id)"),
         ("get_robot", {"robot_id": ID, "verbose": True}, "verbose", "it takes robot_id", "not an argument"),
         ("get_robot", {"robotid": ID}, "robot_id", "did you mean robot_id?", "robotid is not an"),
-        ("get_location", {"location_id": "UPPERCASE1"}, "location_id", "pattern", '"UPPERCASE1"'),
+        ("get_location", {"location_id": "UPPERCASE1"}, "location_id", "10 lowercase", '"UPPERCASE1"'),
         ("get_robot_part_logs", {"robot_part_id": ID, "log_levels": "error"}, "log_levels", "a list", '"error"'),
         (
             "get_robot_part_logs",
@@ -43,14 +43,16 @@ ID = "2da16acb-273d-4352-956a-19397bd0aae9"
         ("get_robot_part_logs", {"robot_part_id": ID, "start": "yesterday"}, "start", "a time with its", '"yester'),
         ("get_robot_part_logs", {"robot_part_id": ID, "start": "2026-01-31T08:00:00"}, "start", "zone", '"2026-01-31T'),
         ("get_robot_part_logs", {"robot_part_id": ID, "start": 1_767_225_600}, "start", "zone", "number 1767225600"),
-        ("get_robot_part_logs", {"robot_part_id": ID, "range": "10 minutes"}, "range", "pattern", '"10 minutes"'),
+        ("get_robot_part_logs", {"robot_part_id": ID, "range": "10 minutes"}, "range", "Such as 10m", '"10 minutes"'),
         ("get_robot_part_logs", {"robot_part_id": ID, "num_log_entries": -1}, "num_log_entries", "0", "the number -1"),
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": "5"}, "limit", "a whole number", '"5"'),
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": True}, "limit", "a whole number", "true"),
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": 2.5}, "limit", "a whole number", "the number 2.5"),
         ("tail_robot_part_logs", {"robot_part_id": ID, "wait_seconds": 3_600}, "wait_seconds", "60", "the number 3600"),
         ("tail_robot_part_logs", {"robot_part_id": ID, "errors_only": "no"}, "errors_only", "true or false", '"no"'),
-        ("create_fragment", {"org_id": ID, "name": " "}, "name", "must not be empty", '" "'),
+        ("create_fragment", {"org_id": ID, "name": ""}, "name", "text that is not empty", '""'),
+        ("create_fragment", {"org_id": ID, "name": " "}, "name", "text that is not empty", '" "'),
+        ("create_fragment", {"org_id": ID, "name": "\u2800\u200b"}, "name", "text that is not empty", "the text"),
         ("create_fragment", {"org_id": ID, "name": "x", "config": "{}"}, "config", "an object", '"{}"'),
         ("create_fragment", {"org_id": ID, "name": "x", "config": []}, "config", "an object", "a list of 0"),
         (
@@ -62,6 +64,14 @@ ID = "2da16acb-273d-4352-956a-19397bd0aae9"
         ),
         ("create_key", {"org_id": ID, "authorizations": [{}]}, "authorizations[0].role", "one of", "missing"),
         ("create_key", {"org_id": ID, "authorizations": []}, "authorizations", "at least 1", "a list of 0"),
+        ("get_registry_item", {"item_id": "drive"}, "item_id", "a colon between them such as acme:drive", '"drive"'),
+        (
+            "update_location",
+            {"location_id": "k3v9x0q2ab", "parent_location_id": "x"},
+            "parent_location_id",
+            'digits such as k3v9x0q2ab, or ""',
+            'the text "x"',
+        ),
     ],
 )  # fmt: skip
 async def test_the_error_names_the_argument_and_what_was_expected_and_what_came(
@@ -128,6 +138,64 @@ async def test_a_configuration_that_would_not_arrive_as_it_is_is_refused(fleet: 
     assert fleet.sandbox.calls["CreateFragment"] == fleet.sandbox.calls["UpdateOrganization"] == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not a JSON object that can be used"),
+        ("[]", "not a JSON object"),
+        ('{"modules": [], "modules": [1]}', "same key twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": ' * 40 + "1" + "}" * 40, "nested deeper than 30 levels"),
+        ('{"a": NaN}', "JSON does not have NaN"),
+        ('{"a": 1e400}', "the number 1e400 is too large"),
+        ('{"a": 1' + "0" * 5_000 + "}", "is too large"),
+        ('{"a": 9007199254740993}', "robot_config_json.a is 9007199254740993, which would not arrive exactly"),
+        (r'{"a": ["\ud800"]}', "robot_config_json.a[0] holds half of a surrogate pair"),
+        ('{"' + "x" * 10_000 + '": 9007199254740993}', "more characters"),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+async def test_a_configuration_as_text_is_held_to_the_same(fleet: Fleet, text: str, reason: str) -> None:
+    part = fleet.id("parts", "picker-01-arm")
+    before = fleet.sandbox.calls.copy()
+    error = await fleet.call.error("update_robot_part", robot_part_id=part, name="arm", robot_config_json=text)
+    assert "robot_config_json: " in error
+    assert reason in error
+    assert len(error) < 500
+    assert fleet.sandbox.calls == before
+
+
+async def test_an_id_in_capital_letters_is_the_same_id(fleet: Fleet) -> None:
+    robot = fleet.id("robots", "rental-rover")
+    answer = await fleet.call("get_robot", robot_id=robot.upper())
+    assert answer == await fleet.call("get_robot", robot_id=robot)
+    nobody = {"types": [], "visibilities": [], "platforms": [], "statuses": []}
+    owner = fleet.id("organizations", "Tidewater Robotics")
+    items = await fleet.call("list_registry_items", organization_id=owner.upper(), **nobody)
+    assert items["items"]
+    assert items == await fleet.call("list_registry_items", organization_id=owner, **nobody)
+
+
+async def test_a_number_without_a_fraction_is_a_whole_number_however_it_is_written(fleet: Fleet) -> None:
+    part = fleet.id("parts", "picker-01-main")
+    answer = await fleet.call("get_robot_part_logs", robot_part_id=part, limit=2.0)
+    assert len(answer["entries"]) == 2
+
+
+def patterns(schema: Any) -> set[str]:
+    """Every pattern in a schema, however deep."""
+    if isinstance(schema, list):
+        return {found for item in schema for found in patterns(item)}
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own | patterns([*schema.values()])
+
+
+def test_every_form_that_an_argument_must_have_is_told_in_words() -> None:
+    assert {found for tool in TOOLS.values() for found in patterns(input_schema(tool))} == {*FORMS}
+
+
 async def test_null_means_that_an_optional_argument_is_left_out(fleet: Fleet) -> None:
     location_id = fleet.id("locations", "Warehouse 1")
     arguments = {"location_id": location_id, "fields": ["id"]}
@@ -145,6 +213,14 @@ async def test_a_tool_that_does_not_exist_is_named_with_those_that_are_like_it(c
     await call_tool("list_organizations")
 
 
+def test_a_tool_that_the_server_leaves_out_is_told_from_one_that_does_not_exist() -> None:
+    offered = {"get_robot": TOOLS["get_robot"]}
+    left_out = str(unknown_tool("delete_robot", offered))
+    assert left_out.startswith("delete_robot is a tool that this server does not offer")
+    assert "--read-only" in left_out
+    assert str(unknown_tool("get_robots", offered)) == "There is no tool 'get_robots' here. Did you mean get_robot?"
+
+
 async def test_an_error_shows_no_escapes_of_what_came(call_tool: ToolCaller) -> None:
     hostile = "\x1b]0;owned\x07\u202e"
     for arguments in ({"robot_id": hostile}, {hostile: 1}, {"robot_id": ID, f"robot_id{hostile}": 1}):
@@ -154,12 +230,19 @@ async def test_an_error_shows_no_escapes_of_what_came(call_tool: ToolCaller) -> 
 
 # What a client's JSON cannot say over this connection, but some other's can.
 @pytest.mark.parametrize(
-    "value",
-    [math.nan, math.inf, "\ud800", {"a": ["\udfff"]}, {"\ud800": 1}, 10**5_000],
+    ("value", "reason"),
+    [
+        (math.nan, "such as NaN"),
+        (math.inf, "such as NaN"),
+        ("\ud800", "half of a surrogate pair"),
+        ({"a": ["\udfff"]}, "half of a surrogate pair"),
+        ({"\ud800": 1}, "half of a surrogate pair"),
+        (10**5_000, "thousands of digits"),
+    ],
     ids=["NaN", "infinity", "half of a pair", "half of a pair inside", "half of a pair as key", "5,000 digits"],
 )
-def test_what_is_no_json_is_refused_by_name(value: Any) -> None:
-    with pytest.raises(ToolError, match=r"^The arguments of create_fragment are not right.* 'config': expected JSON"):
+def test_what_is_no_json_is_refused_by_name_and_reason(value: Any, reason: str) -> None:
+    with pytest.raises(ToolError, match=rf"^The arguments of create_fragment .* 'config': expected JSON.* {reason}"):
         parse(TOOLS["create_fragment"], {"org_id": ID, "name": "x", "config": value})
 
 

@@ -197,7 +197,8 @@ def words_asked(value: Any, schema: Any) -> Iterator[Any]:
     elif schema.get("format") == "date-time":
         yield datetime.fromisoformat(value).astimezone(UTC)
     elif schema["type"] == "string" and value and value not in NO_WORDS:
-        yield value
+        # Ids go out in small letters. What has a colon is a name, of an item in the registry.
+        yield value.lower() if "pattern" in schema and ":" not in value else value
 
 
 def canonical(value: Any) -> str:

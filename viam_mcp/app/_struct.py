@@ -88,7 +88,7 @@ def _set(value: Value, item: Any, path: str, depth: int) -> None:
 
 def _number(number: float, path: str) -> float:
     if isinstance(number, int) and abs(number) > _EXACT:
-        raise ValueError(f"{path} is {number}, which would not arrive exactly: send it as JSON text or as a string")
+        raise ValueError(f"{path} is {number}, which would not arrive exactly: send it as a string")
     if not math.isfinite(number):
         raise ValueError(f"{path} is {number}, which JSON does not have")
     return float(number)

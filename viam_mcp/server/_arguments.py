@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from viam_mcp.tools import FORMS, NOT_EMPTY, TOOLS, ToolError, input_schema, quoted
+from viam_mcp.tools import FORMS, NOT_EMPTY, TOOLS, ToolError, input_schema, quoted, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def _too_large(arguments: Mapping[str, Any], total: int) -> str:
 
 def _unreadable(arguments: Mapping[str, Any]) -> str:
     """Names the first argument that is no JSON which can be read."""
-    problem = "what JSON does not have, such as NaN, or what is nested too deeply"
+    problem = "what JSON does not have, such as NaN, a number of thousands of digits, or what is nested too deeply"
     for name, value in arguments.items():
         try:
             from_json(_as_json([name, value]))
@@ -100,7 +100,7 @@ def _problem(tool: type[Tool], error: Any) -> str:
     if kind == "missing":
         return f"{path} is missing: expected {_expected(tool, error)}."
     if kind == "value_error":
-        return f"{path}: {error['ctx']['error']}."
+        return f"{path}: {shorten(str(error['ctx']['error']), 300)}."
     return f"{path}: expected {_expected(tool, error)}, got {_got(value)}."
 
 

@@ -25,7 +25,7 @@ from viam_mcp.tools._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools._paging import collect
 from viam_mcp.tools._schema import definition, hints, input_schema
 from viam_mcp.tools._secrets import REDACTED, redacted, without_secrets
-from viam_mcp.tools._text import sanitize
+from viam_mcp.tools._text import sanitize, shorten
 from viam_mcp.tools._types import FORMS, NOT_EMPTY
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "quoted",
     "redacted",
     "sanitize",
+    "shorten",
     "without_secrets",
 ]
 

@@ -35,7 +35,13 @@ def config_from(text: str) -> dict[str, Json]:
         ValueError: It is not a JSON object, or says something twice, so that readers may understand it differently.
     """
     try:
-        config = json.loads(text, parse_float=number_from, parse_constant=_refused, object_pairs_hook=_unambiguous)
+        config = json.loads(
+            text,
+            parse_float=number_from,
+            parse_int=_integer,
+            parse_constant=_refused,
+            object_pairs_hook=_unambiguous,
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
@@ -48,10 +54,20 @@ def config_from(text: str) -> dict[str, Json]:
 
 def number_from(text: str) -> float:
     """A number with a fraction or an exponent as a Struct gives it back: an integer, if it is one."""
+    number = _finite(text)
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+def _integer(text: str) -> int:
+    _finite(text)  # Python would refuse to read thousands of digits, in words for whoever runs it
+    return int(text)
+
+
+def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise ValueError(f"the number {text[:40]} is too large")
-    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+    return number
 
 
 def _refused(text: str) -> float:

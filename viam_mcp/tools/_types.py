@@ -9,9 +9,12 @@ from pydantic_core import PydanticCustomError
 
 from viam_mcp.app import to_struct
 from viam_mcp.tools._configs import config_from
+from viam_mcp.tools._text import sanitize
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_UUID_OR_NONE = r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$"
 _LOCATION = r"^[a-z0-9]{10}$"
+_LOCATION_OR_NONE = r"^([a-z0-9]{10})?$"
 # Either half may hold more than the service takes today; what is certain is the colon between them.
 _REGISTRY_ITEM = r"^[^:\s]+:[^:\s]+$"
 _RESOURCE = r"^[0-9a-zA-Z-]{10,36}$"
@@ -20,16 +23,18 @@ _DURATION = r"^[1-9][0-9]{0,5}[mhd]$"
 NOT_EMPTY = "text that is not empty"
 FORMS = {
     _UUID: "a UUID such as 2da16acb-273d-4352-956a-19397bd0aae9",
+    _UUID_OR_NONE: 'a UUID such as 2da16acb-273d-4352-956a-19397bd0aae9, or ""',
     _LOCATION: "10 lowercase letters and digits such as k3v9x0q2ab",
+    _LOCATION_OR_NONE: '10 lowercase letters and digits such as k3v9x0q2ab, or ""',
     _REGISTRY_ITEM: "two names with a colon between them such as acme:drive",
     _RESOURCE: "a UUID or, for a location, 10 lowercase letters and digits",
-    _DURATION: "a number of minutes, hours or days such as 10m, 10h, 10d",
+    _DURATION: "a number of minutes, hours or days",
 }
-"""What the patterns of arguments ask for, in words."""
+"""What the patterns of arguments ask for, in words. Every pattern of a tool's argument is in it."""
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if not sanitize(text).strip():
         raise PydanticCustomError("expected", NOT_EMPTY)
     return text
 
@@ -40,8 +45,8 @@ def _sendable(config: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     return config
 
 
-def _readable(text: str) -> str:
-    config_from(text)
+def _readable(text: str, info: ValidationInfo) -> str:
+    _sendable(config_from(text), info)
     return text
 
 
@@ -49,6 +54,7 @@ def _readable(text: str) -> str:
 # a call and the audit see the id that is sent.
 _Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
 OrganizationId = Annotated[_Uuid, Field(description="Organization id")]
+OrganizationIdOrNone = Annotated[str, StringConstraints(pattern=_UUID_OR_NONE, to_lower=True)]
 LocationId = Annotated[str, StringConstraints(pattern=_LOCATION), Field(description="Location id")]
 MachineId = Annotated[_Uuid, Field(description="Machine id")]
 PartId = Annotated[_Uuid, Field(description="Machine part id")]
