@@ -47,6 +47,15 @@ def test_then_the_largest_members_are_left_out_by_name() -> None:
     assert "'part.robot_config.components' (23,891 bytes)" in warning
 
 
+def test_what_a_thing_is_called_is_left_out_last() -> None:
+    value = {"part": {"id": "i" * 400, "name": "n" * 400, "notes": ["x"] * 60, "config": list(range(5_000))}}
+    fitted, warnings = fit(value, 1_600)
+    assert fitted == {"part": {"id": "i" * 400, "name": "n" * 400}}
+    (warning,) = warnings
+    assert "'part.config'" in warning
+    assert "'part.notes'" in warning
+
+
 def test_the_members_of_a_result_stay_even_if_nothing_of_them_does() -> None:
     fitted, warnings = fit({"part": {"config": list(range(5_000))}}, 1_024)
     assert fitted == {"part": {}}

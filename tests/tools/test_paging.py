@@ -13,6 +13,7 @@ from tests.fleet import connected_to
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox.fleet import HOSTILE_PART, KESTREL, NOISY_PART, TIDEWATER
 from viam_mcp.sandbox.store import now
+from viam_mcp.tools import TOOLS, ListTool, collect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -129,6 +130,25 @@ async def test_logs_that_go_on_being_written_shift_no_page(
             cut.sandbox.store.run(f"DELETE FROM logs WHERE seq IN ({oldest})", part_id, now() - 86_400_000_000_000)
     fits = [item for item in before if len(item) < SMALL - 700]
     assert [item for item in got if item in fits] == fits
+
+
+async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(fleet: Fleet) -> None:
+    name, arguments = query(fleet, "robots")
+    robots = [robot["name"] for robot in (await fleet.call(name, **arguments))["robots"]]
+    seen = robots[::2]
+    for limit in (1, 2, 3):
+        found: list[str] = []
+        cursor = ""
+        while len(found) <= len(robots):
+            tool = TOOLS[name].model_validate({**arguments, "limit": limit, "cursor": cursor})
+            assert isinstance(tool, ListTool)
+            page = await collect(
+                tool, fleet.app, reveal=False, budget=SMALL * 10, visible=lambda robot: robot.name in seen
+            )
+            found += [robot["name"] for robot in page["robots"]]
+            if not (cursor := page.get("next_cursor", "")):
+                break
+        assert found == seen
 
 
 async def test_a_page_is_no_longer_than_what_was_asked_for_in_all(fleet: Fleet) -> None:

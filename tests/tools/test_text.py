@@ -27,6 +27,11 @@ def test_nothing_that_is_invisible_or_controls_stays() -> None:
     assert sanitize("".join(f"{character}." for character in [*GONE, *SELECTORS]).replace("\x1b.", "")).strip(".") == ""
 
 
+def test_a_blank_that_is_no_space_goes_and_signs_that_are_seen_stay() -> None:
+    seen = "".join(sorted(SEEN))
+    assert sanitize(f"a\u2800b{seen}\u2801") == f"ab{seen}\u2801"
+
+
 @pytest.mark.parametrize("name", [*HOSTILE_MESSAGES])
 def test_hostile_messages_of_the_demo_fleet_are_harmless(name: str) -> None:
     harmless = sanitize(HOSTILE_MESSAGES[name])
