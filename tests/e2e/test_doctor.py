@@ -97,8 +97,14 @@ async def test_a_key_that_is_refused_is_found(fleet_env: dict[str, str]) -> None
         (
             "owner",
             "location",
-            "FIX organization 'Kestrel Integration' ({org}): nothing that was asked for; give",
+            "ok organization 'Kestrel Integration' ({org}): nothing on the whole of it, but something in 'Bench A'",
         ),
+        (
+            "operator",
+            "robot",
+            "ok organization 'Kestrel Integration' ({org}): nothing on the whole of it, but something in 'Bench A'",
+        ),
+        ("none", "organization", "FIX the key sees no organization"),
     ],
 )
 async def test_what_the_key_may_do_is_told_and_nothing_is_a_fault(
@@ -106,10 +112,13 @@ async def test_what_the_key_may_do_is_told_and_nothing_is_a_fault(
 ) -> None:
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app:
         organization = next(o for o in await app.list_organizations() if o.name == "Kestrel Integration")
-        location = (await app.list_locations(organization.id))[0]
-        about = {"organization": organization.id, "location": location.id}[kind]
-        right = APIKeyAuthorization(role=role, resource_type=kind, resource_id=about)
+        location = next(place for place in await app.list_locations(organization.id) if place.name == "Bench A")
+        robot = (await app.list_robots(location.id))[0]
+        about = {"organization": organization.id, "location": location.id, "robot": robot.id}[kind]
+        right = APIKeyAuthorization(role="owner" if role == "none" else role, resource_type=kind, resource_id=about)
         key, key_id = await app.create_key(organization.id, [right], "limited")
+        if role == "none":
+            await app.remove_role(organization.id, key_id, "owner", kind, about)
     variables = {"VIAM_MCP_APP_URL": sandbox.url, "VIAM_API_KEY_ID": key_id, "VIAM_API_KEY": key}
     end = await ended("doctor", env={**env, **variables})
     found = findings(end)

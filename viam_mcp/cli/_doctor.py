@@ -38,6 +38,9 @@ _PERMISSIONS = (
 )
 
 
+_NAMED = 3  # locations that one finding names
+
+
 class Finding(NamedTuple):
     """One thing that was looked at: whether it is in order, what was found, and what to do if it is not."""
 
@@ -129,10 +132,18 @@ async def _rights(app: AppClient) -> AsyncIterator[Finding]:
         if any(name.startswith("read_") for name in granted):
             may = "everything that was asked for" if not missing else f"all but {', '.join(missing)}"
             yield Finding(True, f"{about}: {may}")
+        elif parts := await _locations(app, organization.id):
+            yield Finding(True, f"{about}: nothing on the whole of it, but something in {parts}")
         else:
             may = f"no more than {', '.join(sorted(granted))}" if granted else "nothing that was asked for"
-            yield Finding(
-                False,
-                f"{about}: {may}; give the key a role on the organization in the Viam app, unless it is meant for a "
-                "location or a machine alone",
-            )
+            yield Finding(False, f"{about}: {may}; give the key a role in the Viam app")
+
+
+async def _locations(app: AppClient, org_id: str) -> str:
+    """The locations that a key sees which is meant for these alone, or for machines in them; "" for none."""
+    try:
+        found = [location.name for location in await app.list_locations(org_id)]
+    except PermissionDenied:
+        return ""
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    return f"{', '.join(map(quoted, found[:_NAMED]))}{more}"
