@@ -163,7 +163,8 @@ def _close_to_others(path: Path) -> None:
 
 
 def _unusable(path: Path | None, error: Exception) -> StateError:
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+    # The upper bytes of a code say more closely what it was.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
         return StateError(f"another sandbox uses the state file {path}: stop it, or give another path.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StateError(f"cannot use the state file {path}: {reason}. {_ANOTHER}")
