@@ -11,6 +11,7 @@ import logging
 import ssl
 import time
 from contextlib import aclosing, asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,15 +101,16 @@ async def test_a_wrong_key_is_reported_at_once_and_never_shown(service: Service)
     assert len(service.calls) == 1
 
 
-async def test_a_token_is_replaced_before_it_expires(service: Service) -> None:
-    # The first lasts for less time than a call takes.
-    service.mint = lambda number: jwt(iat=1_000, exp=1_000 + (1e-6 if number == 1 else 600), number=number)
+async def test_a_token_is_replaced_before_it_expires(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("viam_mcp.app._credentials.time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+    service.mint = lambda number: jwt(iat=1_000, exp=1_600, number=number)
     async with connect(service.url, api_key_id=KEY_ID, api_key=KEY) as app:
-        await app.get_robot("r")
-        await app.get_robot("r")
-        await app.get_robot("r")
-    # No call was refused: the token was replaced ahead of time, and once.
-    assert [call.rpc for call in service.calls] == ["Authenticate", "GetRobot", "Authenticate", "GetRobot", "GetRobot"]
+        for seconds in (0, 530, 20):
+            now += seconds
+            await app.get_robot("r")
+    # No call was refused: the token was replaced a minute ahead of time, and not before.
+    assert [call.rpc for call in service.calls] == ["Authenticate", "GetRobot", "GetRobot", "Authenticate", "GetRobot"]
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", jwt(sub=1), jwt(exp=1, iat=2), "a.e30.c"])

@@ -20,11 +20,13 @@ class Source:
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
         self.fetches = 0
+        self.began = asyncio.Event()
         self.go = asyncio.Event()
 
     async def fetch(self, _refused: str | None) -> AccessToken:
         self.fetches += 1
         outcome = self._outcomes.pop(0)
+        self.began.set()
         await self.go.wait()
         if isinstance(outcome, Exception):
             raise outcome
@@ -35,8 +37,7 @@ async def three_callers(source: Source) -> list[str | BaseException]:
     """What callers get of whom the first begins a fetch and the others join it."""
     tokens = Tokens(source.fetch)
     callers = [asyncio.create_task(tokens.get()) for _ in range(3)]
-    while not source.fetches:
-        await asyncio.sleep(0)
+    await source.began.wait()
     source.go.set()
     return await asyncio.gather(*callers, return_exceptions=True)
 
@@ -69,6 +70,7 @@ async def test_a_joiner_without_time_does_not_fetch() -> None:
     source = Source(LATE, "token")
     tokens = Tokens(source.fetch)
     first = asyncio.create_task(tokens.get())
+    await source.began.wait()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await tokens.get()

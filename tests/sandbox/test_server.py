@@ -180,10 +180,9 @@ def test_a_key_does_not_show_in_the_sandbox_or_its_credential(demo_fleet: Store)
 async def test_a_listener_stops_though_a_client_of_a_closed_connection_does_not_read() -> None:
     listener = Listener([])
     host, _, port = (await listener.listen("127.0.0.1", 0)).rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port), limit=1)
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
     async with asyncio.timeout(5):
-        while not listener._transports:
-            await asyncio.sleep(0)
+        await reader.read(1)  # the server speaks first
         (transport,) = listener._transports
         transport.write(b"x" * 50_000_000)
         transport.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viam_mcp.tools import REDACTED, redacted
@@ -100,6 +100,7 @@ def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
     assert time.perf_counter() - begin < 1
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["token", "a", "b"]), st.text(min_size=1) | st.integers() | st.booleans()))
 def test_what_is_no_credential_stays_as_it_is(value: dict[str, object]) -> None:
     safe = redacted(value)
