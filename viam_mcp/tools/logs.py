@@ -15,7 +15,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._base import ListTool, Tool, ToolError
 from viam_mcp.tools._encode import encode
-from viam_mcp.tools._files import Dest, Overwrite, save
+from viam_mcp.tools._files import Dest, Overwrite, Saving, save
 from viam_mcp.tools._live import (
     LoggedEntries,
     NewEntries,
@@ -48,13 +48,13 @@ _SHOWN = 2_000  # characters of a batch that go out as progress
 Contains = Annotated[Text, Field(description="Only messages that contain this text")]
 
 
-class GetRobotPartLogs(ListTool, toolset="logs", returns=LoggedEntries()):
+class GetRobotPartLogs(Saving, ListTool, toolset="logs", returns=LoggedEntries()):
     """Read what a part logged, newest first unless order says otherwise: for a machine that is offline, its
     last words. Narrow it by level, text and time (start and end, or range back from now or from end). Without
     start or range the service looks back about a day: for a machine that has been offline for longer, give a range
-    such as 60d. With dest, all of the entries are also written to a file, as JSON lines. For what the part logs from now on, use
-    tail_robot_part_logs: without loss from these entries on with tail_cursor as its cursor, the same filter, and
-    errors_only false unless log_levels is just error."""
+    such as 60d. With dest, all of the entries are also written to a file, as JSON lines. For what the part logs
+    from now on, use tail_robot_part_logs: without loss from these entries on with tail_cursor as its cursor, the
+    same filter, and errors_only false unless log_levels is just error."""
 
     robot_part_id: PartId
     filter: Contains | None = None
@@ -73,13 +73,18 @@ class GetRobotPartLogs(ListTool, toolset="logs", returns=LoggedEntries()):
         return self.num_log_entries or None
 
     async def execute(self, app: AppClient, environment: Environment) -> None:
-        if self.dest is None or self.cursor is not None:
+        path = self._path()
+        if path is None:
             return
         entries = await app.get_robot_part_logs(
             self.robot_part_id, num_log_entries=self.num_log_entries, **self._selection()
         )
         lines = b"".join(to_json(encode(entry.proto)) + b"\n" for entry in entries)
-        await save(environment, self.dest, lines, overwrite=self.overwrite)
+        await save(environment, path, lines, overwrite=self.overwrite)
+
+    def _path(self) -> str | None:
+        # All of the entries are written with the first page.
+        return self.dest if self.cursor is None else None
 
     async def page(self, app: AppClient, token: str, limit: int) -> Page[LogEntry]:
         return await app.robot_part_logs_page(self.robot_part_id, limit=limit, page_token=token, **self._selection())
