@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING
 import pytest
 from grpclib.const import Status
 
-from viam_mcp.policy import LOCAL, Admission, Audit, Caller, Question, Refused, Reply, Secrets, Way, entries
+from tests.policy.conftest import Desk
+from viam_mcp.policy import (
+    LOCAL,
+    Admission,
+    Answer,
+    Audit,
+    Caller,
+    Gate,
+    Question,
+    Refused,
+    Reply,
+    Secrets,
+    Way,
+    entries,
+)
 from viam_mcp.policy._question import Seen, message
 from viam_mcp.sandbox import Fault
-from viam_mcp.tools import Environment, Preview
+from viam_mcp.tools import Environment, Files, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.policy.conftest import Desk
     from viam_mcp.tools import Tool
 
 EVE = Caller("eve")
@@ -411,3 +424,92 @@ async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_
     assert (started["outcome"], ended["outcome"]) == ("started", "unknown")
     assert started["call"] == ended["call"]
     assert ended["duration_ms"] >= 0
+
+
+async def test_a_question_outlives_the_gate_that_asked_it(desk: Desk, delete: Tool) -> None:
+    # An idle connection was closed meanwhile, and its gate with it.
+    token = (await desk.ask(delete)).token
+    again = Desk(Gate(desk.gate.policy, desk.gate._app, desk.gate._ledger), desk.sandbox, desk.folder, desk.clock)
+    assert isinstance(await again.answer(delete, token), Admission)
+    assert "used before" in await refusal(desk, delete, token)
+
+
+OTHER = "cccccccc-0000-4000-8000-000000000000"
+CHANGES = {
+    "machine": "UPDATE parts SET last_updated = last_updated + 1000000000 WHERE name = 'picker-01-main'",
+    "part": "UPDATE parts SET last_updated = last_updated + 1000000000 WHERE name = 'picker-01-arm'",
+    "fragment": "UPDATE fragments SET last_updated = last_updated + 1000000000",
+    "location": f"""
+        UPDATE robots SET location_id = (SELECT id FROM locations WHERE name = 'Test Lab') WHERE name = 'hauler-01';
+        INSERT INTO robots SELECT '{OTHER}', id, 'hauler-01', 0, 0, '{{}}' FROM locations WHERE name = 'Warehouse 2'
+        """,
+    "organization": f"""
+        UPDATE api_keys SET id = '{OTHER}' WHERE id = (SELECT api_keys.id FROM api_keys JOIN organizations
+        ON organizations.id = org_id WHERE organizations.name = 'Kestrel Integration' LIMIT 1)
+        """,
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_a_deletion_is_bound_to_what_its_lines_only_count_or_name(desk: Desk, what: str) -> None:
+    store, kestrel = desk.sandbox.store, "Kestrel Integration"
+    tools = {
+        "machine": lambda: desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01")),
+        "part": lambda: desk.tool("delete_robot_part", robot_part_id=desk.id("parts", "picker-01-arm")),
+        "fragment": lambda: desk.tool("delete_fragment", fragment_id=str(store.value("SELECT id FROM fragments"))),
+        "location": lambda: desk.tool("delete_location", location_id=desk.id("locations", "Warehouse 2")),
+        "organization": lambda: desk.tool("delete_organization", org_id=desk.id("organizations", kestrel)),
+    }
+    tool = tools[what]()
+    question = await desk.ask(tool)
+    for statement in CHANGES[what].split(";"):
+        assert store.run(statement) > 0
+    again = await desk.answer(tool, question.token)
+    assert isinstance(again, Question)
+    # All that a person sees is the same: the lines alone would not tell.
+    assert again.message.endswith(question.message)
+
+
+async def test_what_changes_by_itself_does_not_make_a_yes_void(desk: Desk) -> None:
+    tool = desk.tool("delete_robot_part", robot_part_id=desk.id("parts", "picker-01-arm"))
+    question = await desk.ask(tool)
+    change = "UPDATE parts SET online = 1 - online, last_access = last_access + 1 WHERE name = 'picker-01-arm'"
+    assert desk.sandbox.store.run(change) == 1
+    assert isinstance(await desk.answer(tool, question.token), Admission)
+
+
+@pytest.fixture
+def saving(desk: Desk) -> dict[str, object]:
+    return {"robot_part_id": desk.id("parts", "picker-01-arm"), "dest": "part.json"}
+
+
+@pytest.mark.parametrize("options", [{"read_only": True}, {"dry_run": True}], ids=["read-only", "dry run"])
+async def test_no_file_is_written_where_nothing_is_to_be_changed(
+    open_desk: Callable[..., Desk], saving: dict[str, object], tmp_path: Path, options: dict[str, bool]
+) -> None:
+    desk, environment = open_desk(**options), Environment(files=Files(tmp_path))
+    for more in ({}, {"overwrite": True}):
+        with pytest.raises(Refused, match=r"[Nn]othing was done"):
+            await desk.gate.admit(desk.tool("get_robot_part", **saving, **more), LOCAL, environment, Way.PERSON)
+    read = desk.tool("get_robot_part", robot_part_id=saving["robot_part_id"])
+    assert isinstance(await desk.gate.admit(read, LOCAL, environment, Way.PERSON), Admission)
+    assert len(desk.outcomes()) == 2
+
+
+async def test_a_new_file_is_on_record_and_one_that_is_replaced_is_asked_about(
+    desk: Desk, saving: dict[str, object], tmp_path: Path
+) -> None:
+    environment = Environment(files=Files(tmp_path))
+    new = await desk.gate.admit(desk.tool("get_robot_part", **saving), LOCAL, environment, Way.PERSON)
+    assert isinstance(new, Admission)
+    async with desk.gate.running(new, []):
+        (tmp_path / "part.json").write_text("mine")
+    assert desk.outcomes() == ["started", "done"]
+    replacing = desk.tool("get_robot_part", **saving, overwrite=True)
+    question = await desk.gate.admit(replacing, LOCAL, environment, Way.PERSON)
+    assert isinstance(question, Question)
+    assert "A file of 4 bytes is REPLACED: 'part.json', SHA-256" in question.message
+    # What the person saw is not what is there any more.
+    (tmp_path / "part.json").write_text("more")
+    yes = Answer(question.token, Reply.ACCEPTED, agreed=True)
+    assert isinstance(await desk.gate.admit(replacing, LOCAL, environment, Way.PERSON, yes), Question)

@@ -19,6 +19,7 @@ confirm_seconds = 600
 # What becomes of a call that no rule below is about: allow, confirm or deny.
 #   write        adds something that can be taken away again
 #   destructive  deletes, overwrites, revokes, grants access, makes public, restarts, rolls out
+# A read with dest, which writes a file below --files-dir, counts as a write, and with overwrite as destructive.
 [defaults]
 read = "allow"
 write = "allow"
@@ -36,13 +37,16 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 # organizations = ["00000000-0000-0000-0000-000000000000"]
 # locations = ["abcdefghij"]
 
-# Over HTTP, counted for each caller in each process.
+# How many destructive calls may run within an hour: of all callers together, in all processes, over restarts. Over HTTP
+# the budget of the server's policy holds for callers with a policy of their own as well.
 # [budget]
 # destructive_per_hour = 20
 
 # Rules: deny beats confirm beats allow, and any rule beats the defaults. A rule is about the calls that
 # meet all that it names: tools, toolsets, effects (read, write, destructive), arguments. Tools and arguments take
-# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role".
+# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role". A rule that denies
+# or confirms looks through other ways to say the same: other capitals, a configuration as text, public for visibility,
+# and organization-id:name for namespace:name.
 
 # [[rules]]
 # action = "deny"
