@@ -51,7 +51,7 @@ def test_check_says_what_a_policy_comes_to(capsys: pytest.CaptureFixture[str], p
     assert main("policy", "check", str(policy)) == 0
     out = capsys.readouterr().out
     assert f"{policy} is understood: 2 rules." in out
-    assert "depends on the arguments: get_robot_part, get_robot_part_logs, delete_robot" in out
+    assert "depends on the arguments: delete_robot, get_robot_part, get_robot_part_logs" in out
     assert "limited to abcdefghij" in out
     assert "At most 4 destructive calls" in out
 

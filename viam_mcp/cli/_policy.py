@@ -59,7 +59,7 @@ def _summary(policy: Policy, file: Path) -> Iterator[str]:
     for said, names in sorted(actions.items()):
         yield f"{said}: {len(names)} tools"
     if depends:
-        yield f"depends on the arguments: {', '.join(depends)}"
+        yield f"depends on the arguments: {', '.join(sorted(depends))}"
     yield from _limits(policy)
 
 
