@@ -124,8 +124,15 @@ class Settings:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """What a list such as `a,b` names."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """What a list such as `a,b` names.
+
+    Raises:
+        ValueError: A name is missing, as where a shell's variable was not set: which was meant, nobody knows.
+    """
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise ValueError("expected names separated by commas")
+    return found
 
 
 def _bytes(text: str) -> int:
@@ -256,14 +263,18 @@ def add_options(parser: argparse.ArgumentParser, *groups: str) -> None:
     A switch that is not given is absent, so that a command and its subcommands can have the same one.
     """
     for group in groups:
-        section = parser.add_argument_group(group)
-        for option in OPTIONS[group]:
-            if option.parse is None:
-                section.add_argument(
-                    option.flag, dest=option.name, help=option.help, action="store_true", default=argparse.SUPPRESS
-                )
-            else:
-                section.add_argument(option.flag, dest=option.name, help=option.help, metavar=option.metavar)
+        add_flags(parser.add_argument_group(group), OPTIONS[group])
+
+
+def add_flags(parser: argparse._ActionsContainer, options: Iterable[Option]) -> None:
+    """Give a command, or a group of its flags, those of some options."""
+    for option in options:
+        if option.parse is None:
+            parser.add_argument(
+                option.flag, dest=option.name, help=option.help, action="store_true", default=argparse.SUPPRESS
+            )
+        else:
+            parser.add_argument(option.flag, dest=option.name, help=option.help, metavar=option.metavar)
 
 
 def wants_debug(flags: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
@@ -277,7 +288,7 @@ def wants_debug(flags: Mapping[str, Any], environment: Mapping[str, str]) -> boo
         SettingsError: The variable's value cannot be used.
     """
     (debug,) = _COMMON
-    return bool(_values([debug], flags, environment).get(debug.name))
+    return bool(values_of([debug], flags, environment).get(debug.name))
 
 
 def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -290,7 +301,7 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     Raises:
         SettingsError: A value cannot be used.
     """
-    values = _values((option for group in OPTIONS.values() for option in group), flags, environment)
+    values = values_of((option for group in OPTIONS.values() for option in group), flags, environment)
     key_id, key = environment.get(KEY_ID_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
     return Settings(
         **values,
@@ -300,7 +311,17 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     )
 
 
-def _values(options: Iterable[Option], flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def values_of(options: Iterable[Option], flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What some options were given, by name; nothing for those that were not.
+
+    Args:
+        options: The options.
+        flags: As for `read_settings`.
+        environment: Likewise.
+
+    Raises:
+        SettingsError: A value cannot be used.
+    """
     values: dict[str, Any] = {}
     for option in options:
         source, text = option.flag, flags.get(option.name)
@@ -314,7 +335,7 @@ def _values(options: Iterable[Option], flags: Mapping[str, Any], environment: Ma
 def _parsed(option: Option, source: str, value: Any) -> Any:
     if option.parse is None:
         return value if isinstance(value, bool) else _switch(source, value)
-    if not value:
+    if not value.strip():
         raise SettingsError(f"{source} is empty: give {option.metavar}, or leave it out.")
     try:
         return option.parse(value)

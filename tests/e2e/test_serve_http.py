@@ -6,7 +6,9 @@ import asyncio
 import json
 import signal
 import ssl
+import tomllib
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +94,53 @@ async def test_a_token_is_printed_once_and_lets_its_holder_in(fleet_env: dict[st
     assert (end.code, end.stdout, end.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize(
+    "flag", ["--file", "--scopes", "--toolsets", "--policy", "--api-key-id", "--api-key-env", "--api-key-file"]
+)
+@pytest.mark.parametrize("value", ["", " "])
+async def test_a_value_that_a_shell_left_empty_makes_no_token(env: dict[str, str], flag: str, value: str) -> None:
+    await refused_token(env, flag, value, reason=f"{flag} is empty: give ")
+
+
+@pytest.mark.parametrize("flag", ["--scopes", "--toolsets"])
+@pytest.mark.parametrize("value", [",", "viam:read,,", ",machines"])
+async def test_a_list_with_a_name_missing_makes_no_token(env: dict[str, str], flag: str, value: str) -> None:
+    await refused_token(env, flag, value, reason=f"{flag}: expected names separated by commas, got {value!r}.")
+
+
+async def refused_token(env: dict[str, str], *flags: str, reason: str) -> None:
+    """A token is not made: one sentence says why, and nothing is written."""
+    end = await ended("token", "new", "bob", *flags, env=env)
+    assert (end.code, end.stdout, end.stderr.count("\n")) == (1, "", 1)
+    assert end.stderr.startswith(f"viam-mcp token: {reason}")
+    assert not default_file(env).exists()
+
+
+async def test_a_token_has_all_that_it_was_given(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('confirm_via = "deny"\n')
+    flags = {
+        "--file": "team.toml",
+        "--scopes": "viam:read",
+        "--toolsets": "machines,parts",
+        "--policy": "policy.toml",
+        "--api-key-id": "id-of-a-key",
+        "--api-key-file": "alice.key",
+    }
+    words = [word for pair in flags.items() for word in pair]
+    end = await ended("token", "new", "alice", *words, env=env, cwd=tmp_path)
+    assert end.code == 0, end.stderr
+    (entry,) = tomllib.loads((tmp_path / "team.toml").read_text())["tokens"]
+    assert entry == {
+        "name": "alice",
+        "sha256": sha256(end.stdout.strip().encode()).hexdigest(),
+        "scopes": ["viam:read"],
+        "toolsets": ["machines", "parts"],
+        "policy": str(tmp_path / "policy.toml"),
+        "api_key_id": "id-of-a-key",
+        "api_key_file": str(tmp_path / "alice.key"),
+    }
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_well_with_a_call_that_runs_and_clients_that_wait(
     fleet_env: dict[str, str], number: signal.Signals
@@ -143,6 +192,8 @@ async def some_part(http: httpx2.AsyncClient, url: str, session: str) -> str:
         (("--allowed-hosts", "fleet.example.com"), "--auth none lets in whoever reaches it"),
         (("--auth", "oauth"), "--auth oauth needs --oauth-issuer"),
         (("--auth", "tokens:missing.toml"), "missing.toml cannot be read"),
+        (("--allowed-hosts", ","), "--allowed-hosts: expected names separated by commas, got ','"),
+        (("--toolsets", ","), "--toolsets: expected names separated by commas, got ','"),
         (("--auth", "basic"), "--auth: expected none, tokens:FILE or oauth, got 'basic'"),
         (("--tls-cert", "missing.pem"), "missing.pem"),
     ],

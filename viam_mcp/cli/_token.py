@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.policy import state_dir
 from viam_mcp.server.http import add
-from viam_mcp.settings import add_options, names
+from viam_mcp.settings import Option, add_flags, add_options, names, values_of
 
 if TYPE_CHECKING:
     import argparse
+
+_OPTIONS = (
+    Option("file", "the token file; default in the state folder", Path, "FILE"),
+    Option("scopes", "viam:read, viam:write, viam:destructive; default all", names, "A,B"),
+    Option("toolsets", "only these toolsets; default all", names, "A,B"),
+    Option("policy", "the policy for its calls, in place of the server's", Path, "FILE"),
+    Option("api_key_id", "the key of a Viam organization for its calls, and ...", str, "ID"),
+    Option("api_key_file", "... the file that holds it, or ...", Path, "FILE"),
+    Option("api_key_env", "... the server's variable that does", str, "NAME"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,28 +30,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     new = actions.add_parser("new", help="make a token, print it, and put its hash into the token file")
     add_options(new, "common")
     new.add_argument("name", metavar="NAME", help="who will hold it; the audit says this name")
-    new.add_argument("--file", type=Path, metavar="FILE", help="the token file; default in the state folder")
-    new.add_argument("--scopes", type=names, metavar="A,B", help="viam:read, viam:write, viam:destructive; default all")
-    new.add_argument("--toolsets", type=names, default=(), metavar="A,B", help="only these toolsets")
-    new.add_argument("--policy", type=Path, metavar="FILE", help="the policy for its calls, in place of the server's")
-    new.add_argument("--api-key-id", metavar="ID", help="the key of a Viam organization for its calls, and ...")
-    new.add_argument("--api-key-file", type=Path, metavar="FILE", help="... the file that holds it, or ...")
-    new.add_argument("--api-key-env", metavar="NAME", help="... the server's variable that does")
+    add_flags(new, _OPTIONS)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the token to stdout, and how to use it to stderr."""
-    path = options.file or state_dir() / "tokens.toml"
-    token = add(
-        path,
-        options.name,
-        scopes=options.scopes,
-        toolsets=options.toolsets,
-        policy=options.policy,
-        api_key_id=options.api_key_id,
-        api_key_env=options.api_key_env,
-        api_key_file=options.api_key_file,
-    )
+    given = values_of(_OPTIONS, vars(options), {})
+    path = given.pop("file", None) or state_dir() / "tokens.toml"
+    token = add(path, options.name, **given)
     print(token)
     print(
         f"This is the only time it is shown. {path} has its hash: serve with --auth tokens:{path}, and have the client "

@@ -114,6 +114,10 @@ def test_tokens_made_at_the_same_time_are_all_there(token_file: Path) -> None:
             r"'bob': there is no scope 'viam:all'; there are: viam:read, viam:write",
         ),
         ({"toolsets": ["robots"]}, r"'bob': There is no toolset 'robots'"),
+        ({"scopes": []}, r"'bob': scopes = \[\] opens nothing: name some, or leave scopes out, which opens all"),
+        ({"toolsets": ()}, r"'bob': toolsets = \[\] opens nothing: name some, or leave toolsets out"),
+        ({"api_key_id": "", "api_key_env": "KEY"}, r"api_key_id: string should match pattern"),
+        ({"api_key_id": "id", "api_key_env": ""}, r"api_key_env: string should match pattern"),
     ],
 )
 def test_what_is_not_known_makes_no_token(token_file: Path, alice: str, changes: dict[str, Any], reason: str) -> None:
@@ -143,6 +147,10 @@ def test_a_policy_that_is_none_makes_no_token(token_file: Path, tmp_path: Path) 
             r"has the hash '0+' twice",
         ),
         (f'[[tokens]]\nname = "a"\nsha256 = "{"0" * 64}"\nscopes = ["admin"]', r"'a': there is no scope 'admin'"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{"0" * 64}"\nscopes = []', r"'a': scopes = \[\] opens nothing"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{"0" * 64}"\ntoolsets = []', r"'a': toolsets = \[\] opens nothing"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{"0" * 64}"\npolicy = ""', r"policy: string should have at least 1"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{"0" * 64}"\napi_key_file = ""', r"api_key_file: string should have at"),
     ],
 )
 def test_a_file_that_is_not_understood_stops_the_start(token_file: Path, text: str, reason: str) -> None:

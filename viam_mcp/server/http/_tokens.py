@@ -16,7 +16,6 @@ import secrets
 import stat
 import tomllib
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -30,6 +29,7 @@ from viam_mcp.server.http._errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 logger = logging.getLogger("viam_mcp.server.http")
 
@@ -37,6 +37,7 @@ PREFIX = "vmt_"
 _MAX_BYTES = 4 * 1_048_576
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+_FileName = Annotated[str, StringConstraints(min_length=1)]
 _Stamp = tuple[int, int, int]
 
 
@@ -46,11 +47,11 @@ class _Entry(BaseModel):
     name: Name
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     scopes: list[str] = list(SCOPES)
-    toolsets: list[str] = []
-    policy: str | None = None
+    toolsets: list[str] | None = None
+    policy: _FileName | None = None
     api_key_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")] | None = None
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    api_key_file: Path | None = None
+    api_key_file: _FileName | None = None
 
 
 class _File(BaseModel):
@@ -119,7 +120,7 @@ def add(
     name: str,
     *,
     scopes: Sequence[str] | None = None,
-    toolsets: Sequence[str] = (),
+    toolsets: Sequence[str] | None = None,
     policy: Path | None = None,
     api_key_id: str | None = None,
     api_key_env: str | None = None,
@@ -131,7 +132,7 @@ def add(
         path: The file.
         name: Who will hold the token; stands in the audit.
         scopes: What it opens; None for everything.
-        toolsets: The toolsets that it reaches; nothing means all.
+        toolsets: The toolsets that it reaches; None for all.
         policy: The policy file for its calls, in place of the server's.
         api_key_id: The id of the key of a Viam organization that its calls use, in place of the server's.
         api_key_env: The environment variable of the server that holds this key; or else
@@ -149,13 +150,13 @@ def add(
         "sha256": digest(token),
         "scopes": scopes,
         "toolsets": toolsets,
-        "policy": policy and str(policy.resolve()),
+        "policy": None if policy is None else str(policy.resolve()),
         "api_key_id": api_key_id,
         "api_key_env": api_key_env,
-        "api_key_file": api_key_file and str(api_key_file.resolve()),
+        "api_key_file": None if api_key_file is None else str(api_key_file.resolve()),
     }
     # JSON's strings and lists are TOML's as well.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
     table = "\n".join(["[[tokens]]", *lines]) + "\n"
     (entry,) = _parse(path, table)
     _credential(path, entry)
@@ -184,9 +185,15 @@ def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
     """The hash of a token, and what it is good for."""
     where = f"{path}: the token {entry.name!r}"
     policy = None
+    for key, value in (("scopes", entry.scopes), ("toolsets", entry.toolsets)):
+        if value == []:
+            raise HttpError(
+                f"{where}: {key} = [] opens nothing: name some, or leave {key} out, which opens all. To shut the "
+                "caller out, take the entry out."
+            )
     try:
         check_scopes(entry.scopes)
-        tools = frozenset(choose(toolsets=entry.toolsets)) if entry.toolsets else None
+        tools = None if entry.toolsets is None else frozenset(choose(toolsets=entry.toolsets))
         if entry.policy is not None:
             policy = path.parent / entry.policy
             load(policy)
