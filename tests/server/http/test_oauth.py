@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from jwt.algorithms import RSAAlgorithm
 from starlette.responses import RedirectResponse, Response
 
 from tests.server.http.issuer import AUDIENCE, Issuer, ec_key, rsa_key
 from viam_mcp.server.http import HttpError, Trust, by_oauth
 from viam_mcp.server.http._jwks import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Keys
+from viam_mcp.server.http._oauth import LEEWAY_SECONDS
 from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
@@ -97,7 +100,16 @@ async def test_what_is_no_scope_opens_nothing(verifier: TokenVerifier, issuer: I
         {"iss": None},
         {"sub": None},
         {"sub": 7},
+        {"sub": ""},
+        {"sub": "\ud800"},
+        {"client_id": "\ud800"},
         {"exp": None},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": []},
+        {"exp": "9" * 5_000},
+        {"nbf": float("inf")},
+        {"iat": float("inf")},
         {"exp": "soon"},
         {"exp": int(time.time()) - 31},
         {"nbf": int(time.time()) + 600},
@@ -109,6 +121,11 @@ async def test_a_token_with_other_claims_is_not_taken(
     verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
 ) -> None:
     assert await verifier.verify_token(issuer.token(**changed)) is None
+
+
+@pytest.mark.parametrize("end", [1e300, "9999999999", int("9" * 400)], ids=["float", "text", "long"])
+async def test_an_end_that_is_far_off_is_an_end(verifier: TokenVerifier, issuer: Issuer, end: Any) -> None:
+    assert (await taken(verifier, issuer.token(exp=end))).expires_at == int(end) + LEEWAY_SECONDS
 
 
 async def test_an_audience_may_be_one_of_several(verifier: TokenVerifier, issuer: Issuer) -> None:
@@ -161,6 +178,20 @@ async def test_a_key_that_is_a_password_is_not_taken_from_the_server_either(
     assert await verifier.verify_token(token) is None
 
 
+async def test_a_key_that_is_a_password_is_not_one_for_other_signatures_either(
+    verifier: TokenVerifier, issuer: Issuer
+) -> None:
+    secret = b"0" * 32
+    k = jwt.utils.base64url_encode(secret).decode()
+    issuer.published = [{"kty": "oct", "kid": "first", "k": k, "alg": alg} for alg in ("RS256", "HS256")]
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    head = jwt.utils.base64url_encode(b'{"alg":"RS256","kid":"first"}')
+    body = jwt.encode(claims, None, algorithm="none").split(".")[1].encode()
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(head + b"." + body, secret)
+    forged = b".".join((head, body, jwt.utils.base64url_encode(signature))).decode()
+    assert await verifier.verify_token(forged) is None
+
+
 async def test_elliptic_curves_are_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
     issuer.published = [issuer.ec_jwk("curve")]
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
@@ -170,6 +201,55 @@ async def test_elliptic_curves_are_taken(verifier: TokenVerifier, issuer: Issuer
 async def test_a_key_for_encryption_is_not_one_for_signatures(verifier: TokenVerifier, issuer: Issuer) -> None:
     issuer.published = [issuer.jwk("first", use="enc")]
     assert await verifier.verify_token(issuer.token()) is None
+
+
+async def test_a_key_whose_private_half_is_published_is_not_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
+    issuer.published = [{**RSAAlgorithm.to_jwk(rsa_key("first"), as_dict=True), "kid": "first"}]
+    assert await verifier.verify_token(issuer.token()) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"kid": ["first"]}, {"kid": {}}, {"alg": ["RS256"]}, {"kty": ["RSA"]}, {"n": 7}, {"n": "AA"}, {"d": "AA"}],
+    ids=lambda changed: "-".join(changed),
+)
+async def test_a_key_that_is_none_does_not_take_the_others_along(
+    verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
+) -> None:
+    issuer.published = [issuer.jwk("first"), issuer.jwk("second") | changed]
+    assert await verifier.verify_token(issuer.token())
+    assert await verifier.verify_token(issuer.token(key="second")) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"kid": ["first"]},
+        {"kid": {}},
+        {"kid": 7},
+        {"kid": None},
+        {"kid": "\ud800"},
+        {"alg": ["RS256"]},
+        {"alg": {}},
+        {"kid": "first", "jwk": {"kty": "oct", "k": "AA"}},
+        {"kid": "first", "jku": "https://evil.example/jwks"},
+        {"kid": "../../dev/null"},
+    ],
+    ids=str,
+)
+async def test_a_header_that_asks_for_another_key_is_not_followed(
+    verifier: TokenVerifier, issuer: Issuer, header: dict[str, Any]
+) -> None:
+    head = jwt.utils.base64url_encode(json.dumps({"alg": "RS256"} | header).encode()).decode()
+    body, signature = issuer.token(key="forged").split(".")[1:]
+    assert await verifier.verify_token(f"{head}.{body}.{signature}") is None
+
+
+@pytest.mark.parametrize(
+    "head", ["[" * 9_000, '{"alg":"RS256","x":' + "[" * 9_000, '{"alg":"RS256","x":' + "1" * 5_000]
+)
+async def test_a_header_without_an_end_is_not_taken(verifier: TokenVerifier, head: str) -> None:
+    assert await verifier.verify_token(f"{jwt.utils.base64url_encode(head.encode()).decode()}.e30.AAAA") is None
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "vmt_x", "....", "e30.e30.", "ÿ.ÿ.ÿ", "a" * 100_000])
@@ -233,9 +313,12 @@ async def test_unknown_keys_do_not_have_the_server_asked_over_and_over(
         Response('{"keys": [7]}'),
         Response('{"keys": [' + "{}," * 100 + "{}]}"),
         Response(" " * 300_000 + '{"keys": []}'),
+        Response("[" * 200_000),
+        Response(b"\xff\xfe"),
+        Response("no", headers={"content-encoding": "gzip"}),
         RedirectResponse("/jwks"),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 async def test_keys_stay_for_a_day_when_the_server_answers_badly(
     verifier: TokenVerifier, issuer: Issuer, clock: Clock, answer: Response

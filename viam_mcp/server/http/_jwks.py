@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
-from jwt import PyJWKSet
+from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jwt import PyJWK
-
 logger = logging.getLogger("viam_mcp.server.http")
 
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures that need a private key. With an HMAC, whoever can check a token could make one."""
 FRESH_SECONDS = 600.0
 """How long keys are taken for what the server has: a key that it withdrew is good for that much longer."""
 STALE_SECONDS = 86_400.0
@@ -67,7 +67,7 @@ class Keys:
         try:
             self._keys = await _fetch(self._url)
             self._fetched = self._tried
-        except (httpx2.HTTPError, PyJWTError, ValueError, TimeoutError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError, TimeoutError) as error:
             if self._clock() - self._fetched > STALE_SECONDS:
                 self._keys = {}
             logger.warning("the keys at %s cannot be read (%s)", self._url, type(error).__name__)
@@ -95,4 +95,21 @@ async def _fetch(url: str) -> dict[str | None, PyJWK]:
     keys = data.get("keys") if isinstance(data, dict) else None
     if not isinstance(keys, list) or len(keys) > _MAX_KEYS:
         raise ValueError("not a key set")
-    return {key.key_id: key for key in PyJWKSet(keys) if key.public_key_use in (None, "sig")}
+    usable = {key.key_id: key for entry in keys if (key := _key(entry)) is not None}
+    if not usable:
+        raise ValueError("no key in it")
+    return usable
+
+
+def _key(entry: Any) -> PyJWK | None:
+    """A key that signatures are checked with; None for what is none, beside which others may stand that are."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name, ""), str) for name in ("kid", "alg", "kty")):
+        return None
+    # Where the private half is published too, anybody could have signed.
+    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]) or "d" in entry:
+        return None
+    try:
+        key = PyJWK(entry)
+    except (PyJWTError, TypeError):
+        return None
+    return key if key.algorithm_name in ALGORITHMS else None

@@ -18,6 +18,7 @@ from viam_mcp.server._callers import Grant, effects_of
 from viam_mcp.server.http._bind import is_loopback
 from viam_mcp.server.http._credential import Credential
 from viam_mcp.server.http._errors import HttpError
+from viam_mcp.server.http._jwks import ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("viam_mcp.server.http")
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures that need a private key. With an HMAC, whoever can check a token could make one."""
 LEEWAY_SECONDS = 30
 """How far the clocks of the two servers may be apart."""
 
@@ -75,11 +74,13 @@ class AccessTokens:
         """What a token is good for; None if it is not taken, for whatever reason."""
         try:
             claims = await self._claims(token)
-        except jwt.PyJWTError as error:
+            return None if claims is None else self._credential(claims)
+        # Not all that a token can hold is foreseen by those who read it: numbers without end, lists without end,
+        # text that is none. Whatever it comes to, it is a token that is not good.
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError, RecursionError) as error:
             # Its text can quote the token.
             logger.info("an access token is refused (%s)", type(error).__name__)
             return None
-        return None if claims is None else self._credential(claims)
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
         if len(token) > _LONGEST:
@@ -103,6 +104,8 @@ class AccessTokens:
 
     def _credential(self, claims: Mapping[str, Any]) -> Credential:
         subject, client = claims["sub"], _client(claims)
+        if not subject:
+            raise jwt.InvalidTokenError("nobody is its subject")
         scopes = list(_scopes(claims))
         # The client is set off by the last @, which its own name has quoted.
         caller = f"oauth:{quote(subject, safe='@|')}@{quote(client, safe='')}"
