@@ -26,10 +26,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.server.http.site import request
 from tests.server.serving import client, running
 from viam_mcp.sandbox import Fault, Sandbox
+from viam_mcp.server.http import add
 from viam_mcp.server.operations import Health, JsonFormatter, Metrics, tracer
 from viam_mcp.server.operations._requests import REQUEST_ID
 from viam_mcp.server.operations._tracing import TracingError
-from viam_mcp.settings import Settings
+from viam_mcp.settings import Auth, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -187,14 +188,66 @@ async def test_confirmations_are_counted_by_what_came_of_them(service: tuple[Sit
     assert "done" not in found
 
 
-@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip"])
-async def test_numbers_are_not_for_whoever_comes_through_a_proxy(service: tuple[Site, Service], header: str) -> None:
-    site, _ = service
-    assert (await get(site, "/metrics", **{header: "127.0.0.1"})).status_code == 401
+@pytest.fixture
+async def with_tokens(settings: Settings, tmp_path: Path) -> AsyncIterator[Site]:
+    """The service for callers who say who they are, by a name that it is called by from elsewhere."""
+    file = tmp_path / "tokens.toml"
+    add(file, "alice")
+    told = replace(settings, auth=Auth("tokens", file), allowed_hosts=("fleet.example.com",))
+    async with running(told) as (site, _):
+        yield site
 
 
-async def test_numbers_are_for_whoever_has_the_token_and_nobody_else(settings: Settings) -> None:
+@pytest.mark.parametrize("header", ["x_forwarded_for", "x_forwarded_host", "forwarded", "via", "x_real_ip"])
+async def test_numbers_are_not_for_whoever_comes_through_a_proxy(with_tokens: Site, header: str) -> None:
+    assert (await get(with_tokens, "/metrics", **{header: "127.0.0.1"})).status_code == 401
+    assert (await get(with_tokens, "/metrics")).status_code == 200
+
+
+async def test_numbers_are_not_for_whoever_speaks_as_old_proxies_do(with_tokens: Site) -> None:
+    reader, writer = await with_tokens.connect()
+    writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example:80"}, 421),
+        ({"host": "10.0.0.7:8000"}, 421),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"host": "fleet.example.com"}, 200),
+        ({"host": "fleet.example.com:8443"}, 200),
+        ({"host": "localhost"}, 200),
+    ],
+)
+async def test_a_page_whose_name_points_here_learns_no_more_than_that_the_process_lives(
+    with_tokens: Site, headers: dict[str, str], status: int
+) -> None:
+    for path in ("/metrics", "/readyz"):
+        answer = await get(with_tokens, path, **headers)
+        assert answer.status_code == status
+        assert status == 200 or ("viam_mcp" not in answer.text and "upstream" not in answer.text)
+    # A container's probe may know no name.
+    assert (await get(with_tokens, "/healthz", **headers)).json() == {"status": "ok"}
+
+
+async def test_the_token_for_the_numbers_does_not_make_up_for_another_host(settings: Settings) -> None:
     async with running(replace(settings, metrics_token="numbers-please")) as (site, _):
+        bearer = {"authorization": "Bearer numbers-please"}
+        assert (await get(site, "/metrics", host="evil.example", **bearer)).status_code == 421
+        assert (await get(site, "/metrics", **bearer)).status_code == 200
+
+
+async def test_numbers_are_for_whoever_has_the_token_and_nobody_else(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    add(file, "alice")
+    told = replace(settings, auth=Auth("tokens", file), metrics_token="numbers-please")
+    async with running(told) as (site, _):
         assert (await get(site, "/metrics")).status_code == 401
         assert (await get(site, "/metrics", authorization="Bearer numbers-pleas")).status_code == 401
         good = await get(site, "/metrics", authorization="Bearer numbers-please", via="1.1 proxy")

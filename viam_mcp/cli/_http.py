@@ -16,7 +16,8 @@ from viam_mcp.server.http import (
     PATH,
     Authentication,
     HttpServer,
-    KeyHeaders,
+    LocalOnly,
+    PlainHeaders,
     Trust,
     build_app,
     by_oauth,
@@ -115,16 +116,20 @@ def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
         HttpError: The settings would let in whom they should not, or cannot be used.
     """
     authentication = authentication_of(settings)
+    security = _security(settings, authentication)
     front = build_app(
         service.server,
-        _security(settings, authentication),
+        security,
         authentication,
-        routes=operations_routes(_health(settings, service), service.metrics, settings.metrics_token),
+        routes=operations_routes(_health(settings, service), service.metrics, security, settings.metrics_token),
         origins=settings.allowed_origins,
         max_request_bytes=settings.max_request_bytes,
         sessions=settings.workers == 1,
     )
-    return Requests(KeyHeaders(front, taken=settings.credentials == "headers"), service.tracer), front
+    app: ASGIApp = PlainHeaders(front, keys=settings.credentials == "headers")
+    if authentication is None:
+        app = LocalOnly(app)
+    return Requests(app, service.tracer), front
 
 
 def _security(settings: Settings, authentication: Authentication | None) -> TransportSecuritySettings:

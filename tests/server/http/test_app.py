@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from starlette.responses import PlainTextResponse
 
 from tests.server.http.issuer import AUDIENCE, Issuer
-from tests.server.http.site import JSON_HEADERS, TRUST, Site, edited, opening, request, result_in
+from tests.server.http.site import (
+    JSON_HEADERS,
+    PATIENCE,
+    TRUST,
+    Site,
+    edited,
+    opening,
+    request,
+    result_in,
+    serving,
+)
+from viam_mcp.server.http import LocalOnly, build_app, transport_security
+from viam_mcp.server.http import by_tokens as by_token_file
 from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:
@@ -225,6 +240,17 @@ async def test_a_confirmation_is_good_for_the_caller_who_was_asked_alone(
     assert {line["caller"] for line in lines if line.get("tool") == "delete_robot"} == {"token:alice"}
 
 
+async def test_a_scope_that_was_taken_away_meanwhile_stops_what_waits_for_a_confirmation(
+    site: Site, alice: str, token_file: Path, sandbox: Sandbox, mode: Mode
+) -> None:
+    robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
+    async with site.client(mode, alice) as client:
+        token = (await text(client, "delete_robot", robot_id=robot)).splitlines()[-1]
+        edited(token_file, lambda text: text + 'scopes = ["viam:read", "viam:write"]\n')
+        assert "There is no tool 'delete_robot'" in await text(client, "confirm_operation", token=token)
+    assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
+
+
 async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..., str], alice: str) -> None:
     bob = new_token("bob")
     session = {"mcp-session-id": (await site.post(alice)).headers["mcp-session-id"]}
@@ -240,6 +266,163 @@ async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..
             headers = {**JSON_HEADERS, **session, "authorization": f"Bearer {bob}"}
             assert (await http.request(method, site.url, headers=headers)).status_code == 404
     assert "tools" in result_in(await site.post(alice, listing, session))["result"]
+
+
+async def test_a_caller_who_opens_sessions_without_end_leaves_room_for_others(
+    new_token: Callable[..., str], alice: str, token_file: Path
+) -> None:
+    bob = new_token("bob")
+    security = transport_security("127.0.0.1", authenticated=True)
+    app = build_app(Server("empty"), security, by_token_file(token_file), sessions_per_caller=3)
+    async with serving(app) as site:
+        sessions = [(await site.post(alice)).headers["mcp-session-id"] for _ in range(3)]
+        refused = await site.post(alice)
+        assert (refused.status_code, "Too many open sessions" in refused.text) == (503, True)
+        assert (await site.post(bob)).status_code == 200
+        # An open one goes on, and one that ends makes room.
+        async with httpx2.AsyncClient(verify=TRUST) as http:
+            for status in (200, 404):
+                headers = {"authorization": f"Bearer {alice}", "mcp-session-id": sessions[0]}
+                assert (await http.delete(site.url, headers=headers)).status_code == status
+        assert (await site.post(alice)).status_code == 200
+        assert (await site.post(alice)).status_code == 503
+
+
+# Callers on this computer, and those who come through a proxy on it
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-real-ip",
+        "cf-connecting-ip",
+    ],
+)
+async def test_without_authentication_whoever_comes_through_a_proxy_is_refused(served: Served, header: str) -> None:
+    async with served() as site, httpx2.AsyncClient(verify=TRUST) as http:
+        for path in ("/mcp", "/metrics", "/readyz", "/healthz", "/nowhere"):
+            for method in ("GET", "POST", "OPTIONS", "DELETE"):
+                answer = await http.request(method, site.base + path, headers={header: "127.0.0.1"})
+                assert answer.status_code == 403
+                assert f"has the header {header}" in answer.json()["error"]
+                assert "--auth tokens:FILE or --auth oauth" in answer.json()["error"]
+        assert (await site.post()).status_code == 200
+
+
+async def test_without_authentication_a_request_as_old_proxies_make_it_is_refused(served: Served) -> None:
+    async with served() as site:
+        request_1_0 = b"POST /mcp HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}"
+        answer = await raw(site, request_1_0)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"came by HTTP/1.0" in answer
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [
+        (("127.0.0.1", 1), 200),
+        (("127.8.8.8", 1), 200),
+        (("::1", 1), 200),
+        (("192.168.1.5", 1), 403),
+        (("::ffff:192.168.1.5", 1), 403),
+        (("fe80::1", 1), 403),
+        (("proxy", 1), 403),
+        (None, 403),
+    ],
+)
+async def test_without_authentication_other_computers_are_refused(client: tuple[str, int] | None, status: int) -> None:
+    async def answered(scope: Any, receive: Any, send: Any) -> None:
+        # Where requests come from is what the transport is told, so this is the only way to come from elsewhere.
+        await LocalOnly(PlainTextResponse("in"))({**scope, "client": client}, receive, send)
+
+    transport = httpx2.ASGITransport(answered)
+    async with httpx2.AsyncClient(transport=transport) as http:
+        answer = await http.get("http://127.0.0.1/")
+    assert (answer.status_code, "comes from another computer" in answer.text) == (status, status == 403)
+
+
+async def test_callers_who_say_who_they_are_may_come_through_a_proxy(site: Site, alice: str) -> None:
+    added = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "via": "1.1 proxy"}
+    assert (await site.post(alice, headers=added)).status_code == 200
+    body = json.dumps(opening()).encode()
+    head = ["POST /mcp HTTP/1.0", "Host: localhost", f"Authorization: Bearer {alice}", f"Content-Length: {len(body)}"]
+    head += [f"{name}: {value}" for name, value in JSON_HEADERS.items()]
+    assert (await raw(site, "\r\n".join([*head, "", ""]).encode() + body)).startswith(b"HTTP/1.1 200 ")
+
+
+# Requests that two readers could take differently
+
+
+async def raw(site: Site, data: bytes) -> bytes:
+    """All that a server answers to these bytes before it hangs up."""
+    reader, writer = await site.connect()
+    writer.write(data)
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.read()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("twice", ["Authorization", "Origin", "Content-Type", "Mcp-Session-Id", "Mcp-Method"])
+async def test_a_header_that_decides_is_there_once(site: Site, alice: str, twice: str) -> None:
+    headers = [("authorization", f"Bearer {alice}"), *JSON_HEADERS.items()]
+    async with httpx2.AsyncClient(verify=TRUST) as http:
+        for more in ([(twice, "other"), (twice, "other")], [(twice, f"Bearer {alice}"), (twice.lower(), "x")]):
+            answer = await http.post(site.url, json=opening(), headers=[*headers, *more])
+            assert answer.status_code == 400
+            assert f"The header {twice.lower()} came" in answer.json()["error"]
+            assert alice not in answer.text
+        assert (await http.post(site.url, json=opening(), headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Host: localhost", "Host: evil.example"],
+        ["Host: evil.example", "Host: localhost"],
+        ["Host: localhost", "Content-Length: 0", "Content-Length: 41"],
+        ["Host: localhost", "Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Host: localhost", "Transfer-Encoding: chunked", "Content-Length: 5"],
+        ["Host: localhost", "Transfer-Encoding: chunked, identity"],
+        ["Host: localhost", "Transfer-Encoding: xchunked"],
+        ["Host: localhost", "Content-Length: -1"],
+        ["Host: localhost", "Content-Length: +5"],
+        ["Host : localhost"],
+        ["Host: localhost\x00evil.example"],
+        ["Host: localhost", "Authorization: Bearer x\rX-Y: z"],
+    ],
+    ids=", ".join,
+)
+async def test_a_request_that_could_be_read_in_two_ways_is_refused_with_all_that_follows(
+    site: Site, alice: str, lines: list[str]
+) -> None:
+    head = ["POST /mcp HTTP/1.1", f"Authorization: Bearer {alice}", *lines, "", ""]
+    follows = "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = await raw(site, ("\r\n".join(head) + follows).encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/mcp", "//evil.example/mcp", "/x/../mcp", "/mcp;x", "*"])
+async def test_a_target_that_is_not_the_path_is_nobodys(site: Site, alice: str, target: str) -> None:
+    head = [f"DELETE {target} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {alice}", "Connection: close"]
+    assert (await raw(site, "\r\n".join([*head, "", ""]).encode())).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_nobody_is_sent_elsewhere_by_the_host_that_a_request_named(site: Site, alice: str) -> None:
+    async with httpx2.AsyncClient(verify=TRUST) as http:
+        for path in ("/mcp/", "/metrics/", "/healthz/"):
+            headers = {"host": "evil.example", "authorization": f"Bearer {alice}"}
+            answer = await http.get(site.base + path, headers=headers)
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 
 # Names, sizes

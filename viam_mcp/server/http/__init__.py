@@ -6,7 +6,8 @@ from viam_mcp.server.http._bind import is_loopback, transport_security, url
 from viam_mcp.server.http._endpoint import check_endpoint
 from viam_mcp.server.http._errors import HttpError
 from viam_mcp.server.http._front import Front
-from viam_mcp.server.http._key_headers import KeyHeaders
+from viam_mcp.server.http._headers import PlainHeaders
+from viam_mcp.server.http._local import LocalOnly, sign_of_others
 from viam_mcp.server.http._oauth import Trust
 from viam_mcp.server.http._serve import HttpServer, listen, tls_context
 from viam_mcp.server.http._tokens import add
@@ -18,7 +19,8 @@ __all__ = [
     "Front",
     "HttpError",
     "HttpServer",
-    "KeyHeaders",
+    "LocalOnly",
+    "PlainHeaders",
     "Trust",
     "add",
     "build_app",
@@ -27,6 +29,7 @@ __all__ = [
     "check_endpoint",
     "is_loopback",
     "listen",
+    "sign_of_others",
     "tls_context",
     "transport_security",
     "url",

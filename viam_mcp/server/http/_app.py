@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.middleware.cors import CORSMiddleware
 
 from viam_mcp.server.http._front import BODY_SECONDS, Front
+from viam_mcp.server.http._sessions import SESSIONS_PER_CALLER, share_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def build_app(
     max_request_bytes: int = MAX_REQUEST_BYTES,
     body_seconds: float = BODY_SECONDS,
     sessions: bool = True,
+    sessions_per_caller: int = SESSIONS_PER_CALLER,
 ) -> Front:
     """The web app around a server.
 
@@ -45,6 +47,7 @@ def build_app(
         body_seconds: How long it may take to arrive.
         sessions: Whether clients of the 2025 era get sessions, which live in one process. Without, each of their
             requests stands alone: they follow no resources, and confirm by token.
+        sessions_per_caller: How many of them a caller may have open.
     """
     app = server.streamable_http_app(
         streamable_http_path=PATH,
@@ -57,6 +60,10 @@ def build_app(
         token_verifier=None if authentication is None else authentication.verifier,
         custom_starlette_routes=list(routes),
     )
+    share_sessions(server.session_manager, sessions_per_caller)
+    # A path with a slash too many is none of ours: an answer that sends elsewhere would name the host, and the
+    # scheme before any proxy's TLS, that the request came with.
+    app.router.redirect_slashes = False
     if authentication is not None:
         # Before the SDK's own, of which the first that fits is taken.
         app.router.routes[:0] = authentication.routes

@@ -1,36 +1,47 @@
 """`/healthz`, `/readyz` and `/metrics`.
 
 The first two say yes or no, and names of parts, to anybody: load balancers do not sign in. Numbers are for
-whoever brings the operator's token, and without one for this computer alone.
+whoever brings the operator's token, and without one for this computer alone. A web page that had its own name point
+here (DNS rebinding) gets neither numbers nor names of parts: they are for requests that call the server by one of its
+names, as at `/mcp`. That the process lives is no secret, and who asks for it, such as a container's probe, often knows
+an address alone.
 """
 
 from __future__ import annotations
 
 import hmac
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mcp.server.transport_security import TransportSecurityMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from viam_mcp.server.http import sign_of_others
 from viam_mcp.server.operations._metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp.server.transport_security import TransportSecuritySettings
     from starlette.requests import Request
 
     from viam_mcp.server.operations._health import Health
     from viam_mcp.server.operations._metrics import Metrics
 
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+    _Answer = Callable[[Request], Awaitable[Response]]
+
 _UNCACHED = {"cache-control": "no-store"}
 
 
-def operations_routes(health: Health, metrics: Metrics, metrics_token: str = "") -> list[Route]:
+def operations_routes(
+    health: Health, metrics: Metrics, security: TransportSecuritySettings, metrics_token: str = ""
+) -> list[Route]:
     """The routes.
 
     Args:
         health: What is ready.
         metrics: What was counted.
+        security: The hosts and origins that requests may name.
         metrics_token: The bearer token that gives the numbers to other computers; empty for none.
     """
 
@@ -52,9 +63,19 @@ def operations_routes(health: Health, metrics: Metrics, metrics_token: str = "")
 
     return [
         Route("/healthz", alive, methods=["GET"]),
-        Route("/readyz", ready, methods=["GET"]),
-        Route("/metrics", numbers, methods=["GET"]),
+        Route("/readyz", _by_name(ready, security), methods=["GET"]),
+        Route("/metrics", _by_name(numbers, security), methods=["GET"]),
     ]
+
+
+def _by_name(answer: _Answer, security: TransportSecuritySettings) -> _Answer:
+    """An answer for requests that name an allowed host and origin alone."""
+    names = TransportSecurityMiddleware(security)
+
+    async def checked(request: Request) -> Response:
+        return await names.validate_request(request) or await answer(request)
+
+    return checked
 
 
 def _may_read(request: Request, token: str) -> bool:
@@ -62,11 +83,4 @@ def _may_read(request: Request, token: str) -> bool:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
     # What a proxy on this computer passes on comes from others.
-    return not any(name in request.headers for name in _FORWARDED) and _is_local(request)
-
-
-def _is_local(request: Request) -> bool:
-    try:
-        return request.client is not None and ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    return not sign_of_others(request.scope)

@@ -1,0 +1,58 @@
+"""Requests that two readers could take differently, or that the server would not take as they are meant.
+
+A header that decides something and is there twice is refused, since a proxy in front may have looked at the other
+one, and so is a body of two lengths. So is a key where keys have no business: ignoring it would leave the client in
+the belief that its own key is used, while its calls are made with another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+from viam_mcp.server._keys import ID_HEADER, KEY_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_ONCE = ("host", "origin", "authorization", "content-type", ID_HEADER, KEY_HEADER)
+_ONCE_PREFIX = "mcp-"
+
+
+class PlainHeaders:
+    """An ASGI app around another.
+
+    Args:
+        app: The other.
+        keys: Whether requests bring keys.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: bool) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (why := self._fault(scope["headers"])):
+            # Where its body ends, and what comes after, is not to be trusted either.
+            await JSONResponse({"error": why}, 400, {"connection": "close"})(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _fault(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """What is wrong with the headers of a request; empty if nothing is."""
+        counted = Counter(name.decode("latin-1") for name, _ in headers)
+        if not self._keys and (ID_HEADER in counted or KEY_HEADER in counted):
+            return (
+                f"This server has keys of its own: do not send {ID_HEADER} or {KEY_HEADER}. Only with --credentials "
+                "headers it takes keys from requests."
+            )
+        if "content-length" in counted and "transfer-encoding" in counted:
+            return "The headers content-length and transfer-encoding contradict each other: send one of them."
+        for name, times in counted.items():
+            if times > 1 and (name in _ONCE or name.startswith(_ONCE_PREFIX)):
+                return f"The header {name} came {times} times: those that decide something are sent once each."
+        return ""
