@@ -240,17 +240,6 @@ async def test_a_confirmation_is_good_for_the_caller_who_was_asked_alone(
     assert {line["caller"] for line in lines if line.get("tool") == "delete_robot"} == {"token:alice"}
 
 
-async def test_a_scope_that_was_taken_away_meanwhile_stops_what_waits_for_a_confirmation(
-    site: Site, alice: str, token_file: Path, sandbox: Sandbox, mode: Mode
-) -> None:
-    robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
-    async with site.client(mode, alice) as client:
-        token = (await text(client, "delete_robot", robot_id=robot)).splitlines()[-1]
-        edited(token_file, lambda text: text + 'scopes = ["viam:read", "viam:write"]\n')
-        assert "There is no tool 'delete_robot'" in await text(client, "confirm_operation", token=token)
-    assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
-
-
 async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..., str], alice: str) -> None:
     bob = new_token("bob")
     session = {"mcp-session-id": (await site.post(alice)).headers["mcp-session-id"]}
