@@ -11,7 +11,7 @@ from viam_mcp.logs import Tails
 from viam_mcp.policy import Caller, Gates
 from viam_mcp.server import Calls, ChoiceError, Grant, choose, open_to
 from viam_mcp.settings import Settings, SettingsError
-from viam_mcp.tools import Files
+from viam_mcp.tools import Effect, Files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -106,6 +106,7 @@ def calls_maker(
             app,
             gate(None if grant is None else grant.policy),
             closed={name: tool for name, tool in tools.items() if name not in opened},
+            effects=tuple(Effect) if grant is None else grant.effects,
             files=mine,
             max_result_bytes=settings.max_result_bytes,
             tails=tails,

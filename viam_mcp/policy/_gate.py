@@ -27,7 +27,7 @@ from viam_mcp.policy._shown import shown_arguments
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy._admission import Caller
@@ -77,16 +77,13 @@ class Gate:
         self._read_only = read_only
         self._dry_run = dry_run
 
-    def may_ask(self, tool: type[Tool]) -> bool:
-        """Whether there may be a question about calls of a tool."""
+    def may_ask(self, tool: type[Tool], effects: Collection[Effect]) -> bool:
+        """Whether there may be a question about calls of a tool that have these effects."""
         if self.policy.confirm_via is ConfirmVia.DENY:
             return False
         idle = self._read_only or self._dry_run
-        return any(self._may_ask(tool, effect) for effect in tool.effects() if effect is Effect.READ or not idle)
-
-    def _may_ask(self, tool: type[Tool], effect: Effect) -> bool:
-        settled = self.policy.settled(tool.spec, effect)
-        return settled is None or settled.action is Action.CONFIRM
+        settled = [self.policy.settled(tool.spec, effect) for effect in effects if effect is Effect.READ or not idle]
+        return any(decision is None or decision.action is Action.CONFIRM for decision in settled)
 
     async def visible(self, spec: Spec) -> Callable[[Any], bool] | None:
         """What says of an item of a tool's list whether it may be given; None if all of them may.
@@ -126,7 +123,7 @@ class Gate:
             return admission
         async with self._stopping(admission):
             if not is_open:
-                raise Stopped("denied", f"{tool.spec.name} is not open to your credential. Nothing was done.")
+                raise Stopped("denied", _CLOSED.format(tool.spec.name))
             await self._check(admission, environment)
             if decision.action is Action.ALLOW:
                 return admission
@@ -134,6 +131,15 @@ class Gate:
             if answer is not None:
                 return await self._judge(admission, environment, way, answer)
             return await self._ask(admission, await look(tool, self._app, environment), way)
+
+    async def closed(self, tool: str, caller: Caller) -> Refused:
+        """The refusal of a call that a credential does not open, whose arguments say nothing. It is written down."""
+        entry = {"caller": caller.name, "client": caller.client, "tool": tool, "outcome": "denied"}
+        try:
+            await self._write({name: value for name, value in entry.items() if value})
+        except PolicyError as error:
+            return Refused(f"{tool} was not done: {error}.")
+        return Refused(_CLOSED.format(tool))
 
     async def waiting(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
         """The call that a token of `confirm_operation` stands for: its tool and arguments.
@@ -328,6 +334,7 @@ def _takes_name(admission: Admission, seen: Seen) -> bool:
     return admission.decision.type_name or seen.preview.type_subject
 
 
+_CLOSED = "{} is not open to your credential. Nothing was done."
 _CANNOT_ASK = (
     "This client cannot ask its user (it has no elicitation), so nothing was done. Use a client that can, or "
     "viam-mcp call on a terminal."

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools import REDACTED, redacted
+from viam_mcp.tools import redacted
 
 if TYPE_CHECKING:
     from viam_mcp.tools import Tool
@@ -34,10 +34,7 @@ def _shown(name: str, value: Json) -> Json:
 def _text(name: str, value: str) -> str:
     """A text without credentials. One that holds JSON is looked into."""
     if name.endswith("_json"):
-        try:
-            return json.dumps(redacted(json.loads(value)), ensure_ascii=False)
-        except ValueError:
-            return REDACTED  # what cannot be read cannot be cleaned either
+        return json.dumps(redacted(json.loads(value)), ensure_ascii=False)
     return str(redacted(value))
 
 

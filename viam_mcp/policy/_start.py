@@ -44,9 +44,9 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 
 # Rules: deny beats confirm beats allow, and any rule beats the defaults. A rule is about the calls that
 # meet all that it names: tools, toolsets, effects (read, write, destructive), arguments. Tools and arguments take
-# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role". A rule that denies
-# or confirms looks through other ways to say the same: other capitals, a configuration as text, public for visibility,
-# and organization-id:name for namespace:name.
+# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role".
+# A rule that denies or confirms looks through other ways to say the same: other capitals, a configuration as text,
+# public for visibility, organization-id:name for namespace:name.
 
 # [[rules]]
 # action = "deny"

@@ -23,6 +23,7 @@ from viam_mcp.server._limits import Busy, Turns
 from viam_mcp.server._self_check import check
 from viam_mcp.tools import (
     Done,
+    Effect,
     Environment,
     ListTool,
     ToolError,
@@ -35,7 +36,7 @@ from viam_mcp.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Collection, Mapping
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy import Admission, Caller, Gate
@@ -85,6 +86,7 @@ class Calls:
     Args:
         tools: The tools that may be called, by name.
         closed: Those that the server offers besides, which the caller's credential does not open.
+        effects: What calls may do at all, as far as the caller's credential opens it.
         app: The fleet.
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
@@ -108,6 +110,7 @@ class Calls:
         gate: Gate,
         *,
         closed: Mapping[str, type[Tool]] | None = None,
+        effects: Collection[Effect] = tuple(Effect),
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
         tails: Tails | None = None,
@@ -127,8 +130,14 @@ class Calls:
         self._watch = watch
         self.active = 0
         # What a client that cannot ask its user has besides.
-        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(map(gate.may_ask, tools.values()))
+        asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
+        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
+
+    def _effects(self, tool: type[Tool], opened: Collection[Effect]) -> list[Effect]:
+        """What calls of a tool may do here: without a folder for files, none writes one."""
+        may = tool.effects() if self._files is not None else (tool.spec.effect,)
+        return [effect for effect in may if effect in opened]
 
     async def call(
         self,
@@ -165,11 +174,11 @@ class Calls:
         self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
     ) -> Result:
         try:
-            tool = parse(self._kind(name), arguments)
+            tool = await self._parsed(name, arguments, caller)
             if isinstance(tool, ConfirmOperation):
                 asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
                 waiting, given = await self._gate.waiting(tool.token, caller)
-                tool = parse(self._kind(waiting), given)
+                tool = await self._parsed(waiting, given, caller)
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
             return await self._through(tool, caller, environment, asker)
         except (ToolError, AppError, Refused) as error:
@@ -181,12 +190,17 @@ class Calls:
             done = "Whether anything was done is not known." if isinstance(error, _Broken) else "Nothing was done."
             return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
 
-    def _kind(self, name: str) -> type[Tool]:
-        # What a credential does not open is refused by the gate, which writes it down.
-        kind = self.tools.get(name) or self.confirming.get(name) or self._closed.get(name)
-        if kind is None:
+    async def _parsed(self, name: str, arguments: Mapping[str, Json], caller: Caller) -> Tool:
+        kind = self.tools.get(name) or self.confirming.get(name)
+        if kind is not None:
+            return parse(kind, arguments)
+        if name not in self._closed:
             raise unknown_tool(name, self.tools)
-        return kind
+        # The gate refuses what the caller's credential does not open, and writes it down.
+        try:
+            return parse(self._closed[name], arguments)
+        except ToolError:
+            raise await self._gate.closed(name, caller) from None
 
     async def _through(self, tool: Tool, caller: Caller, environment: Environment, asker: Asker) -> Result:
         """Run a call if it is admitted, in the turn in which it was: what it was held against then still holds."""

@@ -55,9 +55,9 @@ _DIAGNOSE = Prompt(
             of the trouble, not only the last."""),
         Step("""\
             The last words of a silent part, whatever their level: `get_robot_part_logs {"robot_part_id": "PART_ID",
-            "range": "30d", "num_log_entries": 100}`. Look for falling voltage or temperature alarms, memory or disk running out, a
-            lost network, a module that exits, and the same start-up lines over and over (a crash loop). Compare the
-            time of the last entry with last_access."""),
+            "range": "30d", "num_log_entries": 100}`. Look for falling voltage or temperature alarms, memory or disk
+            running out, a lost network, a module that exits, and the same start-up lines over and over (a crash
+            loop). Compare the time of the last entry with last_access."""),
         Step("""\
             Edits: `get_robot_part_history {"robot_part_id": "PART_ID", "limit": 5}`. If one came shortly before the
             trouble, compare its old configuration with the present one, `get_robot_part {"robot_part_id":

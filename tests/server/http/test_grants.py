@@ -89,7 +89,10 @@ async def test_a_call_that_a_credential_does_not_open_is_on_record(
     async with site.client(mode, reader) as client:
         assert "delete_robot" not in {tool.name for tool in (await client.list_tools()).tools}
         assert "not open to your credential" in await said(client, "delete_robot", robot_id=robot)
-    (line,) = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+        # Nor is it told what arguments it would take.
+        assert "not open to your credential" in await said(client, "delete_robot", machine=robot)
+    line, other = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert (other["caller"], other["tool"], other["outcome"]) == ("token:reader", "delete_robot", "denied")
     assert (line["caller"], line["tool"], line["outcome"]) == ("token:reader", "delete_robot", "denied")
     assert line["arguments"] == {"robot_id": robot}
 
