@@ -94,6 +94,15 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[Site]:
             await running
 
 
+async def said(client: Client, tool: str, **arguments: Any) -> str:
+    """What a call that is not done says."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    (content,) = result.content
+    assert content.type == "text"
+    return content.text
+
+
 def edited(path: Path, change: Callable[[str], str]) -> None:
     """Change a file as an editor does: another one takes its place."""
     draft = path.with_suffix(".draft")

@@ -25,6 +25,7 @@ from tests.server.http.site import (
     opening,
     request,
     result_in,
+    said,
     serving,
 )
 from viam_mcp.server.http import LocalOnly, build_app, transport_security
@@ -48,15 +49,6 @@ METADATA = "https://fleet.example.com/.well-known/oauth-protected-resource/mcp"
 
 async def names(client: Client) -> set[str]:
     return {tool.name for tool in (await client.list_tools()).tools}
-
-
-async def text(client: Client, tool: str, **arguments: Any) -> str:
-    """What a call that is not done says."""
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    (content,) = result.content
-    assert content.type == "text"
-    return content.text
 
 
 def a_location(sandbox: Sandbox) -> str:
@@ -183,13 +175,13 @@ async def test_scopes_limit_what_is_listed_and_what_can_be_called(
         assert await names(client) - {"confirm_operation"} == READS
         assert not (await client.call_tool("get_location", {"location_id": location})).is_error
         for tool in ("create_organization", "delete_location"):
-            assert await text(client, tool, name="x") == f"{tool} is not open to your credential. Nothing was done."
+            assert await said(client, tool, name="x") == f"{tool} is not open to your credential. Nothing was done."
 
 
 async def test_a_scope_includes_no_other(site: Site, new_token: Callable[..., str], mode: Mode) -> None:
     async with site.client(mode, new_token("deleter", scopes=["viam:destructive"])) as client:
         assert not (await names(client)) & READS
-        assert "list_organizations is not open" in await text(client, "list_organizations")
+        assert "list_organizations is not open" in await said(client, "list_organizations")
 
 
 async def test_the_scopes_of_an_access_token_limit_as_much(oauth_site: Site, issuer: Issuer, mode: Mode) -> None:
@@ -206,7 +198,7 @@ async def test_toolsets_limit_tools_and_what_is_made_of_them(
         assert {resource.uri for resource in (await client.list_resources()).resources} == {"viam://organizations"}
         with pytest.raises(MCPError, match="There is no resource"):
             await client.read_resource(f"viam://locations/{location}")
-        assert "get_location is not open" in await text(client, "get_location", location_id=location)
+        assert "get_location is not open" in await said(client, "get_location", location_id=location)
 
 
 async def test_a_token_has_the_policy_that_the_file_gives_it(
@@ -217,7 +209,7 @@ async def test_a_token_has_the_policy_that_the_file_gives_it(
     location = a_location(sandbox)
     bob = new_token("bob", policy=policy)
     async with site.client(mode, bob) as client:
-        assert "not at night" in await text(client, "get_location", location_id=location)
+        assert "not at night" in await said(client, "get_location", location_id=location)
     async with site.client(mode, alice) as client:
         assert not (await client.call_tool("get_location", {"location_id": location})).is_error
 
@@ -229,10 +221,10 @@ async def test_a_confirmation_is_good_for_the_caller_who_was_asked_alone(
     bob, reader = new_token("bob"), new_token("reader", scopes=["viam:read"])
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(site.client(mode, token)) for token in (alice, bob, reader)]
-        question = await text(clients[0], "delete_robot", robot_id=robot)
+        question = await said(clients[0], "delete_robot", robot_id=robot)
         token = question.splitlines()[-1]
-        assert "was given to another caller" in await text(clients[1], "confirm_operation", token=token)
-        assert "There is no tool" in await text(clients[2], "confirm_operation", token=token)
+        assert "was given to another caller" in await said(clients[1], "confirm_operation", token=token)
+        assert "There is no tool" in await said(clients[2], "confirm_operation", token=token)
         assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
         assert not (await clients[0].call_tool("confirm_operation", {"token": token})).is_error
         assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 import pytest
 
-from tests.server.http.site import edited
+from tests.server.http.site import edited, said
 from viam_mcp.server import Grant
 from viam_mcp.server.http import add
 from viam_mcp.server.http._oauth import AccessTokens, Trust
@@ -19,8 +19,6 @@ from viam_mcp.server.http._tokens import TokenFile, digest
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from mcp import Client
 
     from tests.conftest import Mode
     from tests.server.http.conftest import Served
@@ -43,15 +41,6 @@ def exists(sandbox: Sandbox, robot: str) -> bool:
 
 def outcomes(tmp_path: Path) -> list[str]:
     return [json.loads(line)["outcome"] for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-
-
-async def said(client: Client, name: str, **arguments: Any) -> str:
-    """The text of a call's answer, which is an error."""
-    result = await client.call_tool(name, arguments)
-    assert result.is_error
-    (content,) = result.content
-    assert content.type == "text"
-    return content.text
 
 
 async def test_a_scope_that_was_cut_while_a_question_was_open_stops_the_call_in_spite_of_the_yes(
