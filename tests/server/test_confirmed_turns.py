@@ -98,7 +98,7 @@ async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
 @asynccontextmanager
 async def full(calls: Calls) -> AsyncIterator[None]:
     """No room for a further call, not even to wait."""
-    async with calls._turns.take("other", "get_robot"):
+    with await calls._turns.take("other", "get_robot"):
         waiting = asyncio.create_task(_wait(calls))
         await queued(calls)
         yield
@@ -106,7 +106,7 @@ async def full(calls: Calls) -> AsyncIterator[None]:
 
 
 async def _wait(calls: Calls) -> None:
-    async with calls._turns.take("another", "get_robot"):
+    with await calls._turns.take("another", "get_robot"):
         pass
 
 

@@ -50,7 +50,7 @@ class Calling:
         return caught.value
 
     async def _call(self, name: str, caller: str, tool: str) -> None:
-        async with self.turns.take(caller, tool):
+        with await self.turns.take(caller, tool):
             self.began.append(name)
             await self._ends[name].wait()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.policy import Admission, Caller, Gate
     from viam_mcp.server._confirm import Asker
+    from viam_mcp.server._limits import Turn
     from viam_mcp.tools import Files, Progress, Tool
 
 logger = logging.getLogger("viam_mcp.server")
@@ -206,8 +207,7 @@ class Calls:
         """Run a call if it is admitted, in the turn in which it was: what it was held against then still holds."""
         answer = asker.answer
         for _ in range(_MOST_QUESTIONS):
-            async with AsyncExitStack() as turn:
-                await self._take_turn(turn, tool, caller, answer)
+            with await self._turn(tool, caller, answer):
                 admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
                 if not isinstance(admitted, Question):
                     return await self._done(admitted, environment)
@@ -221,9 +221,9 @@ class Calls:
                 return Result(None, token_text(admitted), admitted, outcome="asked")
         raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
 
-    async def _take_turn(self, turn: AsyncExitStack, tool: Tool, caller: Caller, answer: Answer | None) -> None:
+    async def _turn(self, tool: Tool, caller: Caller, answer: Answer | None) -> Turn:
         try:
-            await turn.enter_async_context(self._turns.take(caller.id, tool.spec.name))
+            return await self._turns.take(caller.id, tool.spec.name)
         except Busy:
             if answer is not None:
                 await self._gate.unheard(tool, caller, answer)
@@ -235,7 +235,9 @@ class Calls:
         try:
             async with self._gate.running(admitted, environment.notes):
                 began = True
-                data = await self._run(admitted, replace(environment, file=admitted.file))
+                if admitted.file is not None:
+                    environment = replace(environment, file=admitted.file)
+                data = await self._run(admitted, environment)
             if environment.notes:
                 data["warnings"] = [*data.get("warnings", []), *environment.notes]
             check(spec, data)

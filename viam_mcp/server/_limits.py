@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +19,7 @@ import anyio
 from viam_mcp.tools import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
 _LONGEST_RETRY = 60
 _SMOOTHING = 0.1
@@ -71,6 +71,23 @@ class _Waiter:
     turn: anyio.Event = field(default_factory=anyio.Event)
 
 
+class Turn:
+    """The time in which a call runs; it ends with the block.
+
+    Args:
+        end: Gives it back.
+    """
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+
+    def __enter__(self) -> None:
+        """Nothing: it has begun."""
+
+    def __exit__(self, *reason: object) -> None:
+        self._end()
+
+
 class Turns:
     """Gives calls their turns.
 
@@ -92,9 +109,8 @@ class Turns:
         """How many calls wait for their turn."""
         return len(self._queue)
 
-    @asynccontextmanager
-    async def take(self, caller: str, tool: str) -> AsyncIterator[None]:
-        """A turn, for as long as the block runs.
+    async def take(self, caller: str, tool: str) -> Turn:
+        """A turn, as soon as there is room: `with await turns.take(caller, tool): …`.
 
         Args:
             caller: Whose call it is.
@@ -107,12 +123,11 @@ class Turns:
             self._begin(caller, tool)
         else:
             await self._wait(_Waiter(caller, tool))
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._mean += _SMOOTHING * (time.monotonic() - began - self._mean)
-            self._end(caller, tool)
+        return Turn(partial(self._ended, caller, tool, time.monotonic()))
+
+    def _ended(self, caller: str, tool: str, began: float) -> None:
+        self._mean += _SMOOTHING * (time.monotonic() - began - self._mean)
+        self._end(caller, tool)
 
     async def _wait(self, waiter: _Waiter) -> None:
         caller, limits = waiter.caller, self.limits
