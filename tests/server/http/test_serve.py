@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -50,9 +50,11 @@ class Waiting:
         )
 
     @asynccontextmanager
-    async def served(self, *, body_seconds: float = 30, **options: Any) -> AsyncIterator[Site]:
+    async def served(
+        self, *, body_seconds: float = 30, bodies_bytes: int = 2**27, **options: Any
+    ) -> AsyncIterator[Site]:
         security = transport_security("127.0.0.1", authenticated=False)
-        front = build_app(self.server, security, body_seconds=body_seconds)
+        front = build_app(self.server, security, body_seconds=body_seconds, bodies_bytes=bodies_bytes)
         async with serving(front, on_stop=[front.close], **options) as site:
             yield site
 
@@ -236,10 +238,11 @@ async def test_the_head_of_a_second_request_is_not_waited_for_either(served: Ser
         assert b"HTTP" not in await dripping(writer, asyncio.create_task(all_of(reader)), endless(b"X"))
 
 
-async def test_a_body_that_drips_is_refused(waiting: Waiting) -> None:
+@pytest.mark.parametrize("method", [b"POST", b"GET", b"DELETE"])
+async def test_a_body_that_drips_is_refused(waiting: Waiting, method: bytes) -> None:
     async with waiting.served(body_seconds=0.2) as site:
         reader, writer = await site.connect()
-        writer.write(HEAD + JSON + b"Content-Length: 100000\r\n\r\n")
+        writer.write(HEAD.replace(b"POST", method) + JSON + b"Content-Length: 100000\r\n\r\n")
         answer = await dripping(writer, asyncio.create_task(all_of(reader)), endless(b" "))
         assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -260,6 +263,33 @@ async def test_a_connection_whose_body_nobody_reads_is_closed(served: Served) ->
         writer.write(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         answer = await dripping(writer, asyncio.create_task(all_of(reader)), endless(b" "))
         assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_bodies_that_there_is_no_room_for_are_refused_until_others_are_done(waiting: Waiting) -> None:
+    async with waiting.served(bodies_bytes=100_000) as site, AsyncExitStack() as stack:
+        answers = []
+        for _ in range(2):
+            reader, writer = await site.connect()
+            stack.push_async_callback(closed, writer)
+            # The last byte of each is never sent.
+            writer.write(HEAD + JSON + b"Content-Length: 60001\r\n\r\n" + b" " * 60_000)
+            answers.append(asyncio.create_task(reader.readuntil(b"\r\n")))
+        # Which of them came too late is not said; the other one waits on.
+        done, (other,) = await asyncio.wait(answers, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        assert [b" 503 " in answer.result() for answer in done] == [True]
+        assert (await site.post()).status_code == 200
+        other.cancel()
+        await asyncio.wait({other})
+    async with waiting.served(bodies_bytes=100_000) as site:
+        for _ in range(3):
+            answer = await site.post(body={"no": "request", "padding": " " * 60_000})
+            assert answer.status_code == 400
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def test_a_call_may_take_longer_than_its_request_may(waiting: Waiting, mode: Mode) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from viam_mcp.server.http._front import BODY_SECONDS, Front
+from viam_mcp.server.http._front import BODIES_BYTES, BODY_SECONDS, Front
 from viam_mcp.server.http._sessions import SESSIONS_PER_CALLER, share_sessions
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def build_app(
     origins: Sequence[str] = (),
     max_request_bytes: int = MAX_REQUEST_BYTES,
     body_seconds: float = BODY_SECONDS,
+    bodies_bytes: int = BODIES_BYTES,
     sessions: bool = True,
     sessions_per_caller: int = SESSIONS_PER_CALLER,
 ) -> Front:
@@ -45,6 +46,7 @@ def build_app(
         origins: The origins of web pages that may read answers.
         max_request_bytes: How large the body of a request may be.
         body_seconds: How long it may take to arrive.
+        bodies_bytes: How large the bodies of all requests may be together.
         sessions: Whether clients of the 2025 era get sessions, which live in one process. Without, each of their
             requests stands alone: they follow no resources, and confirm by token.
         sessions_per_caller: How many of them a caller may have open.
@@ -76,4 +78,4 @@ def build_app(
             allow_headers=["*"],
             expose_headers=["Mcp-Session-Id", "WWW-Authenticate"],
         )
-    return Front(app, body_seconds=body_seconds)
+    return Front(app, body_seconds=body_seconds, bodies_bytes=bodies_bytes)

@@ -1,4 +1,5 @@
-"""What stands before the app: requests that take too long to arrive end, and so do streams that only wait."""
+"""What stands before the app: requests that take too long to arrive end, or that there is no room for, and so do
+streams that only wait."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 BODY_SECONDS = 30.0
 """How long the body of a request may take to arrive."""
+BODIES_BYTES = 128 * 1_048_576
+"""How large the bodies of all requests may be together. Each is held whole before anything is done with it."""
 
 
 class Front:
@@ -21,21 +24,37 @@ class Front:
     Args:
         app: The other.
         body_seconds: How long the body of a request may take to arrive.
+        bodies_bytes: How large the bodies of all requests may be together.
     """
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS, bodies_bytes: int = BODIES_BYTES) -> None:
         self._app = app
         self._body_seconds = body_seconds
+        self._bodies_bytes = bodies_bytes
+        self._held = 0
         self._standing: set[anyio.CancelScope] = set()
         self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] == "GET":
-            await self._stand(scope, receive, send)
-        else:
-            await self._app(scope, _in_time(receive, self._body_seconds), send)
+            return
+        # That of a GET means nothing, and is read all the same.
+        in_time, held = _in_time(receive, self._body_seconds), 0
+
+        async def counted() -> Message:
+            nonlocal held
+            message = await in_time()
+            size = len(message.get("body", b""))
+            held, self._held = held + size, self._held + size
+            if self._held > self._bodies_bytes:
+                raise HTTPException(503, headers={"connection": "close", "retry-after": "1"})
+            return message
+
+        try:
+            await (self._stand if scope["method"] == "GET" else self._app)(scope, counted, send)
+        finally:
+            self._held -= held
 
     def close(self) -> None:
         """End the streams on which clients of the 2025 era wait for whatever may come: they would stay for ever."""
