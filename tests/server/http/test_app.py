@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from contextlib import AsyncExitStack, suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -34,7 +36,6 @@ from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mcp import Client
 
@@ -161,6 +162,18 @@ async def test_where_tokens_are_had_and_which_scopes_there_are_is_told_to_everyb
     assert [url.rstrip("/") for url in metadata["authorization_servers"]] == [issuer.url]
     assert metadata["scopes_supported"] == ["viam:read", "viam:write", "viam:destructive"]
     assert metadata["bearer_methods_supported"] == ["header"]
+
+
+async def test_the_samples_of_proxies_pass_on_what_clients_need_and_no_more(oauth_site: Site, issuer: Issuer) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "deploy.md").read_text()
+    (nginx,) = re.findall(r"```nginx\n(.*?)```", document, re.DOTALL)
+    (caddy,) = re.findall(r"```\n(fleet\.example\.com \{.*?)```", document, re.DOTALL)
+    (served,) = re.findall(r"@served path (.*)", caddy)
+    paths = {"/mcp", "/healthz", httpx2.URL(METADATA).path}
+    assert set(served.split()) == set(re.findall(r"location = (\S+)", nginx)) == paths
+    async with httpx2.AsyncClient(verify=TRUST) as http:
+        found = {path: (await http.get(oauth_site.base + path)).status_code for path in paths}
+    assert found == {"/mcp": 401, "/healthz": 200, httpx2.URL(METADATA).path: 200}
 
 
 # What a caller reaches
