@@ -236,11 +236,13 @@ async def test_a_page_whose_name_points_here_learns_no_more_than_that_the_proces
     assert (await get(with_tokens, "/healthz", **headers)).json() == {"status": "ok"}
 
 
-async def test_the_token_for_the_numbers_does_not_make_up_for_another_host(settings: Settings) -> None:
+async def test_the_token_for_the_numbers_is_enough_whatever_the_server_was_called(settings: Settings) -> None:
     async with running(replace(settings, metrics_token="numbers-please")) as (site, _):
         bearer = {"authorization": "Bearer numbers-please"}
-        assert (await get(site, "/metrics", host="evil.example", **bearer)).status_code == 421
-        assert (await get(site, "/metrics", **bearer)).status_code == 200
+        # Prometheus names the address that it scrapes; no web page has the token.
+        assert (await get(site, "/metrics", host="10.0.0.7:8000", **bearer)).status_code == 200
+        assert (await get(site, "/metrics", host="10.0.0.7:8000")).status_code == 401
+        assert (await get(site, "/readyz", host="10.0.0.7:8000", **bearer)).status_code == 421
 
 
 async def test_numbers_are_for_whoever_has_the_token_and_nobody_else(settings: Settings, tmp_path: Path) -> None:
@@ -374,3 +376,12 @@ def test_no_label_is_one_that_nobody_counts() -> None:
     metrics = Metrics({"calls_running": lambda: 3})
     assert b"viam_mcp_calls_running 3.0" in metrics.text()
     assert b"tails_open" not in metrics.text()
+
+
+async def test_whoever_invents_paths_invents_no_names_of_spans(spans: InMemorySpanExporter, settings: Settings) -> None:
+    async with running(settings) as (site, _):
+        assert (await get(site, "/made/up")).status_code == 404
+        assert (await get(site, "/healthz")).status_code == 200
+    names = {span.name for span in spans.get_finished_spans()}
+    assert {"GET", "GET /healthz"} <= names
+    assert not any("made" in name for name in names)

@@ -29,7 +29,7 @@ from viam_mcp.server.http import (
     transport_security,
     url,
 )
-from viam_mcp.server.operations import Health, Requests, operations_routes
+from viam_mcp.server.operations import OPERATIONS, Health, Requests, operations_routes
 from viam_mcp.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ def check(settings: Settings) -> None:
         )
     if settings.credentials == "tokens" and settings.auth.tokens is None:
         raise SettingsError("--credentials tokens needs --auth tokens:FILE, the file that names the keys.")
+    if settings.files_dir is not None and settings.credentials == "headers" and authentication is None:
+        raise SettingsError(
+            "--files-dir with --credentials headers needs --auth: whoever brings a key would share the folder with all "
+            "who bring another."
+        )
 
 
 async def _serve(settings: Settings, listener: socket.socket, line: Line | None = None) -> None:
@@ -129,7 +134,7 @@ def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
     app: ASGIApp = PlainHeaders(front, keys=settings.credentials == "headers")
     if authentication is None:
         app = LocalOnly(app)
-    return Requests(app, service.tracer), front
+    return Requests(app, [PATH, *OPERATIONS], service.tracer), front
 
 
 def _security(settings: Settings, authentication: Authentication | None) -> TransportSecuritySettings:

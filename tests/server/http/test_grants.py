@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import pytest
 
 from tests.server.http.site import edited, said
+from viam_mcp.cli._http import check
 from viam_mcp.server import Grant
 from viam_mcp.server.http import add
 from viam_mcp.server.http._oauth import AccessTokens, Trust
 from viam_mcp.server.http._tokens import TokenFile, digest
+from viam_mcp.settings import Auth, Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from tests.server.http.issuer import Issuer
     from tests.server.http.site import Site
     from viam_mcp.sandbox import Sandbox
-    from viam_mcp.settings import Auth
 
 READ_AND_WRITE = 'scopes = ["viam:read", "viam:write"]\n'
 
@@ -121,6 +123,15 @@ async def test_what_one_caller_writes_no_other_can_read_or_upload(
     assert {name.partition("~")[0] for name in folders} == {"token:alice", "token:Bob"}
     assert "token:alice" in folders
     assert all(path.stat().st_mode & 0o777 == 0o700 for path in folders.values())
+
+
+def test_callers_who_do_not_say_who_they_are_share_no_folder_for_files(
+    by_tokens: Auth, alice: str, tmp_path: Path
+) -> None:
+    settings = Settings(transport="http", credentials="headers", files_dir=tmp_path)
+    with pytest.raises(SettingsError, match="--files-dir with --credentials headers needs --auth"):
+        check(settings)
+    check(replace(settings, auth=by_tokens))
 
 
 async def test_a_budget_holds_for_all_callers_whatever_policy_and_connection_they_have(

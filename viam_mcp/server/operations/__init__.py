@@ -4,11 +4,12 @@ from viam_mcp.server.operations._health import Health
 from viam_mcp.server.operations._logs import JsonFormatter
 from viam_mcp.server.operations._metrics import FOLDER_VARIABLE, Metrics, forget_worker
 from viam_mcp.server.operations._requests import Requests, in_request
-from viam_mcp.server.operations._routes import operations_routes
+from viam_mcp.server.operations._routes import OPERATIONS, operations_routes
 from viam_mcp.server.operations._tracing import tracer
 
 __all__ = [
     "FOLDER_VARIABLE",
+    "OPERATIONS",
     "Health",
     "JsonFormatter",
     "Metrics",

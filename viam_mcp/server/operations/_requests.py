@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from opentelemetry.trace import Tracer
@@ -37,11 +37,13 @@ class Requests:
 
     Args:
         app: The other.
+        paths: What spans are named after.
         tracer: Makes spans; None where nobody traces.
     """
 
-    def __init__(self, app: ASGIApp, tracer: Tracer | None = None) -> None:
+    def __init__(self, app: ASGIApp, paths: Collection[str] = (), tracer: Tracer | None = None) -> None:
         self._app = app
+        self._paths = paths
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,8 +71,10 @@ class Requests:
             yield status
             return
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        # Whoever invents paths does not invent names of spans.
+        route = f" {scope['path']}" if scope["path"] in self._paths else ""
         with self._tracer.start_as_current_span(
-            f"{scope['method']} {scope['path']}",
+            f"{scope['method']}{route}",
             context=extract(headers),
             kind=SpanKind.SERVER,
             attributes=attributes,

@@ -2,9 +2,9 @@
 
 The first two say yes or no, and names of parts, to anybody: load balancers do not sign in. Numbers are for
 whoever brings the operator's token, and without one for this computer alone. A web page that had its own name point
-here (DNS rebinding) gets neither numbers nor names of parts: they are for requests that call the server by one of its
-names, as at `/mcp`. That the process lives is no secret, and who asks for it, such as a container's probe, often knows
-an address alone.
+here (DNS rebinding) gets neither numbers nor names of parts: without the token they are for requests that call the
+server by one of its names, as at `/mcp`. That the process lives is no secret, and who asks for it, such as a
+container's probe, often knows an address alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from viam_mcp.server.operations._metrics import Metrics
 
     _Answer = Callable[[Request], Awaitable[Response]]
+
+OPERATIONS = HEALTHZ, READYZ, METRICS = "/healthz", "/readyz", "/metrics"
+"""The paths."""
 
 _UNCACHED = {"cache-control": "no-store"}
 
@@ -62,9 +65,10 @@ def operations_routes(
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE, **_UNCACHED})
 
     return [
-        Route("/healthz", alive, methods=["GET"]),
-        Route("/readyz", _by_name(ready, security), methods=["GET"]),
-        Route("/metrics", _by_name(numbers, security), methods=["GET"]),
+        Route(HEALTHZ, alive, methods=["GET"]),
+        Route(READYZ, _by_name(ready, security), methods=["GET"]),
+        # No web page has the token, and Prometheus cannot say another Host than the address that it scrapes.
+        Route(METRICS, numbers if metrics_token else _by_name(numbers, security), methods=["GET"]),
     ]
 
 
