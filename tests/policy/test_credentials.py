@@ -1,20 +1,39 @@
 from __future__ import annotations
 
 import json
+import resource
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from viam_mcp.policy import PolicyError, state_dir
+from viam_mcp.policy import PolicyError, Refused, state_dir
 from viam_mcp.policy._credentials import Delivery
 from viam_mcp.policy._shown import shown_arguments
-from viam_mcp.tools import TOOLS
+from viam_mcp.server import Calls
+from viam_mcp.tools import TOOLS, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.policy.conftest import Desk
+    from viam_mcp.app import AppClient
+
 PART = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11"
+RESERVED = 16_384
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Inside, no file gets larger than so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_delivered_credential_is_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -32,6 +51,63 @@ def test_a_file_that_nothing_was_written_to_is_taken_away(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError), Delivery(tmp_path, "create_key"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_room_for_a_credential_is_taken_before_there_is_one(tmp_path: Path) -> None:
+    with Delivery(tmp_path, "create_key") as delivery:
+        assert delivery.path.stat().st_size == RESERVED
+        # Not one block more is needed.
+        with room_for(RESERVED):
+            delivery.write({"api_key": "hush", "note": "x" * (RESERVED - 100)})
+    assert json.loads(delivery.path.read_text())["api_key"] == "hush"
+
+
+def test_without_room_for_a_credential_none_is_minted(tmp_path: Path) -> None:
+    with room_for(RESERVED - 1), pytest.raises(PolicyError, match="no room for the credential"):
+        Delivery(tmp_path, "create_key")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_credential_that_is_lost_leaves_the_name_of_its_key_and_what_to_do_about_it(tmp_path: Path) -> None:
+    answer = {"api_key_id": PART, "api_key": "hush", "warnings": ["x" * RESERVED]}
+    with Delivery(tmp_path, "create_key") as delivery, room_for(RESERVED), pytest.raises(Refused) as caught:
+        delivery.write(answer)
+    said = str(caught.value)
+    for words in ("create_key WAS DONE", "File too large", "delete_key", PART):
+        assert words in said
+    assert "hush" not in said
+    assert len(said) < 2_000
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_caller_learns_that_a_call_was_done_whose_credential_cannot_be_given(
+    app: AppClient, open_desk: Callable[..., Desk]
+) -> None:
+    desk = open_desk("[[rules]]\ntools = ['create_robot_part_secret', 'create_key']\naction = 'allow'")
+    calls, store, part = Calls(TOOLS, app, desk.gate), desk.sandbox.store, desk.id("parts", "picker-01-main")
+    secrets = "SELECT COUNT(*) FROM secrets WHERE part_id = ?"
+    before = store.value(secrets, part)
+    store.run("UPDATE parts SET config_json = ? WHERE id = ?", json.dumps({"note": "x" * RESERVED}), part)
+    with room_for(RESERVED):
+        result = await calls.call("create_robot_part_secret", {"robot_part_id": part}, no_progress)
+    assert result.is_error
+    assert "create_robot_part_secret WAS DONE" in result.text
+    assert "read it with get_robot_part" in result.text
+    assert store.value(secrets, part) == before + 1
+    assert desk.outcomes() == ["started", "unknown"]
+
+
+async def test_a_disk_that_is_full_keeps_a_key_from_being_made(app: AppClient, open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("[[rules]]\ntools = ['create_key']\naction = 'allow'")
+    calls, organization = Calls(TOOLS, app, desk.gate), desk.id("organizations", "Tidewater Robotics")
+    keys = "SELECT COUNT(*) FROM api_keys"
+    before = desk.sandbox.store.value(keys)
+    role = {"role": "operator", "resource_type": "organization", "resource_id": organization}
+    with room_for(RESERVED // 2):
+        result = await calls.call("create_key", {"org_id": organization, "authorizations": [role]}, no_progress)
+    assert result.is_error
+    assert "no room for the credential" in result.text
+    assert desk.sandbox.store.value(keys) == before
 
 
 def test_two_credentials_of_the_same_moment_have_a_file_each(tmp_path: Path) -> None:
