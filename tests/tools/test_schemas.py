@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from scripts import schemas
 from scripts.schemas import LISTED
@@ -70,7 +71,7 @@ def test_schemas_stay_inside_what_every_client_takes(name: str) -> None:
         for part in subschemas(schema):
             assert part.keys() <= {
                 "type", "properties", "required", "additionalProperties", "items", "enum", "default", "description",
-                "format", "pattern", "minLength", "maxLength", "minItems", "minimum", "maximum",
+                "format", "pattern", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum",
             }  # fmt: skip
             assert isinstance(part.get("type", ""), str)
             assert part.get("format", "date-time") == "date-time"
@@ -82,6 +83,24 @@ def test_an_input_schema_refuses_unknown_arguments_and_has_no_empty_defaults(nam
     assert schema["additionalProperties"] is False
     for argument in schema["properties"].values():
         assert argument.get("default", 0) not in (None, [], {})
+
+
+@every_tool
+def test_every_list_among_the_arguments_has_a_most(name: str) -> None:
+    lists = [part for part in subschemas(FILES[name]["inputSchema"]) if part.get("type") == "array"]
+    assert [part for part in lists if part.get("maxItems", 0) < 10] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "item"),
+    [("list_fragments", "fields", 1), ("create_key", "authorizations", {}), ("update_module", "models", {"x": 0})],
+)
+def test_a_list_that_is_too_long_is_one_problem_however_many_are_in_it(name: str, argument: str, item: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TOOLS[name].model_validate_json(json.dumps({argument: [item] * 50_000}))
+    found = [error["type"] for error in caught.value.errors() if error["loc"] == (argument,)]
+    assert found == ["too_long"]
+    assert caught.value.error_count() < 10
 
 
 @every_tool

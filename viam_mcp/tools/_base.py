@@ -179,7 +179,7 @@ class ListTool(Tool):
 
     limit: Annotated[int, Field(ge=1, le=1000, description="At most this many items")] | None = None
     cursor: Annotated[str, Field(description="next_cursor of the answer before")] | None = None
-    fields: Annotated[list[str], Field(description="Only these fields of each item")] | None = None
+    fields: Annotated[list[str], Field(max_length=100, description="Only these fields of each item")] | None = None
 
     exact_pages: ClassVar[bool] = False
     """Whether `page` gives exactly `limit` items, as long as there are so many."""

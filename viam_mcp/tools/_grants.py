@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.proto import app as wire
 
+MOST_GRANTS = 20
+"""How many roles one call may give: as many as a person is shown whole, whatever their resources are called."""
+
 _MOST_LOOKED_UP = 10
 _KINDS = ("organization", "location", "robot")
 

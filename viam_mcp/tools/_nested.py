@@ -60,7 +60,7 @@ class AuthorizedPermissions(_Nested):
 
     resource_type: ResourceType
     resource_id: ResourceId
-    permissions: Annotated[list[str], Field(description="Such as control_robot, read_robot_logs")]
+    permissions: Annotated[list[str], Field(max_length=100, description="Such as control_robot, read_robot_logs")]
 
     def message(self) -> wire.AuthorizedPermissions:
         """As the wire contract has it."""
@@ -85,7 +85,7 @@ class ModuleFileInfo(_Nested):
     module_id: RegistryItemId
     version: Annotated[Name, Field(description="Semantic version, such as 1.2.0")]
     platform: Annotated[Name, Field(description="Such as linux/arm64")]
-    platform_tags: list[str] = []
+    platform_tags: Annotated[list[str], Field(max_length=100)] = []
 
     def message(self) -> wire.ModuleFileInfo:
         """As the wire contract has it."""

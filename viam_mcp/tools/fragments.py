@@ -46,7 +46,7 @@ class ListFragments(ListTool, toolset="fragments", returns=Many(fragments=wire.F
 
     org_id: OrganizationId
     show_public: Annotated[bool, Field(description="Deprecated, use visibilities")] = True
-    visibilities: list[Visibility] | None = None
+    visibilities: Annotated[list[Visibility], Field(max_length=10)] | None = None
 
     async def run(self, app: AppClient) -> list[Fragment]:
         chosen = None if self.visibilities is None else [Fragment.Visibility(item) for item in self.visibilities]

@@ -10,7 +10,7 @@ from pydantic import Field
 from viam_mcp.app import PermissionDenied
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._grants import Grant, in_words, warned
+from viam_mcp.tools._grants import MOST_GRANTS, Grant, in_words, warned
 from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import KeyAuthorization
 from viam_mcp.tools._output import Done, Many, Values
@@ -31,7 +31,7 @@ class CreateKey(Tool, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=
     value and id."""
 
     org_id: OrganizationId
-    authorizations: Annotated[list[KeyAuthorization], Field(min_length=1)]
+    authorizations: Annotated[list[KeyAuthorization], Field(min_length=1, max_length=MOST_GRANTS)]
     name: Annotated[Name, Field(description="The present time if left out")] | None = None
 
     async def subject(self, app: AppClient) -> str:

@@ -59,7 +59,7 @@ class GetRobotPartLogs(Saving, ListTool, toolset="logs", returns=LoggedEntries()
     robot_part_id: PartId
     filter: Contains | None = None
     dest: Dest | None = None
-    log_levels: list[LogLevel] = Field(default_factory=list)
+    log_levels: Annotated[list[LogLevel], Field(max_length=10)] = Field(default_factory=list)
     num_log_entries: Annotated[int, Field(ge=0, description="0: all")] = 100
     start: Time | None = None
     end: Time | None = None
@@ -126,7 +126,7 @@ class _Tail(Tool):
     wait_seconds: Annotated[float, Field(ge=0, le=60, description="How long to wait at most")] = 10
     limit: Annotated[int, Field(ge=1, le=1000, description="At most this many entries")] = 100
     backlog: Annotated[int, Field(ge=0, le=100, description="Without cursor: also so many entries from before")] = 0
-    fields: Annotated[list[str], Field(description="Only these fields of each entry")] | None = None
+    fields: Annotated[list[str], Field(max_length=100, description="Only these fields of each entry")] | None = None
 
     async def _news(self, part_ids: Sequence[str], environment: Environment) -> News:
         if environment.tails is None:
@@ -167,7 +167,7 @@ class TailLogs(_Tail, toolset="logs", returns=NewEntries(several=True)):
     time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries
     that say the same come as one pattern with their number, which fits a noisy fleet into a short answer."""
 
-    robot_part_ids: Annotated[list[PartId], Field(min_length=1, description="At most 16")] | None = None
+    robot_part_ids: Annotated[list[PartId], Field(min_length=1, max_length=100, description="At most 16")] | None = None
     location_id: LocationId | None = None
     group: bool = False
 

@@ -49,7 +49,7 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
     module_id: RegistryItemId
     url: Annotated[Text, Field(description="Of its documentation or code")]
     description: Text
-    models: Annotated[list[Model], Field(description="All of its models")] | None
+    models: Annotated[list[Model], Field(max_length=1000, description="All of its models")] | None
     entrypoint: Annotated[Text, Field(description="The program that starts it")]
     public: bool = False
 

@@ -12,7 +12,7 @@ from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
 from viam_mcp.tools._encode import encode
-from viam_mcp.tools._grants import Grant, held_by, in_words
+from viam_mcp.tools._grants import MOST_GRANTS, Grant, held_by, in_words
 from viam_mcp.tools._names import invite_name, member_name, named, organization_name, quoted
 from viam_mcp.tools._nested import Authorization, FragmentImport
 from viam_mcp.tools._output import Done, Many, One, Values
@@ -123,7 +123,9 @@ class UpdateOrganization(
     public_namespace: Name | None = None
     region: Name | None = None
     cid: Text | None = None
-    default_fragments: Annotated[list[FragmentImport], Field(description="Replaces the present list")] | None = None
+    default_fragments: (
+        Annotated[list[FragmentImport], Field(max_length=100, description="Replaces the present list")] | None
+    ) = None
 
     async def subject(self, app: AppClient) -> str:
         return await organization_name(app, self.org_id)
@@ -238,7 +240,7 @@ class CreateOrganizationInvite(
 
     org_id: OrganizationId
     email: Email
-    authorizations: list[Authorization] | None = None
+    authorizations: Annotated[list[Authorization], Field(max_length=MOST_GRANTS)] | None = None
     send_email_invite: Annotated[
         bool, Field(description="False: no mail is sent, the access is there at the person's next login")
     ] = True
@@ -275,8 +277,8 @@ class UpdateOrganizationInviteAuthorizations(
 
     org_id: OrganizationId
     email: Email
-    add_authorizations: list[Authorization] | None = None
-    remove_authorizations: list[Authorization] | None = None
+    add_authorizations: Annotated[list[Authorization], Field(max_length=MOST_GRANTS)] | None = None
+    remove_authorizations: Annotated[list[Authorization], Field(max_length=MOST_GRANTS)] | None = None
 
     async def subject(self, app: AppClient) -> str:
         return await invite_name(app, self.org_id, self.email)

@@ -101,10 +101,10 @@ class ListRegistryItems(ListTool, toolset="registry", returns=Many(items=wire.Re
     Without an organization ("") the public items of everybody are listed."""
 
     organization_id: OrganizationIdOrNone
-    types: list[PackageType]
-    visibilities: list[Visibility]
-    platforms: Annotated[list[str], Field(description="Such as linux/arm64")]
-    statuses: list[RegistryItemStatus]
+    types: Annotated[list[PackageType], Field(max_length=10)]
+    visibilities: Annotated[list[Visibility], Field(max_length=10)]
+    platforms: Annotated[list[str], Field(max_length=100, description="Such as linux/arm64")]
+    statuses: Annotated[list[RegistryItemStatus], Field(max_length=10)]
     search_term: Text | None = None
     page_token: str | None = None
 

@@ -140,7 +140,7 @@ class ListAuthorizations(ListTool, toolset="roles", returns=Many(authorizations=
     user's or a key's; list_organization_members and list_keys tell their names."""
 
     org_id: OrganizationId
-    resource_ids: list[ResourceId] | None = None
+    resource_ids: Annotated[list[ResourceId], Field(max_length=1000)] | None = None
 
     async def run(self, app: AppClient) -> list[wire.Authorization]:
         return await app.list_authorizations(self.org_id, self.resource_ids)
@@ -150,7 +150,7 @@ class CheckPermissions(ListTool, toolset="roles", returns=Many(permissions=wire.
     """Ask which of some permissions the configured key has. Returns those that it has; the others are missing
     from the answer. Use it to find out why a call is denied."""
 
-    permissions: Annotated[list[AuthorizedPermissions], Field(min_length=1)]
+    permissions: Annotated[list[AuthorizedPermissions], Field(min_length=1, max_length=1000)]
 
     async def run(self, app: AppClient) -> list[wire.AuthorizedPermissions]:
         return await app.check_permissions([item.message() for item in self.permissions])
