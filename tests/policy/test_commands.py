@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from viam_mcp.cli import _audit, _policy
-from viam_mcp.policy import STARTING_FILE, Audit, PolicyError, load
+from viam_mcp.policy import STARTING_FILE, Audit, Outcome, PolicyError, load
+from viam_mcp.settings import SettingsError
 
 MODULES = {"policy": _policy, "audit": _audit}
 READY = sorted((Path(__file__).parents[2] / "policies").glob("*.toml"))
@@ -70,15 +71,18 @@ def test_there_are_three_ready_policies() -> None:
     assert [path.stem for path in READY] == ["observer", "operator", "unattended"]
 
 
+UUID = "0000-0000-4000-8000-000000000000"
+
+
 def explained(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert main("policy", "explain", *words) == 0
     return capsys.readouterr().out
 
 
 def test_explain_names_the_rule_that_decides_and_why(capsys: pytest.CaptureFixture[str], policy: Path) -> None:
-    out = explained(capsys, "delete_robot", '{"robot_id": "4a8f0000"}', "--policy", str(policy))
+    out = explained(capsys, "delete_robot", f'{{"robot_id": "4A8F{UUID}"}}', "--policy", str(policy))
     assert out.startswith(f"delete_robot: deny, since the rule at {policy}:6 says deny: Ines said so.\n")
-    out = explained(capsys, "delete_robot", '{"robot_id": "5a8f0000"}', "--policy", str(policy))
+    out = explained(capsys, "delete_robot", f'{{"robot_id": "5a8f{UUID}"}}', "--policy", str(policy))
     assert out.startswith(
         f"delete_robot: confirm, since the rule at {policy}:11 says confirm.\nThe person types the name"
     )
@@ -92,6 +96,31 @@ def test_explain_without_a_policy_explains_the_defaults(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
+    ("tool", "arguments", "condition"),
+    [
+        ("create_organization_invite", '{"email": "a@b.example"}', '"authorizations.role" = "owner"'),
+        ("create_organization_invite", '{"email": "a@b.example"}', 'send_email_invite = "true"'),
+        ("update_module", '{"module_id": "acme:rover"}', 'public = "false"'),
+        ("delete_robot", f'{{"robot_id": "4A8F{UUID}"}}', f'robot_id = "4A8F{UUID}"'),
+    ],
+)
+def test_explain_sees_a_call_as_the_gate_does(
+    capsys: pytest.CaptureFixture[str], policy: Path, tool: str, arguments: str, condition: str
+) -> None:
+    for action in ("deny", "allow"):
+        policy.write_text(f'[[rules]]\naction = "{action}"\ntools = ["{tool}"]\narguments = {{ {condition} }}\n')
+        assert explained(capsys, tool, arguments, "--policy", str(policy)).startswith(
+            f"{tool}: {action}, since the rule"
+        )
+
+
+def test_explain_tells_what_takes_a_name_whatever_the_rules_say(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "types the name of what is touched." in explained(capsys, "delete_organization")
+    assert "types the name of what is touched, if machines go with it." in explained(capsys, "delete_location")
+    assert "types the name" not in explained(capsys, "delete_robot")
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["delete_robt"], "there is no tool 'delete_robt'"),
@@ -99,6 +128,7 @@ def test_explain_without_a_policy_explains_the_defaults(capsys: pytest.CaptureFi
         (["get_robot", "{"], "not JSON"),
         (["get_robot", "[]"], "not a JSON object"),
         (["get_robot", '{"robot": 1}'], "get_robot takes no robot; it takes robot_id."),
+        (["get_robot", '{"robot_id": "rover-1"}'], "get_robot does not take robot_id = 'rover-1'"),
     ],
 )
 def test_explain_says_what_is_wrong_with_its_words(words: list[str], said: str) -> None:
@@ -137,6 +167,51 @@ def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str
     assert shown(capsys, "--outcome", "declined") == [old]
     (line,) = shown(capsys, "--json", "--tool", "new_robot", "--audit", str(audit))
     assert json.loads(line)["duration_ms"] == 1.5
+
+
+def test_show_says_what_was_decided(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+    Audit(audit).append({"tool": "new_robot", "decision": "allow", "rule": "defaults.write", "outcome": "started"})
+    (line,) = shown(capsys, "--outcome", "started")
+    assert line.endswith("new_robot  {}  decision=allow  rule=defaults.write")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_show_takes_every_outcome_that_there_is(
+    capsys: pytest.CaptureFixture[str], audit: Path, outcome: Outcome
+) -> None:
+    Audit(audit).append({"tool": "new_robot", "outcome": outcome})
+    assert len(shown(capsys, "--since", "1h", "--tool", "new_robot", "--outcome", outcome.value)) == 1 + (
+        outcome is Outcome.DONE
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--outcome", "nosuch"), ["'nosuch'", *(outcome.value for outcome in Outcome)]),
+        (("--tool", "nosuch_*"), ["there is no tool 'nosuch_*'", "delete_robot", "confirm_operation"]),
+        (("--tool", ""), ["there is no tool ''"]),
+    ],
+)
+def test_show_names_what_there_is_where_a_word_means_nothing(
+    capsys: pytest.CaptureFixture[str], audit: Path, words: tuple[str, ...], said: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main("audit", "show", *words)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(word in err for word in said)
+
+
+def test_the_audit_is_where_the_variable_says_and_an_empty_one_is_refused(
+    capsys: pytest.CaptureFixture[str], audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = audit.rename(tmp_path / "moved.jsonl")
+    monkeypatch.setenv("VIAM_MCP_AUDIT", str(moved))
+    assert len(shown(capsys)) == 2
+    monkeypatch.setenv("VIAM_MCP_AUDIT", "")
+    with pytest.raises(SettingsError, match="VIAM_MCP_AUDIT is empty"):
+        main("audit", "show")
 
 
 def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], audit: Path) -> None:

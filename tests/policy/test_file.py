@@ -38,7 +38,7 @@ destructive_per_hour = 3
 [[rules]]
 confirm = "type-name"
 secrets = "file"
-tools = ["delete_robot", "create_*"]
+tools = ["delete_robot", "*_robot"]
 toolsets = ["machines", "keys"]
 effects = ["destructive"]
 reason = "so"
@@ -105,12 +105,20 @@ def test_a_path_into_an_argument_is_understood(tool: str, path: str) -> None:
             "p.toml:4: rules[1].arguments: no tool of this rule has an argument 'robot'. Did you mean 'robot_id'?",
         ),
         (
+            "[[rules]]\naction='deny'\ntools=['add_role','create_key']\narguments={role='a','authorizations.role'='b'}",
+            "p.toml:4: rules[1].arguments: no tool that 'add_role' stands for has role and authorizations.role",
+        ),
+        (
+            "[[rules]]\naction = 'deny'\ntools = ['add_role', 'change_role']\narguments = { role = 'owner' }",
+            "p.toml:4: rules[1].arguments: no tool that 'change_role' stands for has role, so the rule says nothing",
+        ),
+        (
             "[[rules]]\naction = 'deny'\ntools = ['create_key']\narguments = { 'authorizations.roll' = 'owner' }",
-            "p.toml:4: rules[1].arguments: no tool of this rule has in its argument 'authorizations' 'roll'. Did",
+            "p.toml:4: rules[1].arguments: no tool of this rule has in 'authorizations' something called 'roll'. Did",
         ),
         (
             "[[rules]]\naction = 'deny'\ntools = ['delete_robot']\narguments = { 'robot_id.x' = 'owner' }",
-            "p.toml:4: rules[1].arguments: no tool of this rule has in its argument 'robot_id' 'x'. Nothing is inside",
+            "p.toml:4: rules[1].arguments: no tool of this rule has in 'robot_id' something called 'x'. Nothing is",
         ),
         (
             "[[rules]]\naction = 'deny'\ntools = ['delete_robot']\narguments = { robot_id = 5 }",
@@ -174,7 +182,15 @@ def test_the_starting_file_is_the_default_policy_and_its_examples_are_understood
     lines = ("# [scope]" + examples).splitlines()
     settings = [line[2:] if line.startswith("# ") and ("=" in line or line[2] == "[") else line for line in lines]
     uncommented = parse(head + "\n".join(settings), "init")
-    assert len(uncommented.rules) == 4
+    assert len(uncommented.rules) == 5
+    owner = {"authorizations": [{"role": "owner"}]}
+    for name, arguments in (
+        ("add_role", {"role": "owner"}),
+        ("create_key", owner),
+        ("create_organization_invite", owner),
+    ):
+        spec = TOOLS[name].spec
+        assert uncommented.decide(spec, arguments, spec.effect).action is Action.DENY
     assert uncommented.scope
     assert uncommented.destructive_per_hour == 20
 

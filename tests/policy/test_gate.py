@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from grpclib.const import Status
 
 from tests.policy.conftest import Desk
+from viam_mcp.app import AppClient, connect
 from viam_mcp.policy import (
     LOCAL,
     Admission,
@@ -16,6 +18,7 @@ from viam_mcp.policy import (
     Audit,
     Caller,
     Gate,
+    Ledger,
     Question,
     Refused,
     Reply,
@@ -24,7 +27,7 @@ from viam_mcp.policy import (
     entries,
 )
 from viam_mcp.policy._question import Seen, message
-from viam_mcp.sandbox import Fault
+from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.tools import Environment, Files, Preview
 
 if TYPE_CHECKING:
@@ -513,3 +516,56 @@ async def test_a_new_file_is_on_record_and_one_that_is_replaced_is_asked_about(
     (tmp_path / "part.json").write_text("more")
     yes = Answer(question.token, Reply.ACCEPTED, agreed=True)
     assert isinstance(await desk.gate.admit(replacing, LOCAL, environment, Way.PERSON, yes), Question)
+
+
+async def test_the_default_location_is_a_location_that_rules_see(
+    open_desk: Callable[..., Desk], app: AppClient, sandbox: Sandbox
+) -> None:
+    lab = str(sandbox.store.value("SELECT id FROM locations WHERE name = 'Test Lab'"))
+    deny = f'[[rules]]\naction = "deny"\ntools = ["new_robot"]\narguments = {{ location_id = "{lab}" }}\n'
+    desk = open_desk(deny)
+    desk.gate._app = AppClient(app.session, {}, lab)
+    with pytest.raises(Refused, match="is denied"):
+        await desk.gate.admit(desk.tool("new_robot", name="spare"), LOCAL, Environment(), Way.PERSON)
+
+
+async def test_a_yes_is_good_for_one_fleet(open_desk: Callable[..., Desk], delete: Tool, sandbox: Sandbox) -> None:
+    # Two servers with the same keys, each with a state folder of its own, know nothing of each other's answers.
+    desk = open_desk(keys=KEYS)
+    token = (await desk.ask(delete)).token
+    audit = desk.gate._ledger.audit
+    async with (
+        Sandbox.start(sandbox.store.copy()) as other,
+        connect(other.url, api_key_id=other.api_key_id, api_key=other.api_key) as app,
+    ):
+        desk.gate = Gate(desk.gate.policy, app, Ledger(audit, desk.folder / "other", keys=KEYS))
+        assert "for another fleet" in await refusal(desk, delete, token)
+
+
+async def test_a_call_that_is_cancelled_after_the_yes_is_on_record(desk: Desk, delete: Tool) -> None:
+    token = (await desk.ask(delete)).token
+    fault = desk.sandbox.faults.add("GetRobot", Fault(times=None, latency=60))
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+
+            async def cancel() -> None:
+                await fault.struck.wait()
+                scope.cancel()
+
+            tasks.start_soon(cancel)
+            await desk.answer(delete, token)
+    assert desk.outcomes() == ["asked", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"resource_id": "x"}, {"resource_type": ["robot"], "resource_id": "x"}, {"id": {}}]
+)
+async def test_what_a_fragments_variables_are_called_is_nothing_to_the_scope(
+    open_desk: Callable[..., Desk], variables: dict[str, object]
+) -> None:
+    org = open_desk().id("organizations", "Kestrel Integration")
+    desk = open_desk(f'[scope]\norganizations = ["{org}"]\n')
+    fragment_id = str(desk.sandbox.store.value("SELECT id FROM fragments WHERE org_id = ?", org))
+    fragment = {"fragment_id": fragment_id, "fragment_variables": variables}
+    tool = desk.tool("update_organization", org_id=org, default_fragments=[fragment])
+    assert isinstance(await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON), Question)

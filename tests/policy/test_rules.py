@@ -99,6 +99,20 @@ def decide(policy: Policy | str, tool: str, /, **arguments: Any) -> Decision:
     return rules.decide(kind.spec, arguments, kind.model_construct(**arguments).effect)
 
 
+@pytest.mark.parametrize("name", ["get_robot_part", "get_robot_part_logs"])
+def test_an_answer_that_goes_to_a_file_as_well_takes_leave_to_be_read(name: str) -> None:
+    for text in (
+        '[defaults]\nread = "deny"\n',
+        f'[[rules]]\naction = "deny"\ntools = ["{name}"]\neffects = ["read"]\n',
+    ):
+        for more in ({}, {"dest": "a"}, {"dest": "a", "overwrite": True}):
+            assert decide(text, name, robot_part_id="x", **more).action is Action.DENY
+    asked = '[defaults]\nread = "confirm"\nwrite = "allow"\n'
+    assert decide(asked, name, robot_part_id="x", dest="a").action is Action.CONFIRM
+    revealing = '[secrets]\nread = "reveal"\n[[rules]]\naction = "allow"\ntools = ["*"]\neffects = ["read"]\n'
+    assert decide(revealing, name, robot_part_id="x", dest="a").action is not Action.DENY
+
+
 def test_every_tool_has_the_effect_that_the_table_says() -> None:
     toolset, expected = "", {}
     for line in EFFECTS.strip().splitlines():
@@ -297,7 +311,8 @@ def test_a_rule_about_the_text_of_a_configuration_is_one_about_the_configuration
     assert decide(text, "update_robot_part", robot_config_json='{"a": "\\u0065vil"}').action is Action.DENY
 
 
-ITEM = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11:rover"
+ORG = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11"
+ITEM = f"{ORG}:rover"
 
 
 @pytest.mark.parametrize(
@@ -325,3 +340,45 @@ def test_a_rule_about_an_item_cannot_be_dodged_by_naming_its_owner_in_the_other_
     if ":" in pattern and not item.startswith(pattern.rstrip("*")):
         allow = deny.replace("deny", "allow")
         assert decide(allow, "update_module", module_id=item).action is Action.CONFIRM
+
+
+@pytest.mark.parametrize("given", [8080, 8080.0, "8080"])
+@pytest.mark.parametrize("text", [None, '{"network": {"bind_port": 8080.0}}', '{"network": {"bind_port": 8.08e3}}'])
+def test_a_rule_about_a_number_cannot_be_dodged_by_writing_it_otherwise(given: object, text: str | None) -> None:
+    deny = """
+[[rules]]
+action = "deny"
+tools = ["update_robot_part"]
+arguments = { "robot_config.network.bind_port" = "8080" }
+"""
+    sent = {"robot_config": {"network": {"bind_port": given}}} if text is None else {"robot_config_json": text}
+    assert decide(deny, "update_robot_part", **sent).action is Action.DENY
+
+
+def test_a_pattern_for_the_text_of_a_configuration_may_be_one_for_the_text_as_it_is_sent() -> None:
+    deny = """
+[[rules]]
+action = "deny"
+tools = ["update_robot_part"]
+arguments = { robot_config_json = '*"type": "local"*' }
+"""
+    assert decide(deny, "update_robot_part", robot_config_json='{"type": "local"}').action is Action.DENY
+
+
+def test_an_invite_that_names_no_role_is_one_for_an_owner_of_everything() -> None:
+    deny = """
+[[rules]]
+action = "deny"
+tools = ["create_organization_invite"]
+arguments = { "authorizations.role" = "owner" }
+"""
+    invite = TOOLS["create_organization_invite"]
+    operator = {"role": "operator", "resource_type": "location", "resource_id": "abcdefghij"}
+    for given, action in ((None, Action.DENY), ([], Action.DENY), ([operator], Action.CONFIRM)):
+        call = invite.model_validate({"org_id": ORG, "email": "a@b.example", "authorizations": given})
+        assert decide(deny, "create_organization_invite", **call.meant()).action is action
+
+
+def test_an_id_in_capitals_is_the_same_id() -> None:
+    allow = f'[[rules]]\naction = "allow"\ntools = ["delete_robot"]\narguments = {{ robot_id = "{ORG.upper()}" }}\n'
+    assert decide(allow, "delete_robot", robot_id=ORG).action is Action.ALLOW

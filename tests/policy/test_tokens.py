@@ -137,22 +137,35 @@ def test_a_folder_shelf_is_for_its_owner_and_keeps_to_its_folder(tmp_path: Path)
         FolderShelf(tmp_path / "file").put("ada", "spent-" + "a" * 32, b"", 200)
 
 
-@pytest.mark.parametrize("size", [0, MOST_BYTES // 4])
-def test_nobody_takes_the_room_of_others(shelf: Shelf, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [100, MOST_BYTES // 4])
+def test_nobody_takes_the_room_of_others_and_everybody_can_answer(
+    shelf: Shelf, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("viam_mcp.policy._shelf.MOST_THINGS", 20)
     data = b"x" * size
-    with pytest.raises(PolicyError, match="too many of your confirmations"):
+    with pytest.raises(PolicyError, match="too many of your confirmations are open"):
         for number in range(21):
             assert shelf.put("eve", f"call-{number:032x}", data, 200)
+    assert shelf.put("eve", "spent-" + "1" * 32, b"", 200)
     assert shelf.put("ada", "call-" + "1" * 32, data, 200)
 
 
-def test_a_memory_shelf_does_not_grow_without_end() -> None:
+def test_answers_are_not_without_number_either(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viam_mcp.policy._shelf.MOST_MARKS", 20)
+    with pytest.raises(PolicyError, match="too many of your confirmations were answered"):
+        for number in range(21):
+            assert shelf.put("eve", f"spent-{number:032x}", b"", 200)
+    assert shelf.put("ada", "spent-" + "1" * 32, b"", 200)
+
+
+def test_a_memory_shelf_does_not_grow_without_end_and_takes_answers_when_it_is_full() -> None:
     shelf = MemoryShelf(lambda: 0.0)
     most = b"x" * (MOST_BYTES - 1_000)
     with pytest.raises(PolicyError, match="of all callers"):
-        for number in range(10):
+        for number in range(40):
             assert shelf.put(f"caller-{number}", "call-" + "1" * 32, most, 10)
+    assert number == 32
+    assert shelf.put("another", "spent-" + "1" * 32, b"", 10)
 
 
 def _spend(folder: Path, start: multiprocessing.synchronize.Barrier, wins: multiprocessing.Queue[int]) -> None:

@@ -49,6 +49,11 @@ class AppClient(Organizations, Locations, Machines, Parts, Logs, Fragments, Role
         return self._session.api_key_id
 
     @property
+    def location_id(self) -> str | None:
+        """What methods with an optional `location_id` fall back to; None for nothing."""
+        return self._location_id
+
+    @property
     def session(self) -> Session:
         """What calls go through: it can authenticate ahead of them, and be closed."""
         return self._session

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy import STARTING_FILE, Policy, PolicyError, load
+from pydantic import ValidationError, create_model
+
+from viam_mcp.policy import STARTING_FILE, Action, Policy, PolicyError, load
 from viam_mcp.server import ConfirmOperation
 from viam_mcp.settings import add_options
 from viam_mcp.tools import TOOLS
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 
     from viam_mcp.policy import Decision
     from viam_mcp.tools import Tool
+
+
+_TYPED = {"delete_organization": "", "delete_location": ", if machines go with it"}
+"""Tools whose previews have a name typed, whatever the rules say, and when."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _summary(policy: Policy, file: Path) -> Iterator[str]:
-    yield f"{file} is understood: {len(policy.rules)} rules."
+    yield f"{file} is understood: {len(policy.rules)} rule{'' if len(policy.rules) == 1 else 's'}."
     actions: dict[str, list[str]] = {}
     depends: list[str] = []
     for tool in TOOLS.values():
@@ -64,19 +71,17 @@ def _summary(policy: Policy, file: Path) -> Iterator[str]:
 
 
 def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | None) -> Iterator[str]:
-    spec = tool.spec
-    unknown = sorted(set(arguments or {}) - set(tool.model_fields))
-    if unknown:
-        raise PolicyError(f"{spec.name} takes no {', '.join(unknown)}; it takes {', '.join(tool.model_fields)}.")
-    effect = tool.model_construct(**arguments or {}).effect
-    decision = policy.decide(spec, arguments or {}, effect)
+    spec, call = tool.spec, _call(tool, arguments or {})
+    decision = policy.decide(spec, call.meant(), call.effect)
     yield f"{spec.name}: {decision.action}, since {decision.why}."
     if decision.type_name:
         yield "The person types the name of what is touched."
+    elif decision.action is Action.CONFIRM and spec.name in _TYPED:
+        yield f"The person types the name of what is touched{_TYPED[spec.name]}."
     if spec.reveals_secret:
         yield f"A credential in its answer: {decision.secrets}."
     if arguments is None:
-        others = [one for one in tool.effects() if one is not effect]
+        others = [one for one in tool.effects() if one is not call.effect]
         if others:
             yield f"Its arguments may make it more than that: {' or '.join(others)}."
         for rule in {rule.where: rule for one in tool.effects() for rule in policy.rules_for(spec, one)}.values():
@@ -84,6 +89,35 @@ def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | N
                 conditions = ", ".join(f"{path} {' or '.join(patterns)}" for path, patterns in rule.arguments.items())
                 yield f"The rule at {rule.where} may decide otherwise, by arguments: {conditions}."
     yield from _limits(policy)
+
+
+def _call(tool: type[Tool], arguments: dict[str, Any]) -> Tool:
+    """A call with these arguments, which may be some of those that it takes, as the gate would see it.
+
+    Raises:
+        PolicyError: An argument is not one, or not what the tool takes.
+    """
+    name = tool.spec.name
+    unknown = sorted(set(arguments) - set(tool.model_fields))
+    if unknown:
+        raise PolicyError(f"{name} takes no {', '.join(unknown)}; it takes {', '.join(tool.model_fields)}.")
+    try:
+        return _partial(tool).model_validate_json(json.dumps(arguments))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise PolicyError(f"{name} does not take {where} = {first['input']!r}: {first['msg']}.") from None
+
+
+def _partial(tool: type[Tool]) -> type[Tool]:
+    """The same tool, to which no argument needs to be given. One that is missing matches no rule."""
+    optional: dict[str, Any] = {}
+    for name, field in tool.model_fields.items():
+        if field.is_required():
+            absent = copy(field)
+            absent.default = None
+            optional[name] = (field.annotation | None if field.annotation else Any, absent)
+    return create_model(tool.__name__, __base__=tool, **optional)
 
 
 def _settled(policy: Policy, tool: type[Tool]) -> Iterator[Decision | None]:

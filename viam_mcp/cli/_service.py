@@ -87,8 +87,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         TracingError: Traces were asked for and cannot be sent.
     """
     spans = tracer()
-    # Without names nobody is one of several callers.
-    per_caller = settings.max_calls if settings.auth.kind == "none" else settings.max_calls_per_caller
+    # Without names or keys of their own nobody is one of several callers.
+    alone = settings.auth.kind == "none" and settings.credentials != "headers"
+    per_caller = settings.max_calls if alone else settings.max_calls_per_caller
     turns = Turns(Limits.shared(settings.max_calls, per_caller, settings.max_waiting))
     tools = chosen_tools(settings)
     async with open_place(settings) as place:

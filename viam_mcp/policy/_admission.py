@@ -37,6 +37,11 @@ class Caller:
         """Who it is, with the key: what is given to one name is good for no other."""
         return f"{self.id} with key {self.key}" if self.key else self.id
 
+    @property
+    def account(self) -> str:
+        """Whose share of turns and of room its calls take: whoever is authenticated, or else whoever has the key."""
+        return self.name if self.opens is None else self.id
+
 
 LOCAL = Caller()
 """The user of this computer, whose client did not say what it is."""

@@ -18,6 +18,8 @@ Json = Any
 
 _ITEMS = ("item_id", "module_id")
 """What a registry item is called by: `namespace:name` or `organization-id:name`, and both are the same item."""
+_SAME = {"public": ("visibility",), "visibility": ("public",)}
+_AS_TEXT = "_json"  # the end of the name of an argument that is JSON text in place of an object
 _ORGANIZATION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -36,15 +38,30 @@ def holds(arguments: Mapping[str, Json], path: str, patterns: Sequence[str], *, 
         widens: True where a match allows more: then every value at the path has to match, exactly as it is
             written. Where a match allows less, one value is enough, in upper or lower case.
     """
-    texts = [value if isinstance(value, str) else canonical(value) for value in values_at(arguments, path)]
+    texts = [_text(value) for value in values_at(arguments, path)]
     if widens:
         return bool(texts) and all(any(fnmatchcase(text, pattern) for pattern in patterns) for text in texts)
+    if isinstance(as_sent := arguments.get(path), str):
+        texts.append(as_sent)
     is_item = path.rpartition(".")[2] in _ITEMS
     return any(
         fnmatchcase(text, pattern) or (is_item and _may_be(text, pattern))
         for text in map(str.casefold, texts)
         for pattern in map(str.casefold, patterns)
     )
+
+
+def _text(value: Json) -> str:
+    """A value as a pattern is held against it: a number as a machine's configuration stores it, however it was sent."""
+    return value if isinstance(value, str) else canonical(_plain(value))
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _may_be(item: str, pattern: str) -> bool:
@@ -63,24 +80,27 @@ def values_at(arguments: Mapping[str, Json], path: str) -> Iterator[Json]:
     each is found by the name of the other.
     """
     head, _, rest = path.partition(".")
-    head = head.removesuffix("_json")
+    head = head.removesuffix(_AS_TEXT)
     yield from _values(arguments.get(head), rest)
-    text = arguments.get(f"{head}_json")
+    text = arguments.get(f"{head}{_AS_TEXT}")
     if isinstance(text, str):
         try:
             yield from _values(json.loads(text), rest)
         except ValueError:
             return
-    if not rest:
-        yield from _in_other_words(arguments, head)
-
-
-def _in_other_words(arguments: Mapping[str, Json], name: str) -> Iterator[Json]:
     public, visibility = arguments.get("public"), arguments.get("visibility")
-    if name == "visibility" and public is not None:
+    if path == "visibility" and public is not None:
         yield "public" if public else "private"
-    if name == "public" and visibility is not None:
+    if path == "public" and visibility is not None:
         yield visibility != "private"
+
+
+def spellings(path: str) -> Iterator[str]:
+    """A path, and those that are looked at for it."""
+    yield path
+    yield from _SAME.get(path, ())
+    head, dot, rest = path.partition(".")
+    yield f"{head.removesuffix(_AS_TEXT)}{dot}{rest}"
 
 
 def _values(value: Json, path: str) -> Iterator[Json]:

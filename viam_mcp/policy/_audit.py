@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy._errors import PolicyError
+from viam_mcp.policy._files import append
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Audit:
 
     Args:
         path: The file; it and its folder are made when they are first needed.
+        own_folder: Whether the folder is this program's alone, to be closed to everybody else.
         clock: The present time, aware.
         watch: Told of every entry that was written.
     """
@@ -47,8 +49,11 @@ class Audit:
         path: Path,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         watch: Callable[[Mapping[str, Json]], None] | None = None,
+        *,
+        own_folder: bool = False,
     ) -> None:
         self.path = path
+        self._own_folder = own_folder
         self._clock = clock
         self._watch = watch
 
@@ -62,8 +67,7 @@ class Audit:
             PolicyError: It cannot be written; nothing that depends on it may go on.
         """
         try:
-            if not self.path.parent.exists():
-                private_folder(self.path.parent)
+            self._prepare()
             with self._locked() as file:
                 last = _last_line(file)
                 # A line that a crash cut short stays as evidence; the chain goes on after it.
@@ -71,14 +75,28 @@ class Audit:
                 time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 line = {"time": time, **entry, "previous": FIRST if last is None else _hash(last)}
                 text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-                file.seek(0, os.SEEK_END)
-                file.write(start + text.encode(errors="backslashreplace") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                append(file.fileno(), start + text.encode(errors="backslashreplace") + b"\n")
         except OSError as error:
             raise PolicyError(f"the audit {self.path} cannot be written: {error.strerror}") from None
         if self._watch is not None:
             self._watch(entry)
+
+    def check(self) -> None:
+        """See that lines can be written, without writing one.
+
+        Raises:
+            PolicyError: They cannot.
+        """
+        try:
+            self._prepare()
+            with self._locked():
+                return
+        except OSError as error:
+            raise PolicyError(f"the audit {self.path} cannot be written: {error.strerror}") from None
+
+    def _prepare(self) -> None:
+        if self._own_folder or not self.path.parent.exists():
+            private_folder(self.path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
@@ -115,31 +133,27 @@ class Verdict:
 
     Attributes:
         lines: How many lines it has.
-        broken: The first line, from 1, that does not follow from the one before, or is not whole; None if
-            all of them do.
-        reason: What is wrong with it.
+        broken: The lines, from 1, that do not follow from the one before, or are not whole, each with what is wrong.
         last: The hash of the last line: what a copy kept elsewhere is compared with.
     """
 
     lines: int
-    broken: int | None = None
-    reason: str = ""
+    broken: Mapping[int, str]
     last: str = FIRST
 
 
 def verify(path: Path) -> Verdict:
-    """Look for the first line of an audit that was changed, or whose neighbours were.
+    """Look for lines of an audit that were changed, or whose neighbours were.
 
     Raises:
         PolicyError: The file cannot be read.
     """
-    previous, number, broken, reason = FIRST, 0, None, ""
+    previous, number, broken = FIRST, 0, dict[int, str]()
     for number, line in enumerate(_lines(path), start=1):
-        if broken is None:
-            reason = _wrong(line, previous)
-            broken = number if reason else None
+        if reason := _wrong(line, previous):
+            broken[number] = reason
         previous = _hash(line)
-    return Verdict(number, broken, reason if broken else "", previous)
+    return Verdict(number, broken, previous)
 
 
 def _wrong(line: bytes, previous: str) -> str:
@@ -189,7 +203,7 @@ def _entry(line: bytes) -> dict[str, Json] | None:
     try:
         entry = json.loads(line)
         return entry if datetime.fromisoformat(entry["time"]).tzinfo else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import secrets
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._errors import PolicyError
+from viam_mcp.policy._files import append, write_new
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
@@ -57,30 +59,45 @@ class Budget:
             Stopped: The budget is used up.
             PolicyError: It cannot be counted.
         """
-        with self._window() as (file, ran, now):
+        with self._window() as (descriptor, ran, now):
             self._stop_beyond(ran, now)
-            _add(file, [now])
+            append(descriptor, _lines([now]))
 
     @contextmanager
-    def _window(self) -> Iterator[tuple[IO[str], list[float], float]]:
+    def _window(self) -> Iterator[tuple[int, list[float], float]]:
         """The file, locked; when calls ran within the last hour, the oldest first; and the present time."""
         try:
             private_folder(self._path.parent)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                now = self._clock()
-                times = [_time(line) for line in file]
-                # Times ahead are those of a clock that was set back since: they count from now on.
-                ran = sorted(min(one, now) for one in times if one > now - _HOUR)
-                if len(times) > len(ran) + _MOST_OLD or any(one > now for one in times):
-                    file.seek(0)
-                    file.truncate()
-                    _add(file, ran)
-                yield file, ran, now
+            while True:
+                with self._locked() as file:
+                    now = self._clock()
+                    times = [_time(line) for line in file]
+                    # Times ahead are those of a clock that was set back since: they count from now on.
+                    ran = sorted(min(one, now) for one in times if one > now - _HOUR)
+                    if len(times) <= len(ran) + _MOST_OLD and not any(one > now for one in times):
+                        yield file.fileno(), ran, now
+                        return
+                    self._replace(ran)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it holds something else than times"
             raise PolicyError(f"the budget {self._path} cannot be kept: {reason}") from None
+
+    def _replace(self, times: list[float]) -> None:
+        """Put another file in the place of the one that is locked, whole or not at all."""
+        draft = self._path.with_name(f"{self._path.name}-{secrets.token_hex(8)}")
+        write_new(draft, _lines(times))
+        draft.replace(self._path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[str]]:
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                # Whoever had the lock may have put another file in its place.
+                if os.path.samestat(os.fstat(descriptor), self._path.lstat()):
+                    yield file
+                    return
 
     def _stop_beyond(self, ran: list[float], now: float) -> None:
         if len(ran) < self._per_hour:
@@ -96,10 +113,8 @@ class Budget:
         )
 
 
-def _add(file: IO[str], times: Iterable[float]) -> None:
-    file.write("".join(f"{one:.3f}\n" for one in times))
-    file.flush()
-    os.fsync(file.fileno())
+def _lines(times: Iterable[float]) -> bytes:
+    return "".join(f"{one:.3f}\n" for one in times).encode()
 
 
 def _time(line: str) -> float:

@@ -32,10 +32,12 @@ class Confirmations:
         shelf: Where it is kept which were answered, and which calls wait for a token.
         seconds: How long a question stays open.
         clock: Seconds since 1970.
+        fleet: What tells the fleet, and who this program is there, from others: an answer is good for one.
     """
 
-    def __init__(self, seal: Seal, shelf: Shelf, seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, seal: Seal, shelf: Shelf, seconds: float, clock: Callable[[], float], fleet: str) -> None:
         self.seconds = seconds
+        self._fleet = fleet
         self._seal = seal
         self._shelf = shelf
         self._clock = clock
@@ -56,7 +58,7 @@ class Confirmations:
             way=way,
             tool=tool.spec.name,
             arguments=_arguments(tool),
-            caller=digest(caller.name),
+            caller=self._caller(caller),
             fingerprint=fingerprint,
             expires=int(self._clock() + self.seconds),
             nonce=secrets.token_hex(16),
@@ -101,7 +103,7 @@ class Confirmations:
             PolicyError: What was kept cannot be read.
         """
         claims = self._claims(token, caller, "The operation")
-        sealed = await anyio.to_thread.run_sync(self._shelf.get, digest(caller.id), f"call-{claims.nonce}")
+        sealed = await anyio.to_thread.run_sync(self._shelf.get, digest(caller.account), f"call-{claims.nonce}")
         if sealed is None:
             raise Stopped("wrong answer", "The confirmation stands for no call that waits. Nothing was done.")
         return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
@@ -126,17 +128,24 @@ class Confirmations:
             claims = self._seal.open(token)
         except InvalidToken as error:
             raise Stopped("wrong answer", f"The confirmation is not valid: {error}. {name} was not done.") from None
-        if claims.caller != digest(caller.name):
-            raise Stopped("wrong answer", f"The confirmation was given to another caller. {name} was not done.")
+        if claims.caller != self._caller(caller):
+            raise Stopped(
+                "wrong answer",
+                f"The confirmation was given to another caller, or for another fleet. {name} was not done.",
+            )
         if claims.expires <= self._clock() and not late:
             raise Stopped(
                 "expired", f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted."
             )
         return claims
 
+    def _caller(self, caller: Caller) -> str:
+        """The digest of who answers, and where."""
+        return digest(canonical([caller.name, self._fleet]))
+
     async def _put(self, kind: str, caller: Caller, claims: Claims, data: bytes) -> bool:
         # Whoever brings a new key with every call is still one caller, with the room of one.
-        put, owner = self._shelf.put, digest(caller.id)
+        put, owner = self._shelf.put, digest(caller.account)
         return await anyio.to_thread.run_sync(put, owner, f"{kind}-{claims.nonce}", data, claims.expires)
 
 

@@ -6,10 +6,12 @@ import difflib
 import re
 import stat
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from viam_mcp.policy._arguments import spellings
 from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy._lines import line_of
 from viam_mcp.policy._rules import Action, ConfirmVia, Policy, Rule, Scope, Secrets
@@ -25,7 +27,8 @@ MAX_BYTES = 1_048_576
 """How large a policy file may be."""
 
 Location = tuple[int | str, ...]
-OrganizationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+OrganizationId = Annotated[str, StringConstraints(pattern=f"^{_ID.pattern}$")]
 LocationId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{10}$")]
 _Pattern = Annotated[str, StringConstraints(min_length=1)]
 
@@ -176,8 +179,8 @@ def _rule(table: _Rule, index: int, where: str) -> Rule:
         toolsets=tuple(table.toolsets),
         effects=tuple(table.effects),
         arguments={
-            path: (patterns,) if isinstance(patterns, str) else tuple(patterns)
-            for path, patterns in table.arguments.items()
+            path: tuple(_known(pattern) for pattern in ([given] if isinstance(given, str) else given))
+            for path, given in table.arguments.items()
         },
         type_name=table.confirm is not None,
         secrets=table.secrets,
@@ -191,6 +194,11 @@ def _rule(table: _Rule, index: int, where: str) -> Rule:
         raise _Wrong(here, 'this rule does not say which calls it is for; tools = ["*"] means all')
     _check_names(rule, here)
     return rule
+
+
+def _known(pattern: str) -> str:
+    """A pattern as what it is held against is written: ids go out in small letters."""
+    return pattern.lower() if _ID.fullmatch(pattern) else pattern
 
 
 def _check_names(rule: Rule, here: Location) -> None:
@@ -208,6 +216,7 @@ def _check_names(rule: Rule, here: Location) -> None:
         _check_path(path, [input_schema(tool) for tool in concerned], here)
         if not patterns:
             raise _Wrong((*here, "arguments"), f"{path} has no pattern, so nothing can match it")
+    _check_together(rule, here)
 
 
 def _concerned(rule: Rule) -> list[type[Tool]]:
@@ -215,19 +224,46 @@ def _concerned(rule: Rule) -> list[type[Tool]]:
     return [tool for tool in TOOLS.values() if any(rule.concerns(tool.spec, effect) for effect in tool.effects())]
 
 
+def _check_together(rule: Rule, here: Location) -> None:
+    """See that a call can meet all of a rule's arguments at once, of each of the tools that it names."""
+    paths = " and ".join(rule.arguments)
+    for pattern in rule.tools or ("*",):
+        concerned = _concerned(replace(rule, tools=(pattern,)))
+        if not any(all(_has(tool, path) for path in rule.arguments) for tool in concerned):
+            reason = f"no tool that {pattern!r} stands for has {paths}, so the rule says nothing about it"
+            advice = "a rule holds where all of its arguments match; write a rule for each"
+            raise _Wrong((*here, "arguments"), f"{reason}: {advice}")
+
+
+def _has(tool: type[Tool], path: str) -> bool:
+    """Whether calls of a tool can have something at a path."""
+    return any(_steps_into([input_schema(tool)], one) is None for one in spellings(path))
+
+
 def _check_path(path: str, schemas: Sequence[Mapping[str, Any]], here: Location) -> None:
     """See that a path leads to something in an argument of one of the tools."""
-    walked = "an argument"
+    missing = _steps_into(schemas, path)
+    if missing is not None:
+        step, within, known = missing
+        place = f"in {within!r} something called" if within else "an argument"
+        advice = _advice(step, known) if known else "Nothing is inside of it."
+        raise _Wrong((*here, "arguments"), f"no tool of this rule has {place} {step!r}. {advice}")
+
+
+def _steps_into(schemas: Sequence[Mapping[str, Any]], path: str) -> tuple[str, str, set[str]] | None:
+    """The first step of a path that none of the schemas has, where it is missing, and what there is instead; None if
+    the whole path is there."""
+    within = ""
     for step in path.split("."):
         inner = [schema.get("items", schema) for schema in schemas]
         if any("properties" not in schema and schema.get("type") in ("object", None) for schema in inner):
-            return  # a configuration, which may hold anything
+            return None  # a configuration, which may hold anything
         known = {name for schema in inner for name in schema.get("properties", ())}
         if step not in known:
-            advice = _advice(step, known) if known else "Nothing is inside of it."
-            raise _Wrong((*here, "arguments"), f"no tool of this rule has {walked} {step!r}. {advice}")
+            return step, within, known
         schemas = [schema["properties"][step] for schema in inner if step in schema.get("properties", ())]
-        walked = f"in its argument {path.partition('.')[0]!r}"
+        within = f"{within}.{step}".lstrip(".")
+    return None
 
 
 def _advice(name: str, known: Collection[str]) -> str:

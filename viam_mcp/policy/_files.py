@@ -1,4 +1,4 @@
-"""Files that only their owner reads, and that never replace another."""
+"""Files that are written whole or not at all, and lines that are added whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,3 +31,19 @@ def write_new(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def append(descriptor: int, data: bytes) -> None:
+    """Write at the end of a file, and have it on the disk.
+
+    Raises:
+        OSError: It cannot be written whole; nothing of it is there.
+    """
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise

@@ -70,7 +70,8 @@ class Gate:
         self.policy = policy
         self._app = app
         self._ledger = ledger
-        self._confirmations = Confirmations(ledger.seal, ledger.shelf, policy.confirm_seconds, ledger.clock)
+        fleet = f"{app.session.target} {app.api_key_id}"
+        self._confirmations = Confirmations(ledger.seal, ledger.shelf, policy.confirm_seconds, ledger.clock, fleet)
         self._boundary = Boundary(policy.scope, app)
         budgets = (ledger.budget(one) for one in (policy, *also_spends))
         self._budgets = [budget for budget in budgets if budget is not None]
@@ -118,7 +119,7 @@ class Gate:
         decision = self.policy.settled(tool.spec, effect) or self._decide(tool)
         plain = effect is Effect.READ and decision.secrets is Secrets.REDACT
         admission = Admission(tool, caller, decision, plain)
-        is_open = caller.opens is None or caller.opens(tool.spec.name, effect)
+        is_open = caller.opens is None or all(caller.opens(tool.spec.name, one) for one in {tool.spec.effect, effect})
         if is_open and plain and decision.action is Action.ALLOW and not self.policy.scope:
             return admission
         async with self._stopping(admission):
@@ -190,7 +191,7 @@ class Gate:
             yield
             return
         call, began = secrets.token_hex(8), time.monotonic()
-        async with self._stopping(admission):
+        async with self._stopping(admission), self._told_if_cancelled(admission):
             if admission.tool.effect is Effect.DESTRUCTIVE:
                 for budget in self._budgets:
                     await anyio.to_thread.run_sync(budget.take)
@@ -279,7 +280,8 @@ class Gate:
         admission = replace(admission, fingerprint=claims.fingerprint, question=claims.nonce)
         if no:
             raise Stopped(answer.reply, f"{name} was not done: {_SAID[answer.reply]}.", admission)
-        seen = await look(tool, self._app, environment)
+        async with self._told_if_cancelled(admission):
+            seen = await look(tool, self._app, environment)
         if seen.fingerprint != claims.fingerprint:
             await self._record(admission, "changed")
             return await self._ask(admission, seen, way, changed=True)
@@ -294,6 +296,16 @@ class Gate:
             # caller gave does not stand against it: a time in the future would let every edit pass.
             admission = replace(admission, tool=tool.model_copy(update={"last_known_update": update}))
         return replace(admission, file=seen.preview.file)
+
+    @asynccontextmanager
+    async def _told_if_cancelled(self, admission: Admission) -> AsyncIterator[None]:
+        """Inside, a call that is cancelled before it began is written down, though nothing was done."""
+        try:
+            yield
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._record(admission, "cancelled")
+            raise
 
     @asynccontextmanager
     async def _stopping(self, admission: Admission) -> AsyncIterator[None]:
@@ -327,7 +339,10 @@ class Gate:
         await anyio.to_thread.run_sync(self._ledger.audit.append, entry)
 
     def _decide(self, tool: Tool) -> Decision:
-        return self.policy.decide(tool.spec, tool.model_dump(mode="json"), tool.effect)
+        arguments = tool.meant()
+        if arguments.get("location_id", "") is None:
+            arguments["location_id"] = self._app.location_id
+        return self.policy.decide(tool.spec, arguments, tool.effect)
 
 
 def _takes_name(admission: Admission, seen: Seen) -> bool:

@@ -57,7 +57,11 @@ class Gates:
     ) -> None:
         keys = environment.get(KEYS_VARIABLE, "")
         self._ledger = Ledger(
-            Audit(default_audit(environment) if audit is None else audit, watch=watch),
+            Audit(
+                default_audit(environment) if audit is None else audit,
+                watch=watch,
+                own_folder=audit is None,
+            ),
             state_dir(environment),
             keys=parse_keys(keys) if keys.strip() else None,
         )

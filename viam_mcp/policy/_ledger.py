@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.policy._budget import Budget
 from viam_mcp.policy._credentials import Delivery
 from viam_mcp.policy._shelf import FolderShelf, MemoryShelf
+from viam_mcp.policy._state import private_folder
 from viam_mcp.policy._tokens import Seal
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Ledger:
         clock: Seconds since 1970.
 
     Raises:
-        PolicyError: A key is too short.
+        PolicyError: A key is too short, or the folder is somebody else's.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Ledger:
         keys: Sequence[bytes] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if state.exists():
+            private_folder(state)
         self.audit = audit
         self.seal = Seal(keys)
         # Without shared keys no other process can open our tokens, so none has to know which were answered.

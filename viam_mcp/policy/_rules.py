@@ -5,7 +5,7 @@ Everything here is pure: a decision depends on the tool, the arguments and the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -196,7 +196,7 @@ class Policy:
         """The decision for every call of a tool with this effect; None if it depends on the arguments."""
         key = (spec.name, effect)
         if key not in self._settled:
-            depends = any(rule.arguments for rule in self.rules_for(spec, effect))
+            depends = any(rule.arguments for one in {effect, spec.effect} for rule in self.rules_for(spec, one))
             self._settled[key] = None if depends else self._decide(spec, {}, effect)
         return self._settled[key]
 
@@ -211,6 +211,15 @@ class Policy:
         return self.settled(spec, effect) or self._decide(spec, arguments, effect)
 
     def _decide(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
+        decision = self._decide_as(spec, arguments, effect)
+        if effect is spec.effect:
+            return decision
+        # A call that does more than its tool still does what its tool does: it takes leave for both.
+        other = self._decide_as(spec, arguments, spec.effect)
+        decisive = max(decision, other, key=lambda one: (_STRENGTH[one.action], one.type_name))
+        return replace(decisive, secrets=max(decision.secrets, other.secrets, key=_CAUTION.__getitem__))
+
+    def _decide_as(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
         rules = self.rules_for(spec, effect)
         secrets = self._secrets(spec, rules, arguments)
         meant = [

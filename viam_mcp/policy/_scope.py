@@ -7,6 +7,8 @@ through as well.
 With organizations named, what belongs to them is inside. With locations named, only they and the
 locations below them are, and what belongs to an organization as a whole (fragments, keys, members, registry
 items) may be read if the organization is named too, and is not changed.
+
+Whom a location that is inside is shared with is part of it, and so is whatever its machines' configurations name.
 """
 
 from __future__ import annotations
@@ -237,6 +239,8 @@ def _references(value: Json, toolset: str) -> Iterator[Reference]:
     if not isinstance(value, dict):
         return
     for name, item in value.items():
+        if name == "fragment_variables":
+            continue  # whatever a fragment's author called them, they name nothing here
         kind = _IDS_BY_TOOLSET.get(toolset) if name == "id" else _KINDS.get(name)
         if kind and isinstance(item, str):
             yield kind, item

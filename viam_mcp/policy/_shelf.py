@@ -16,7 +16,7 @@ from viam_mcp.policy._files import write_new
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _NAME = re.compile(r"^[a-z]+-[0-9a-f]{32}$")
@@ -25,11 +25,13 @@ _SWEEP_SECONDS = 60.0
 _LEEWAY = 300.0  # seconds that the clocks of computers which share a folder may be apart
 
 MOST_THINGS = 2_000
-"""How many things one owner may have on a shelf: more than anybody answers before they expire."""
-MOST_BYTES = 8 * 1_048_576
-"""How many bytes all of them may take."""
+"""How many things with data one owner may have on a shelf: more than anybody asks for before they expire."""
+MOST_MARKS = 20_000
+"""How many without: names that are taken, and nothing else."""
+MOST_BYTES = 2 * 1_048_576
+"""How many bytes all of an owner's things may take."""
 _MOST_BYTES_IN_ALL = 64 * 1_048_576
-_OVERHEAD = 200  # bytes, about, that a thing takes besides its data
+_EMPTY = 20  # bytes of a file that holds nothing but its time
 
 
 class Shelf(Protocol):
@@ -74,8 +76,10 @@ class MemoryShelf:
         with self._lock:
             self._sweep()
             mine = self._things.setdefault(owner, {})
-            _check_room(len(mine), _size(mine) + len(data))
-            if sum(map(_size, self._things.values())) + len(data) > _MOST_BYTES_IN_ALL:
+            _check_room(_sizes(mine), data)
+            # A shelf that is full keeps nobody from answering: that an answer was given is a name alone.
+            in_all = sum(sum(_sizes(things)) for things in self._things.values())
+            if data and in_all + len(data) > _MOST_BYTES_IN_ALL:
                 raise PolicyError("too many confirmations of all callers are open; they expire by themselves")
             return mine.setdefault(name, thing := (expires, data)) is thing
 
@@ -114,8 +118,7 @@ class FolderShelf:
         private_folder(self._folder)
         self._sweep()
         private_folder(path.parent)
-        sizes = [size for _, size in _files(path.parent)]
-        _check_room(len(sizes), sum(sizes) + len(data))
+        _check_room([size if size > _EMPTY else 0 for _, size in _files(path.parent)], data)
         try:
             write_new(path, f"{expires:.3f}\n".encode() + data)
         except FileExistsError:
@@ -150,13 +153,17 @@ class FolderShelf:
                     _remove_expired(path, now)
 
 
-def _size(things: Mapping[str, tuple[float, bytes]]) -> int:
-    return sum(len(data) + _OVERHEAD for _, data in things.values())
+def _sizes(things: Mapping[str, tuple[float, bytes]]) -> list[int]:
+    return [len(data) for _, data in things.values()]
 
 
-def _check_room(things: int, size: int) -> None:
-    if things >= MOST_THINGS or size > MOST_BYTES:
+def _check_room(sizes: Sequence[int], data: bytes) -> None:
+    """See that there is room for one thing more, given the sizes of those that there are, 0 for a name alone."""
+    with_data = sum(size > 0 for size in sizes)
+    if data and (with_data >= MOST_THINGS or sum(sizes) + len(data) > MOST_BYTES):
         raise PolicyError("too many of your confirmations are open; they expire by themselves")
+    if not data and len(sizes) - with_data >= MOST_MARKS:
+        raise PolicyError("too many of your confirmations were answered; they expire by themselves")
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -44,7 +44,8 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 
 # Rules: deny beats confirm beats allow, and any rule beats the defaults. A rule is about the calls that
 # meet all that it names: tools, toolsets, effects (read, write, destructive), arguments. Tools and arguments take
-# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role".
+# the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role"; of several
+# arguments, all have to match.
 # A rule that denies or confirms looks through other ways to say the same: other capitals, a configuration as text,
 # public for visibility, organization-id:name for namespace:name.
 
@@ -65,8 +66,11 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 
 # [[rules]]
 # action = "deny"
-# tools = ["add_role", "create_key"]
-# [rules.arguments]
-# role = "owner"
-# "authorizations.role" = "owner"
+# tools = ["add_role"]
+# arguments = { role = "owner" }
+
+# [[rules]]
+# action = "deny"
+# tools = ["create_key", "create_organization_invite"]
+# arguments = { "authorizations.role" = "owner" }
 """

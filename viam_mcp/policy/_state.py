@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from viam_mcp.policy._errors import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_PRIVATE = 0o700
 
 
 def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -24,11 +28,20 @@ def private_folder(path: Path) -> Path:
     """The folder, made if it does not exist, readable by its owner alone.
 
     Raises:
-        PolicyError: It cannot be made, or it is something else.
+        PolicyError: It cannot be made, or it is something else, or somebody else's.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+        # Folders above it that are missing are for nobody else either; `parents` would make them for everybody.
+        for folder in [one for one in (*reversed(path.parents), path) if not one.exists()]:
+            folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no folder"
+            raise PolicyError(f"the folder {path} cannot be used: it is {kind}")
+        if status.st_uid != os.geteuid():
+            raise PolicyError(f"the folder {path} cannot be used: it belongs to somebody else")
+        if stat.S_IMODE(status.st_mode) != _PRIVATE:
+            path.chmod(_PRIVATE)
     except OSError as error:
         raise PolicyError(f"the folder {path} cannot be used: {error.strerror}") from None
     return path

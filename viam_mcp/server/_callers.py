@@ -81,9 +81,11 @@ def grant_of(ctx: ServerRequestContext[Any, Any]) -> Grant | None:
 
 
 def _opens(token: Token, tool: str, effect: Effect) -> bool:
-    # A call may have waited for a person, or for its turn, and the credential was cut meanwhile.
-    grant = token.now()
-    return grant is not None and grant.caller == token.grant.caller and grant.opens(tool, effect)
+    # A call may have waited for a person, or for its turn, and the credential was changed meanwhile. Whose fleet the
+    # call goes to, and under which policy, was settled by what it was before.
+    grant, then = token.now(), token.grant
+    same = grant is not None and (grant.caller, grant.policy, grant.key) == (then.caller, then.policy, then.key)
+    return grant is not None and same and grant.opens(tool, effect)
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:

@@ -223,7 +223,7 @@ class Calls:
 
     async def _turn(self, tool: Tool, caller: Caller, answer: Answer | None) -> Turn:
         try:
-            return await self._turns.take(caller.id, tool.spec.name)
+            return await self._turns.take(caller.account, tool.spec.name)
         except Busy:
             if answer is not None:
                 await self._gate.unheard(tool, caller, answer)

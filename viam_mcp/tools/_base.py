@@ -151,6 +151,10 @@ class Tool(BaseModel):
         """What calls may do, depending on their arguments."""
         return (cls.spec.effect,)
 
+    def meant(self) -> dict[str, Any]:
+        """The arguments as JSON values, with what the service puts in the place of those that were left out."""
+        return self.model_dump(mode="json")
+
     async def run(self, app: AppClient) -> Any:
         """Do it: one method of `app`. What comes back fits `spec.returns`."""
         raise NotImplementedError

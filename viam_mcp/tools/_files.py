@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from viam_mcp.tools._base import Effect, Preview, Tool, ToolError
 from viam_mcp.tools._names import quoted
@@ -31,9 +32,18 @@ if TYPE_CHECKING:
     from viam_mcp.tools._environment import Environment
 
 _LONGEST_PLAIN = 100
-_PATH = StringConstraints(min_length=1, max_length=1000)
-Dest = Annotated[str, _PATH, Field(description="Also write to this file, below the server's files folder")]
-Source = Annotated[str, _PATH, Field(description="Path below the server's files folder")]
+
+
+def _plain(path: str) -> str:
+    # One file has one name here, so that a rule about a name cannot be dodged by another one.
+    if str(PurePosixPath(path)) != path:
+        raise PydanticCustomError("expected", "a path without '.', doubled slashes or a slash at its end")
+    return path
+
+
+_Path = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain)]
+Dest = Annotated[_Path, Field(description="Also write to this file, below the server's files folder")]
+Source = Annotated[_Path, Field(description="Path below the server's files folder")]
 Overwrite = Annotated[bool, Field(description="Replace dest if it exists")]
 
 
