@@ -253,8 +253,8 @@ class Calls:
         """What the tool answers, as JSON; a credential in it as the policy has it given."""
         with self._gate.delivery(admitted) or nullcontext() as delivery:
             shape = await self._answer(admitted.tool, environment)
-            if delivery is not None:
-                environment.notes.append(delivery.write(await shape(True, _UNLIMITED)))
+            if delivery is not None and (whole := await shape(True, _UNLIMITED)) != await shape(False, _UNLIMITED):
+                environment.notes.append(delivery.write(whole))
             return await shape(admitted.decision.secrets is Secrets.REVEAL, self._budget)
 
     async def _answer(self, tool: Tool, environment: Environment) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:
