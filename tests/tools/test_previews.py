@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
+from pydantic import ValidationError
 
 from viam_mcp.app import NotFound, connect
 from viam_mcp.proto import POOL
@@ -18,6 +19,8 @@ from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Sandbox, open_fleet
 from viam_mcp.sandbox.fleet import INJECTION_MACHINE, KESTREL, SHARED_LOCATION, TIDEWATER, planted_credentials
 from viam_mcp.tools import TOOLS, Effect, Environment, Files, Tool, ToolError
+from viam_mcp.tools._grants import MOST_GRANTS
+from viam_mcp.tools._previews import bounded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -175,6 +178,15 @@ async def fleet(demo_fleet: Store, environment: Environment) -> AsyncIterator[Fl
         connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app,
     ):
         yield Fleet(sandbox, app, environment)
+
+
+def grant_many(store: Store, key: str) -> None:
+    """More roles of a key than a preview has lines."""
+    org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
+    for number in range(60):
+        robot = f"{number:08}-0000-4000-8000-000000000000"
+        what = {"role": "operator", "resource_type": "robot", "resource_id": robot}
+        store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
 
 
 def _rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -336,9 +348,9 @@ async def test_new_default_fragments_are_named_with_their_versions(fleet: Fleet)
         org_id=fleet.id("organizations", TIDEWATER),
         default_fragments=[{"fragment_id": fleet.id("fragments", "camera-pair"), "version": "stable"}],
     )
-    assert lines[0].startswith("New machines start without fragment 'fleet-telemetry'")
-    assert lines[1].startswith("New machines start with fragment 'camera-pair'")
-    assert 'version "stable"' in lines[1]
+    assert lines[0].startswith("New machines start with fragment 'camera-pair'")
+    assert lines[0].endswith(", version 'stable'.")
+    assert lines[1].startswith("New machines start without fragment 'fleet-telemetry'")
 
 
 async def test_a_default_fragment_with_another_credential_is_not_called_unchanged(fleet: Fleet) -> None:
@@ -354,8 +366,47 @@ async def test_a_default_fragment_with_another_credential_is_not_called_unchange
         in (await fleet.lines("update_organization", org_id=organization, default_fragments=imports))[0]
     )
     imports = [{"fragment_id": fragment, "fragment_variables": {"token": "two"}}]
-    (line,) = await fleet.lines("update_organization", org_id=organization, default_fragments=imports)
-    assert "credential" in line
+    lines = await fleet.lines("update_organization", org_id=organization, default_fragments=imports)
+    assert "A credential under 'token' changes." in lines
+    assert not any("start without" in line for line in lines)
+
+
+async def test_variables_of_default_fragments_are_compared_to_their_end_and_the_difference_is_shown(
+    fleet: Fleet,
+) -> None:
+    organization, fragment = fleet.id("organizations", KESTREL), fleet.id("fragments", "bench-cell")
+    long = {f"a{number}": "x" * 20 for number in range(30)}
+
+    def wanted(command: str) -> dict[str, Any]:
+        imports = [{"fragment_id": fragment, "fragment_variables": {**long, "run": command}}]
+        return {"org_id": organization, "default_fragments": imports}
+
+    await TOOLS["update_organization"].model_validate(wanted("bin/arm")).run(fleet.app)
+    lines = await fleet.lines("update_organization", **wanted("bin/evil"))
+    assert lines[0].startswith("New machines start with fragment 'bench-cell'")
+    assert '-  "run": "bin/arm"' in lines
+    assert '+  "run": "bin/evil"' in lines
+    assert not any("order" in line for line in lines)
+
+
+async def test_variables_of_default_fragments_that_read_as_redacted_stay(fleet: Fleet) -> None:
+    organization, fragment = fleet.id("organizations", KESTREL), fleet.id("fragments", "bench-cell")
+
+    async def run(**variables: Any) -> None:
+        imports = [{"fragment_id": fragment, "fragment_variables": variables}]
+        arguments = {"org_id": organization, "default_fragments": imports}
+        await TOOLS["update_organization"].model_validate(arguments).run(fleet.app)
+
+    await run(token="one", speed=1)
+    arguments = [{"fragment_id": fragment, "fragment_variables": {"token": "[redacted]", "speed": 2}}]
+    lines = await fleet.lines("update_organization", org_id=organization, default_fragments=arguments)
+    assert not any("credential" in line for line in lines)
+    await run(token="[redacted]", speed=2)
+    (stored,) = (await fleet.app.get_organization(organization)).default_fragments.fragments
+    assert stored.fragment_variables["token"] == "one"
+    assert stored.fragment_variables["speed"] == 2
+    with pytest.raises(ToolError, match="nothing was done"):
+        await run(password="[redacted]")
 
 
 @pytest.mark.parametrize("authorizations", [{}, {"authorizations": []}])
@@ -403,9 +454,9 @@ async def test_changing_an_invite_shows_what_goes_what_comes_and_what_stays(flee
         remove_authorizations=[{**bench, "role": "operator"}],
     )
     beginnings = [
-        "It does not allow operator of location 'Bench A'",
         "It allows from then on: owner of location 'Bench A'",
         "It allows operator of machine 'demo-cell-01'",
+        "It does not allow operator of location 'Bench A'",
         "It still allows: operator of location 'Kestrel Workshop'",
         "It still allows: operator of machine 'demo-cell-01'",
     ]
@@ -730,6 +781,86 @@ async def test_a_key_that_cannot_be_listed_is_shown_by_its_id(fleet: Fleet) -> N
     assert hidden in preview.lines[0]
     assert "none of those that this server can list" in preview.lines[0]
     assert preview.subject is None
+
+
+async def test_what_a_new_key_may_do_is_said_once_and_the_most_powerful_first(fleet: Fleet) -> None:
+    organization, robot = fleet.id("organizations", TIDEWATER), fleet.id("robots", "picker-01")
+    roles = [{"role": "operator", "resource_type": "robot", "resource_id": robot}] * 17
+    roles += [
+        {"role": "operator", "resource_type": "organization", "resource_id": organization},
+        {"role": "owner", "resource_type": "location", "resource_id": fleet.id("locations", "Warehouse 1")},
+        {"role": "owner", "resource_type": "organization", "resource_id": organization},
+    ]
+    lines = await fleet.lines("create_key", org_id=organization, authorizations=roles)
+    beginnings = [
+        "It may act as owner of organization 'Tidewater Robotics'",
+        "It may act as owner of location 'Warehouse 1'",
+        "It may act as operator of organization 'Tidewater Robotics'",
+        "It may act as operator of machine 'picker-01'",
+        "Whoever has its value",
+    ]
+    assert [line[: len(start)] for line, start in zip(lines, beginnings, strict=True)] == beginnings
+
+
+NAMES = {"long": "n" * 200, "quotes": "'\"\\" * 66, "unassigned": "\U000e0fff\u0378" * 100}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+async def test_as_many_roles_as_one_call_may_give_are_all_shown_whatever_things_are_called(
+    fleet: Fleet, name: str
+) -> None:
+    store, organization = fleet.sandbox.store, fleet.id("organizations", TIDEWATER)
+    place = fleet.id("locations", "Warehouse 1")
+    robots = [f"{number:08}-0000-4000-8000-000000000000" for number in range(MOST_GRANTS)]
+    for number, robot in enumerate(robots):
+        store.insert("robots", id=robot, location_id=place, name=f"{name[:-2]}{number:02}", created_on=0)
+    store.run("UPDATE organizations SET name = ? WHERE id = ?", name, organization)
+    roles = [{"role": "operator", "resource_type": "robot", "resource_id": robot} for robot in robots]
+    for tool, argument, arguments in (
+        ("create_key", "authorizations", {"name": "k" * 200}),
+        ("create_organization_invite", "authorizations", {"email": f"{'a' * 60}@example.com"}),
+        ("update_organization_invite_authorizations", "add_authorizations", {"email": AUDITOR}),
+    ):
+        lines = await fleet.lines(tool, org_id=organization, **{argument: roles}, **arguments)
+        assert [robot for robot in robots if not any(f"{robot}" in line for line in lines)] == [], tool
+
+
+async def test_more_roles_than_that_are_no_argument(fleet: Fleet) -> None:
+    organization = fleet.id("organizations", TIDEWATER)
+    role = {"role": "owner", "resource_type": "organization", "resource_id": organization}
+    for tool, argument in (
+        ("create_key", "authorizations"),
+        ("create_organization_invite", "authorizations"),
+        ("update_organization_invite_authorizations", "add_authorizations"),
+        ("update_organization_invite_authorizations", "remove_authorizations"),
+    ):
+        with pytest.raises(ValidationError, match="at most 20"):
+            await fleet.preview(
+                tool, org_id=organization, **{argument: [role] * (MOST_GRANTS + 1)},
+                **({} if tool == "create_key" else {"email": AUDITOR}),
+            )  # fmt: skip
+
+
+async def test_what_a_call_grants_is_shown_whole_or_there_is_no_preview(fleet: Fleet) -> None:
+    key = fleet.id("api_keys", "warehouse-1-operator")
+    grant_many(fleet.sandbox.store, key)
+    with pytest.raises(ToolError, match="more than a person can be shown"):
+        await fleet.preview("create_key_from_existing_key_authorizations", id=key)
+    # A key that is replaced grants nothing anew, and what it may do most is what is seen of it.
+    lines = await fleet.lines("rotate_key", id=key)
+    assert any(line.startswith("It may act as operator of location 'Warehouse 1'") for line in lines)
+    assert "more lines" in lines[-1]
+    with pytest.raises(ToolError, match="several calls"):
+        bounded(["more"], ["head", "x" * 501])
+    assert bounded(["x"] * 100, ["head", "x" * 500])[1] == "x" * 500
+
+
+async def test_an_address_is_shown_to_its_end_and_with_what_cannot_be_seen_in_it(fleet: Fleet) -> None:
+    organization = fleet.id("organizations", TIDEWATER)
+    for email in (f"ada@tidewater.example.{'x' * 150}.evil.example", "ada@tidewater\u200b.example"):
+        lines = await fleet.lines("create_organization_invite", org_id=organization, email=email)
+        assert lines[0] == f"The whole address: {email.encode('unicode_escape').decode()!r}.".replace("\\\\", "\\")
+        assert "OWNER" in lines[1]
 
 
 # Registry and modules.

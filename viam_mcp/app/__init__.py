@@ -40,7 +40,7 @@ from viam_mcp.app._records import (
     RobotPartHistoryEntry,
 )
 from viam_mcp.app._session import LOGGER, Session
-from viam_mcp.app._struct import to_struct
+from viam_mcp.app._struct import to_plain, to_struct
 from viam_mcp.app._watcher import Watcher
 
 __all__ = [
@@ -83,5 +83,6 @@ __all__ = [
     "open_client",
     "parse_url",
     "read_login",
+    "to_plain",
     "to_struct",
 ]

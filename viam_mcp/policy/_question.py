@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
+from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._shown import shown_arguments
 from viam_mcp.policy._tokens import digest
@@ -100,10 +101,17 @@ class Seen:
 
 
 async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
-    """Read what a call will touch. Changes nothing."""
+    """Read what a call will touch. Changes nothing.
+
+    Raises:
+        Stopped: It cannot be done as it was asked, or not be shown.
+    """
     try:
         preview, readable = await tool.preview(app, environment), True
-    except (AppError, ToolError) as error:
+    except ToolError as error:
+        # Whoever agreed to it would agree to something that they did not see.
+        raise Stopped("failed", f"{tool.spec.name} was not done: {error}") from None
+    except AppError as error:
         lines = ("What this will touch could not be read. The call's arguments:", canonical(shown_arguments(tool)))
         # Why it could not be read may be worded differently every time.
         preview, readable = Preview(lines=lines, now=(str(error),)), False

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from viam_mcp.tools._names import kind, quoted, resource_name_if_readable
+from viam_mcp.app import NotFound, PermissionDenied
+from viam_mcp.tools._names import kind, quoted, resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from viam_mcp.app import AppClient
     from viam_mcp.proto import app as wire
@@ -17,7 +18,9 @@ MOST_GRANTS = 20
 """How many roles one call may give: as many as a person is shown whole, whatever their resources are called."""
 
 _MOST_LOOKED_UP = 10
+_LONGEST_NAME = 40
 _KINDS = ("organization", "location", "robot")
+_ROLES = ("owner", "operator")
 
 
 class Asked(Protocol):
@@ -53,7 +56,19 @@ class Grant(NamedTuple):
 async def held_by(app: AppClient, org_id: str, identity_id: str) -> list[Grant]:
     """What a user or an API key holds in an organization."""
     held = await app.list_authorizations(org_id)
-    return sorted(Grant.held(message) for message in held if message.identity_id == identity_id)
+    return strongest_first(Grant.held(message) for message in held if message.identity_id == identity_id)
+
+
+def strongest_first(grants: Iterable[Grant]) -> list[Grant]:
+    """Each of the grants once, owners before operators and organizations before what is in them.
+
+    What nobody here knows comes first: it may be anything.
+    """
+    return sorted(set(grants), key=lambda one: (_rank(one.role, _ROLES), _rank(one.resource_type, _KINDS), one))
+
+
+def _rank(word: str, known: Sequence[str]) -> int:
+    return known.index(word) if word in known else -1
 
 
 def warned(app: AppClient, identity_id: str) -> list[str]:
@@ -66,7 +81,7 @@ async def in_words(app: AppClient, grants: Iterable[Grant]) -> list[str]:
     grants = list(grants)
     known = [(grant.resource_type, grant.resource_id) for grant in grants if grant.resource_type in _KINDS]
     looked_up = list(dict.fromkeys(known))[:_MOST_LOOKED_UP]
-    names = await asyncio.gather(*(resource_name_if_readable(app, *one) for one in looked_up))
+    names = await asyncio.gather(*(_name(app, *one) for one in looked_up))
     found = dict(zip(looked_up, names, strict=True))
     return [
         f"{_role(grant.role)} of "
@@ -77,8 +92,19 @@ async def in_words(app: AppClient, grants: Iterable[Grant]) -> list[str]:
     ]
 
 
+async def _name(app: AppClient, resource_type: str, resource_id: str) -> str:
+    """Such as `machine 'rover-1' (id)`: so short that a person can be shown as many as there may be."""
+    try:
+        name = quoted((await resource(app, resource_type, resource_id)).name, _LONGEST_NAME)
+    except (NotFound, PermissionDenied):
+        name = ""
+    # What is written with many escapes says nothing.
+    readable = 0 < len(name) <= 2 * _LONGEST_NAME
+    return f"{kind(resource_type)} {name} ({resource_id})" if readable else f"{kind(resource_type)} {resource_id}"
+
+
 def _role(role: str) -> str:
-    return role if role in ("owner", "operator") else quoted(role)
+    return role if role in _ROLES else quoted(role)
 
 
 def _type(resource_type: str) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app import Fragment
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._base import Preview
+from viam_mcp.tools._base import Preview, ToolError
 from viam_mcp.tools._encode import enum_names, rfc3339
-from viam_mcp.tools._names import quoted
+from viam_mcp.tools._names import named, quoted
 from viam_mcp.tools._secrets import without_secrets
 from viam_mcp.tools._text import shorten, visible
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from google.protobuf.message import Message
+
+    from viam_mcp.app import AppClient
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.tools._base import Tool
 
 MOST_LINES = 40
 MOST_CHARACTERS = 4_000
 _LONGEST_LINE = 1_000
+_LONGEST_WHOLE = 500  # characters of a line that a question shows
+_LONGEST_HEAD = 460  # to which comes how many are missing
 _LAST_LINE = 100  # characters that the line which counts the others takes
 _MOST_NAMES = 10
 _LONGEST_VALUE = 200
@@ -34,56 +39,80 @@ VISIBILITIES = (Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED
 _OF_THE_MOMENT = frozenset(
     {"last_access", "user_supplied_info", "online_state", "seconds_since_online"}
     | {"robot_part_count", "organization_count", "only_used_by_owner"}
+    | {"total_robot_usage", "total_organization_usage"}
+    | {"total_external_robot_usage", "total_external_organization_usage"}
 )
-"""Fields of parts and fragments that change by themselves."""
+"""Fields of parts, fragments and registry items that change by themselves."""
 
 UNCHANGED = "Nothing changes: it has these values already."
+_TOO_MUCH = (
+    "What this would grant or get to run is more than a person can be shown at once, so nothing was done. Do it in "
+    "several calls, each about less."
+)
 LOCKED_OUT = "Whatever signs in with it is locked out at once."
 GONE_FOR_GOOD = "This cannot be undone."
 
 
-def preview(tool: Tool, what: str, lines: Iterable[str], **facts: Any) -> Preview:
-    """The preview of a tool about `what`; `facts` are the other attributes of `Preview`."""
-    return Preview(lines=bounded([f"{tool.spec.title}: {what}", *lines]), **facts)
+def preview(tool: Tool, what: str, lines: Iterable[str], *, granted: Iterable[str] = (), **facts: Any) -> Preview:
+    """The preview of a tool about `what`.
+
+    Args:
+        tool: The call.
+        what: What it is about.
+        lines: What else there is to say, of which the last may be cut.
+        granted: What it grants, makes public or gets to run. These lines come first, and all of them are shown.
+        facts: The other attributes of `Preview`.
+
+    Raises:
+        ToolError: It grants more than a person can be shown.
+    """
+    head = shorten(f"{tool.spec.title}: {what}", _LONGEST_HEAD)
+    return Preview(lines=bounded(lines, [head, *granted]), **facts)
 
 
-def bounded(lines: Iterable[str]) -> tuple[str, ...]:
-    """The first of the lines, at most 40 with 4,000 characters in all.
+def bounded(lines: Iterable[str], whole: Sequence[str] = ()) -> tuple[str, ...]:
+    """The first of the lines, after those that are kept whole: at most 40 with 4,000 characters in all.
 
     What is left out is counted, and hashed: a confirmation is bound to the lines, so they have to differ
     when anything differs.
+
+    Raises:
+        ToolError: There is no room for what has to be kept whole.
     """
-    lines = [shorten(line, _LONGEST_LINE) for line in lines]
+    lines = [*whole, *(shorten(line, _LONGEST_LINE) for line in lines)]
     size, kept = 0, 0
     for line in lines:
         size += len(line) + 1
         if size > MOST_CHARACTERS - _LAST_LINE:
             break
         kept += 1
-    if kept == len(lines) <= MOST_LINES:
+    too_long = any(len(line) > _LONGEST_WHOLE for line in whole)
+    if kept == len(lines) <= MOST_LINES and not too_long:
         return tuple(lines)
     kept = min(kept, MOST_LINES) - 1
+    if kept < len(whole) or too_long:
+        raise ToolError(_TOO_MUCH)
     rest = "\n".join(lines[kept:])
     digest = hashlib.sha256(rest.encode(errors="surrogatepass")).hexdigest()[:16]
     return (*lines[:kept], f"… and {count(len(lines) - kept, 'more line')} that do not fit here (SHA-256 {digest})")
 
 
-def state_of(*things: str | wire.RobotPart | wire.Fragment) -> tuple[str, ...]:
+def state_of(*things: str | Message) -> tuple[str, ...]:
     """What a confirmation is bound to (see `Preview.bound`) where lines say less: one digest, in whatever order.
 
-    Of parts and fragments it takes all that is configured, and nothing of how they are at the moment.
+    Of messages it takes all that is configured, and nothing of how things are at the moment.
     """
     digests = sorted(hashlib.sha256(_configured(thing)).digest() for thing in things)
     return (hashlib.sha256(b"".join(digests)).hexdigest(),)
 
 
-def _configured(thing: str | wire.RobotPart | wire.Fragment) -> bytes:
+def _configured(thing: str | Message) -> bytes:
     if isinstance(thing, str):
         return thing.encode()
     settings = copy.deepcopy(thing)
     for name in _OF_THE_MOMENT.intersection(field.name for field in settings.DESCRIPTOR.fields):
         settings.ClearField(name)
-    return settings.SerializeToString(deterministic=True)
+    return bytes(settings.SerializeToString(deterministic=True))
 
 
 def count(number: int, what: str) -> str:
@@ -173,6 +202,14 @@ def owner_of(location: wire.Location) -> str:
     """The id of the organization that a location belongs to; others may share it."""
     primary = (item.organization_id for item in location.organizations if item.primary)
     return location.primary_org_identity.id or next(primary, "")
+
+
+async def shared_with(app: AppClient, location: wire.Location) -> list[str]:
+    """The line that says which other organizations use a location, and so whatever comes into it; none if none do."""
+    organizations = await app.get_organizations_with_access_to_location(location.id)
+    others = [item for item in organizations if item.id != owner_of(location)]
+    names = ", ".join(sorted(named("organization", item.name, item.id) for item in others))
+    return [f"It is shared with {names}: they get access too."] if others else []
 
 
 def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from viam_mcp.app import PermissionDenied
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._grants import MOST_GRANTS, Grant, in_words, warned
+from viam_mcp.tools._grants import MOST_GRANTS, Grant, in_words, strongest_first, warned
 from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import KeyAuthorization
 from viam_mcp.tools._output import Done, Many, Values
@@ -39,12 +39,15 @@ class CreateKey(Tool, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=
         return f"{name} in {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, granted = await asyncio.gather(self.subject(app), in_words(app, map(Grant.asked, self.authorizations)))
-        lines = [
-            *(f"It may act as {text}." for text in granted),
-            "Whoever has its value can use it until it is deleted.",
-        ]
-        return preview(self, what, lines, subject=self.name)
+        grants = strongest_first(map(Grant.asked, self.authorizations))
+        what, granted = await asyncio.gather(self.subject(app), in_words(app, grants))
+        return preview(
+            self,
+            what,
+            ["Whoever has its value can use it until it is deleted."],
+            granted=[f"It may act as {text}." for text in granted],
+            subject=self.name,
+        )
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.create_key(self.org_id, [item.record() for item in self.authorizations], self.name)
@@ -58,16 +61,24 @@ class _OneKey(Tool):
     async def subject(self, app: AppClient) -> str:
         return (await _found(app, self.id))[0]
 
-    async def _preview(self, app: AppClient, *consequences: str, own: str) -> Preview:
-        """The key, what it may do, what becomes of it, and what if it is the key that this server signs in with."""
+    async def _preview(self, app: AppClient, *consequences: str, own: str, grants: bool = False) -> Preview:
+        """The key, what becomes of it, what if it is the key that this server signs in with, and what it may do.
+
+        Args:
+            app: The fleet.
+            consequences: Lines about what becomes of it.
+            own: What becomes of this server.
+            grants: Whether the call grants what the key may do.
+        """
         what, entry = await _found(app, self.id)
-        lines = list(consequences)
-        if entry is not None:
-            granted = await in_words(app, sorted(map(Grant.held, entry.authorizations)))
-            created = f"It was created on {day(entry.api_key.created_on)}."
-            lines = [created, *(f"It may act as {text}." for text in granted), *lines]
-        lines = [f"{itself} {own}" for itself in warned(app, self.id)] + lines
-        return preview(self, what, lines, subject=entry.api_key.name if entry else None)
+        lines = [*(f"{itself} {own}" for itself in warned(app, self.id)), *consequences]
+        if entry is None:
+            return preview(self, what, [*lines, "What it may do cannot be read."])
+        lines.append(f"It was created on {day(entry.api_key.created_on)}.")
+        held = await in_words(app, strongest_first(map(Grant.held, entry.authorizations)))
+        roles = [f"It may act as {text}." for text in held]
+        granted, rest = ([*lines, *roles], []) if grants else (lines, roles)
+        return preview(self, what, rest, granted=granted, subject=entry.api_key.name)
 
 
 class DeleteKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
@@ -88,7 +99,7 @@ class CreateKeyFromExistingKeyAuthorizations(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         consequence = "A second key with a value of its own may then do the same. The present one keeps working."
-        return await self._preview(app, consequence, own="The second one may do the same.")
+        return await self._preview(app, consequence, own="The second one may do the same.", grants=True)
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.create_key_from_existing_key_authorizations(self.id)
@@ -111,8 +122,13 @@ class RotateKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secr
     a gap, use create_key_from_existing_key_authorizations. Returns value and id."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        consequence = "The old value stops working at once: whatever still signs in with it is locked out."
-        return await self._preview(app, consequence, own="It has to be started again with the new value.")
+        return await self._preview(
+            app,
+            "The old value stops working at once: whatever still signs in with it is locked out.",
+            # Nothing that can be read tells one value of a key from another.
+            "If somebody else gives it a new value meanwhile, that cannot be seen here, and theirs stops working too.",
+            own="It has to be started again with the new value.",
+        )
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.rotate_key(self.id)

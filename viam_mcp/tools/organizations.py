@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -11,8 +10,8 @@ from pydantic import Field
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._encode import encode
-from viam_mcp.tools._grants import MOST_GRANTS, Grant, held_by, in_words
+from viam_mcp.tools._grants import MOST_GRANTS, Grant, held_by, in_words, strongest_first
+from viam_mcp.tools._imports import import_changes, lacking, whole_imports
 from viam_mcp.tools._names import invite_name, member_name, named, organization_name, quoted
 from viam_mcp.tools._nested import Authorization, FragmentImport
 from viam_mcp.tools._output import Done, Many, One, Values
@@ -29,7 +28,7 @@ from viam_mcp.tools._previews import (
     preview,
     state_of,
 )
-from viam_mcp.tools._text import shorten
+from viam_mcp.tools._text import visible
 from viam_mcp.tools._types import Email, LocationId, Name, OrganizationId, Text, UserId
 
 if TYPE_CHECKING:
@@ -138,34 +137,19 @@ class UpdateOrganization(
             *change("Region", org.default_region, self.region),
             *change("CRM id", org.cid, self.cid),
         ]
+        granted: list[str] = []
         if self.default_fragments is not None:
-            lines += await self._fragments(app, org, self.default_fragments)
-        return preview(self, named("organization", org.name, org.id), lines or [UNCHANGED], subject=org.name)
-
-    @staticmethod
-    async def _fragments(app: AppClient, org: wire.Organization, wanted: list[FragmentImport]) -> list[str]:
-        names = {fragment.id: fragment.name for fragment in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
-        present, future = org.default_fragments.fragments, [item.message() for item in wanted]
-
-        def said(item: wire.FragmentImport) -> str:
-            settings = encode(item)
-            fragment_id = settings.pop("fragment_id", "")
-            details = [
-                f"{key} {shorten(json.dumps(value, sort_keys=True), 200)}" for key, value in sorted(settings.items())
-            ]
-            return ", ".join([named("fragment", names.get(fragment_id, ""), fragment_id), *details])
-
-        old, new = [said(item) for item in present], [said(item) for item in future]
-        lines = [
-            *(f"New machines start without {text}." for text in old if text not in new),
-            *(f"New machines start with {text}." for text in new if text not in old),
-        ]
-        if not lines and list(present) != future:
-            lines = ["The order of the default fragments changes, or a credential among their variables."]
-        return lines
+            granted, others = await import_changes(app, org, self.default_fragments)
+            lines += others
+        if not granted and not lines:
+            lines = [UNCHANGED]
+        what = named("organization", org.name, org.id)
+        return preview(self, what, lines, granted=granted, subject=org.name, bound=state_of(org))
 
     async def run(self, app: AppClient) -> wire.Organization:
         fragments = None if self.default_fragments is None else [item.message() for item in self.default_fragments]
+        if lacking(self.default_fragments or ()):
+            fragments = whole_imports(self.default_fragments or (), await app.get_organization(self.org_id))
         return await app.update_organization(
             self.org_id, self.name, self.public_namespace, self.region, self.cid, default_fragments=fragments
         )
@@ -245,24 +229,29 @@ class CreateOrganizationInvite(
         bool, Field(description="False: no mail is sent, the access is there at the person's next login")
     ] = True
 
+    def meant(self) -> dict[str, Any]:
+        whole = {"role": "owner", "resource_type": "organization", "resource_id": self.org_id}
+        arguments = super().meant()
+        return {**arguments, "authorizations": arguments["authorizations"] or [whole]}
+
     async def subject(self, app: AppClient) -> str:
         return f"{quoted(self.email)} to {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         (members, invites), what = await asyncio.gather(app.list_organization_members(self.org_id), self.subject(app))
         if self.authorizations:
-            granted = await in_words(app, map(Grant.asked, self.authorizations))
-            lines = [f"They become {text}." for text in granted]
+            roles = await in_words(app, strongest_first(map(Grant.asked, self.authorizations)))
+            granted = [f"They become {text}." for text in roles]
         else:
-            lines = ["They become OWNER of the WHOLE organization: all machines, members, keys and secrets."]
-        email = self.email.casefold()
+            granted = ["They become OWNER of the WHOLE organization: all machines, members, keys and secrets."]
+        lines, email = [], self.email.casefold()
         if any(email == address.casefold() for member in members for address in member.emails):
             lines.append("They are a member already.")
         if any(email == invite.email.casefold() for invite in invites):
             lines.append("They have a pending invite already.")
         if not self.send_email_invite:
             lines.append("No mail is sent: the access is there at their next login.")
-        return preview(self, what, lines, subject=self.email)
+        return preview(self, what, lines, granted=[*_whole_address(self.email), *granted], subject=self.email)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         given = None if self.authorizations is None else [item.message(self.org_id) for item in self.authorizations]
@@ -287,25 +276,28 @@ class UpdateOrganizationInviteAuthorizations(
         what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
         if invite is None:
             return preview(self, what, [_NO_INVITE], subject=self.email)
-        held = sorted(map(Grant.held, invite.authorizations))
-        add, remove = (
-            [Grant.asked(item) for item in items or ()]
-            for items in (self.add_authorizations, self.remove_authorizations)
+        add, remove, held = (
+            strongest_first(grants)
+            for grants in (
+                map(Grant.asked, self.add_authorizations or ()),
+                map(Grant.asked, self.remove_authorizations or ()),
+                map(Grant.held, invite.authorizations),
+            )
         )
-        words = await in_words(app, [*remove, *add, *held])
-        lines = [
+        words = await in_words(app, [*add, *remove, *held])
+        granted = [
+            f"It allows {text} already." if grant in held else f"It allows from then on: {text}."
+            for grant, text in zip(add, words, strict=False)
+        ]
+        granted += [
             f"It no longer allows: {text}."
             if grant in held
             else f"It does not allow {text}, so that cannot be taken away."
-            for grant, text in zip(remove, words, strict=False)
+            for grant, text in zip(remove, words[len(add) :], strict=False)
         ]
-        lines += [
-            f"It allows {text} already." if grant in held else f"It allows from then on: {text}."
-            for grant, text in zip(add, words[len(remove) :], strict=False)
-        ]
-        kept = zip(held, words[len(remove) + len(add) :], strict=True)
-        lines += [f"It still allows: {text}." for grant, text in kept if grant not in remove]
-        return preview(self, what, lines, subject=self.email)
+        kept = zip(held, words[len(add) + len(remove) :], strict=True)
+        lines = [f"It still allows: {text}." for grant, text in kept if grant not in remove]
+        return preview(self, what, lines, granted=[*_whole_address(self.email), *granted], subject=self.email)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         add, remove = (
@@ -361,7 +353,7 @@ class DeleteOrganizationInvite(
         what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
         if invite is None:
             return preview(self, what, [_NO_INVITE], subject=self.email)
-        allowed = await in_words(app, sorted(map(Grant.held, invite.authorizations)))
+        allowed = await in_words(app, strongest_first(map(Grant.held, invite.authorizations)))
         lines = [f"It is pending since {day(invite.created_on)}.", *(f"It would allow: {text}." for text in allowed)]
         return preview(self, what, lines, subject=self.email)
 
@@ -382,6 +374,12 @@ class ResendOrganizationInvite(
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         return await app.resend_organization_invite(self.org_id, self.email)
+
+
+def _whole_address(email: str) -> list[str]:
+    """The line that shows all of an address, where the first one cuts it or leaves out what cannot be seen."""
+    whole = visible(repr(email))
+    return [] if whole == quoted(email) else [f"The whole address: {whole}."]
 
 
 async def _invite(app: AppClient, org_id: str, email: str) -> wire.OrganizationInvite | None:

@@ -53,14 +53,14 @@ class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         what, name, held = await self._facts(app)
         wanted = Grant.asked(self)
-        lines = warned(app, self.identity_id)
+        granted = warned(app, self.identity_id)
         if wanted in held:
-            lines.append("They have this role already.")
+            granted.append("They have this role already.")
         else:
-            lines += [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
+            granted += [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
         others = [grant for grant in held if grant != wanted]
-        lines += [f"Has already: {text}." for text in await in_words(app, others)]
-        return preview(self, what, lines, subject=name)
+        lines = [f"Has already: {text}." for text in await in_words(app, others)]
+        return preview(self, what, lines, granted=granted, subject=name)
 
     async def run(self, app: AppClient) -> None:
         await app.add_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
@@ -122,13 +122,13 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done(
             held_by(app, org, self.new_identity_id),
             resource(app, self.new_resource_type, self.new_resource_id),
         )
-        lines = [
+        granted = [
             *(f"{loser}: {line}" for line in warned(app, self.old_identity_id)),
             *(f"{gainer}: {line}" for line in warned(app, self.new_identity_id) if loser != gainer),
             f"Loses: {loser}: {lost}." if old in loser_holds else f"{loser} is not {lost}: nothing to take away.",
             f"Has it already: {gainer}: {gained}." if new in gainer_holds else f"Gains: {gainer}: {gained}.",
         ]
-        return preview(self, f"in {place}", lines, subject=target.name)
+        return preview(self, f"in {place}", [], granted=granted, subject=target.name)
 
     async def run(self, app: AppClient) -> None:
         arguments: dict[str, Any] = self.model_dump()

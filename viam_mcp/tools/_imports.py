@@ -1,0 +1,79 @@
+"""The fragments that new machines of an organization start with: what an edit means, and what it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.app import to_plain
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._configs import lacks, whole_config
+from viam_mcp.tools._diff import config_changes
+from viam_mcp.tools._encode import encode
+from viam_mcp.tools._names import named
+from viam_mcp.tools._previews import VISIBILITIES, exact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._nested import FragmentImport
+
+
+def lacking(wanted: Sequence[FragmentImport]) -> bool:
+    """Whether the variables of any of them say of something that it is not shown."""
+    return any(lacks(one.fragment_variables) for one in wanted)
+
+
+def whole_imports(wanted: Sequence[FragmentImport], org: wire.Organization) -> list[wire.FragmentImport]:
+    """The imports that are meant: where their variables read as redacted, with what is stored there.
+
+    Raises:
+        ToolError: They say of something that it is not shown, and that is not what was shown there.
+    """
+    return [_whole(one, org.default_fragments.fragments) for one in wanted]
+
+
+def _whole(wanted: FragmentImport, present: Sequence[wire.FragmentImport]) -> wire.FragmentImport:
+    message = wanted.message()
+    if not lacks(wanted.fragment_variables):
+        return message
+    stored = _counterpart(message, present)
+    shown = encode(stored).get("fragment_variables")
+    variables = whole_config(wanted.fragment_variables or {}, _variables(stored), shown, "fragment_variables")
+    return wanted.model_copy(update={"fragment_variables": variables}).message()
+
+
+async def import_changes(
+    app: AppClient, org: wire.Organization, wanted: Sequence[FragmentImport]
+) -> tuple[list[str], list[str]]:
+    """The lines that say what new machines start with from then on, and those about what else changes."""
+    names = {one.id: one.name for one in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
+    old, new = list(org.default_fragments.fragments), whole_imports(wanted, org)
+    added, removed = [one for one in new if one not in old], [one for one in old if one not in new]
+
+    def said(one: wire.FragmentImport) -> str:
+        version = f", version {exact(one.version)}" if one.version else ""
+        prefix = f", prefix {exact(one.prefix)}" if one.prefix else ""
+        return named("fragment", names.get(one.fragment_id, ""), one.fragment_id) + version + prefix
+
+    granted, lines = [f"New machines start with {said(one)}." for one in added], []
+    kept = {said(one) for one in added}
+    lines += [f"New machines start without {said(one)}." for one in removed if said(one) not in kept]
+    for one in added:
+        before, after = _variables(_counterpart(one, removed)), _variables(one)
+        if before != after:
+            lines += [f"Variables of {said(one)}:", *config_changes(before, after)]
+    if not added and not removed and old != new:
+        lines.append("The order or the number of the default fragments changes.")
+    return granted, lines
+
+
+def _counterpart(one: wire.FragmentImport, others: Sequence[wire.FragmentImport]) -> wire.FragmentImport:
+    """What of others takes the same place: the same fragment under the same prefix; an empty one if none does."""
+    place = (one.fragment_id, one.prefix)
+    return next((other for other in others if (other.fragment_id, other.prefix) == place), wire.FragmentImport())
+
+
+def _variables(one: wire.FragmentImport) -> dict[str, Any]:
+    """The values for a fragment's variables, in whichever of the two forms."""
+    return {**one.variables, **to_plain(one.fragment_variables)}
