@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import subprocess
 import time
 from contextlib import contextmanager
@@ -57,11 +58,18 @@ class Load:
 
 @contextmanager
 def http_server(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Address]:
-    """An MCP server over HTTP in a process of its own, which prints its URL when it listens."""
+    """An MCP server over HTTP in a process of its own, which prints its URL when it listens.
+
+    Raises:
+        RuntimeError: It ended before that; what it wrote to stderr is there to read.
+    """
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         assert process.stdout
         try:
             line = process.stdout.readline()
+            if "//" not in line:
+                said = f"printed {line!r} in place of its URL" if line else f"ended with {process.wait()}"
+                raise RuntimeError(f"the server {shlex.join(command)!r} did not start: it {said}; stderr says why.")
             host, _, port = line.split("//", 1)[1].partition("/")[0].partition(":")
             yield Address(host, int(port))
         finally:
