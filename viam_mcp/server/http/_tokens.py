@@ -16,7 +16,7 @@ import secrets
 import stat
 import tomllib
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -37,8 +37,16 @@ PREFIX = "vmt_"
 _MAX_BYTES = 4 * 1_048_576
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+_FORMS = {
+    "name": "1 to 64 letters, digits and any of . _ @ - with a letter or digit first",
+    "sha256": "64 of 0-9 and a-f, as viam-mcp token new writes them",
+    "api_key_id": "1 to 128 ASCII characters without spaces",
+    "api_key_env": "the name of a variable",
+}
+"""What a value has to look like, in words."""
 _FileName = Annotated[str, StringConstraints(min_length=1)]
 _Stamp = tuple[int, int, int]
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Entry(BaseModel):
@@ -155,8 +163,10 @@ def add(
         "api_key_env": api_key_env,
         "api_key_file": None if api_key_file is None else str(api_key_file.resolve()),
     }
+    given = {key: value for key, value in values.items() if value is not None}
+    _checked(_Entry, given, "the new token")
     # JSON's strings and lists are TOML's as well.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
     table = "\n".join(["[[tokens]]", *lines]) + "\n"
     (entry,) = _parse(path, table)
     _credential(path, entry)
@@ -245,18 +255,28 @@ def _read(path: Path) -> list[_Entry]:
 
 def _parse(path: Path, text: str) -> list[_Entry]:
     try:
-        entries = _File.model_validate(tomllib.loads(text)).tokens
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise HttpError(f"the token file {path} is not TOML: {error}.") from None
-    except ValidationError as error:
-        raise HttpError(f"the token file {path}: {_problem(error.errors(include_url=False)[0])}.") from None
+    entries = _checked(_File, tables, f"the token file {path}").tokens
     for known, kind in (([entry.name for entry in entries], "name"), ([entry.sha256 for entry in entries], "hash")):
         if twice := next((value for value in known if known.count(value) > 1), None):
             raise HttpError(f"the token file {path} has the {kind} {twice!r} twice.")
     return entries
 
 
+def _checked(model: type[_Model], values: Any, what: str) -> _Model:
+    """The values, if they are what they should be."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise HttpError(f"{what}: {_problem(error.errors(include_url=False)[0])}.") from None
+
+
 def _problem(error: Any) -> str:
     """What is wrong with a value, and where. Not the value: somebody may have put a token where its hash belongs."""
     place = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
-    return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    problem = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    if error["type"] == "string_pattern_mismatch":
+        problem = f"expected {_FORMS[error['loc'][-1]]}"
+    return f"{place}: {problem}"
