@@ -7,13 +7,18 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy import default_audit, entries, verify
-from viam_mcp.settings import add_options
-from viam_mcp.tools import sanitize
+from viam_mcp.policy import CONFIRM_OPERATION, Outcome, default_audit, entries, verify
+from viam_mcp.settings import OPTIONS, add_flags, add_options, values_of
+from viam_mcp.tools import TOOLS, sanitize
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE = [option for option in OPTIONS["calls"] if option.name == "audit"]
+_NAMED = ("caller", "client", "decision", "rule", "duration_ms")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -23,19 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="what was decided and done, oldest first")
     show.add_argument("--since", metavar="TIME", type=_time, help="such as 2h, 3d or 2026-01-31T08:00:00Z")
     show.add_argument("--until", metavar="TIME", type=_time, help="likewise")
-    show.add_argument("--tool", metavar="NAME", help="a tool's name; * and ? are wildcards")
-    show.add_argument("--outcome", metavar="WORD", help="such as done, failed, asked, declined, denied")
+    show.add_argument("--tool", metavar="NAME", type=_pattern, help="a tool's name; * and ? are wildcards")
+    outcomes = [outcome.value for outcome in Outcome]
+    show.add_argument("--outcome", metavar="WORD", choices=outcomes, help=", ".join(outcomes))
     show.add_argument("--json", action="store_true", help="print the lines as they are")
     check = actions.add_parser("verify", help="find the first line that was changed, if any")
     for action in (show, check):
         add_options(action, "common")
-        action.add_argument("--audit", metavar="FILE", type=Path, help="default: in the state folder")
+        add_flags(action, _FILE)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the subcommand says; 1 if the audit is broken."""
-    named = os.environ.get("VIAM_MCP_AUDIT")
-    path = options.audit or (Path(named) if named else default_audit())
+    path = values_of(_FILE, vars(options), os.environ).get("audit") or default_audit()
     if options.action == "verify":
         return _verify(path)
     for entry in entries(path, since=options.since, until=options.until, tool=options.tool, outcome=options.outcome):
@@ -45,8 +50,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(path: Path) -> int:
     verdict = verify(path)
-    if verdict.broken is not None:
-        print(f"{path}:{verdict.broken}: {verdict.reason}. {verdict.lines} lines in all.")
+    if verdict.broken:
+        for number, reason in verdict.broken.items():
+            print(f"{path}:{number}: {reason}.")
+        print(f"{len(verdict.broken)} of {verdict.lines} lines are broken.")
         return 1
     print(f"{path} is whole: {verdict.lines} lines. The last one's hash is {verdict.last}.")
     return 0
@@ -55,8 +62,15 @@ def _verify(path: Path) -> int:
 def _line(entry: dict[str, Any]) -> str:
     words = [entry["time"], f"{entry.get('outcome', ''):12}", entry.get("tool", "")]
     words.append(json.dumps(entry.get("arguments", {}), ensure_ascii=False))
-    words += [f"{name}={entry[name]}" for name in ("caller", "client", "rule", "duration_ms") if name in entry]
+    words += [f"{name}={entry[name]}" for name in _NAMED if name in entry]
     return sanitize("  ".join(str(word) for word in words)).replace("\n", " ")
+
+
+def _pattern(text: str) -> str:
+    known = [*TOOLS, CONFIRM_OPERATION]
+    if not any(fnmatchcase(name, text) for name in known):
+        raise argparse.ArgumentTypeError(f"there is no tool {text!r}; there are {', '.join(known)}")
+    return text
 
 
 def _time(text: str) -> datetime:

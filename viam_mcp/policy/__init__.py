@@ -11,6 +11,7 @@ from viam_mcp.policy._file import load, parse
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
 from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
 from viam_mcp.policy._ledger import Ledger
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._question import Answer, Question, Reply, Way
 from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy._start import STARTING_FILE
@@ -33,6 +34,7 @@ __all__ = [
     "Gate",
     "Gates",
     "Ledger",
+    "Outcome",
     "Policy",
     "PolicyError",
     "Question",
