@@ -48,13 +48,20 @@ async def test_a_policy_that_cannot_be_used_is_one_finding_among_the_others(
     end = await ended("doctor", "--sandbox", "--policy", str(policy), env=env)
     assert (end.code, end.stderr) == (1, "")
     found = findings(end)
-    assert found["calls"].startswith(f"FIX {policy}:1: confirm_via")
+    assert found["policy"].startswith(f"FIX {policy}:1: confirm_via")
     assert found["rights"].startswith("ok ")
     assert found[""] == "1 to fix."
 
 
 @pytest.mark.parametrize(
-    ("words", "subject"), [(("--tools", "nonsense"), "tools"), (("--files-dir", "/nowhere"), "calls")]
+    ("words", "subject"),
+    [
+        (("--tools", "nonsense"), "tools"),
+        (("--policy", "/nowhere.toml"), "policy"),
+        (("--files-dir", "/nowhere"), "files"),
+        (("--audit", "/"), "audit"),
+        (("--audit", "/dev/null/audit.jsonl"), "audit"),
+    ],
 )
 async def test_what_a_flag_names_and_is_not_there_is_found_once(
     env: dict[str, str], words: tuple[str, str], subject: str
@@ -66,6 +73,51 @@ async def test_what_a_flag_names_and_is_not_there_is_found_once(
     assert words[1] in found[subject]
     assert found["rights"].startswith("ok ")
     assert found[""] == "1 to fix."
+
+
+async def test_it_says_what_would_be_used_and_makes_none_of_it(env: dict[str, str], tmp_path: Path) -> None:
+    found = findings(await ended("doctor", "--sandbox", env=env))
+    state = tmp_path / "state" / "viam-mcp"
+    assert found["policy"].startswith("ok the built-in one")
+    assert found["files"].startswith("ok no folder")
+    assert found["audit"] == f"ok {state / 'audit.jsonl'} can be written, and is made when it is needed"
+    assert found["state"] == f"ok {state} is made when it is needed, for its owner alone"
+    assert found["confirmations"] == "ok sealed with a key of each process's own"
+    assert not state.exists()
+
+
+async def test_it_names_what_it_was_given(env: dict[str, str], tmp_path: Path) -> None:
+    policy, audit, state = tmp_path / "policy.toml", tmp_path / "audit.jsonl", tmp_path / "state" / "viam-mcp"
+    policy.write_text('[[rules]]\naction = "deny"\ntools = ["delete_robot"]\n')
+    audit.write_text("a line\n")
+    state.mkdir(mode=0o700, parents=True)
+    words = ("--policy", str(policy), "--audit", str(audit), "--files-dir", str(tmp_path))
+    keys = {"VIAM_MCP_STATE_KEYS": f"{'a1' * 32},{'b2' * 32}"}
+    end = await ended("doctor", "--sandbox", *words, env={**env, **keys})
+    found = findings(end)
+    assert found["policy"] == f"ok {policy}, 1 rule"
+    assert found["files"] == f"ok {tmp_path}"
+    assert found["audit"] == f"ok {audit} can be written"
+    assert found["state"] == f"ok {state}, mode 0700"
+    assert found["confirmations"] == "ok sealed with 2 keys from VIAM_MCP_STATE_KEYS"
+    assert found[""] == IN_ORDER
+    assert audit.read_text() == "a line\n"
+    assert "a1a1" not in end.stdout
+
+
+async def test_a_state_folder_that_lets_others_in_is_found(env: dict[str, str], tmp_path: Path) -> None:
+    state = tmp_path / "state" / "viam-mcp"
+    state.mkdir(parents=True)
+    state.chmod(0o770)
+    found = findings(await ended("doctor", "--sandbox", env=env))
+    assert found["state"] == f"FIX {state} has mode 0770, which lets others in: chmod 700 {state}"
+    assert found[""] == "1 to fix."
+
+
+async def test_keys_that_seal_nothing_are_found(env: dict[str, str]) -> None:
+    end = await ended("doctor", "--sandbox", env={**env, "VIAM_MCP_STATE_KEYS": "abcd"})
+    assert findings(end)["confirmations"].startswith("FIX VIAM_MCP_STATE_KEYS: ")
+    assert "abcd" not in end.stdout + end.stderr
 
 
 async def test_without_credentials_it_names_every_way_to_some(env: dict[str, str]) -> None:

@@ -108,6 +108,14 @@ async def test_a_list_with_a_name_missing_makes_no_token(env: dict[str, str], fl
     await refused_token(env, flag, value, reason=f"{flag}: expected names separated by commas, got {value!r}.")
 
 
+@pytest.mark.parametrize("name", ["", " ", "a b", "-a", ".a", "a/b", "ä", "a" * 65])
+async def test_a_token_for_no_name_says_what_a_name_looks_like(env: dict[str, str], name: str) -> None:
+    end = await ended("token", "new", "--", name, env=env)
+    expected = "expected 1 to 64 letters, digits and any of . _ @ - with a letter or digit first.\n"
+    assert (end.code, end.stdout, end.stderr) == (1, "", f"viam-mcp token: the new token: name: {expected}")
+    assert not default_file(env).exists()
+
+
 async def refused_token(env: dict[str, str], *flags: str, reason: str) -> None:
     """A token is not made: one sentence says why, and nothing is written."""
     end = await ended("token", "new", "bob", *flags, env=env)
@@ -196,12 +204,37 @@ async def some_part(http: httpx2.AsyncClient, url: str, session: str) -> str:
         (("--toolsets", ","), "--toolsets: expected names separated by commas, got ','"),
         (("--auth", "basic"), "--auth: expected none, tokens:FILE or oauth, got 'basic'"),
         (("--tls-cert", "missing.pem"), "missing.pem"),
+        (("--policy", "missing.toml"), "missing.toml"),
+        (("--audit", "/"), "--audit: / cannot be written: Is a directory."),
+        (("--audit", "/dev/null/audit.jsonl"), "cannot be written: Not a directory."),
+        (("--files-dir", "/nowhere"), "/nowhere"),
+        (("--credentials", "viam-cli"), "is the login of one person"),
+        (("--toolsets", "nosuch"), "There is no toolset 'nosuch'"),
     ],
 )
-async def test_what_would_not_be_safe_stops_the_start_with_one_sentence(
+async def test_what_cannot_be_served_stops_the_start_with_one_sentence(
     fleet_env: dict[str, str], flags: tuple[str, ...], reason: str
 ) -> None:
-    end = await ended("serve", "--transport", "http", "--port", "0", *flags, env=fleet_env)
+    await refused_start(fleet_env, *flags, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"VIAM_API_KEY": "", "VIAM_API_KEY_ID": ""}, "There are no credentials"),
+        ({"VIAM_MCP_STATE_KEYS": "abcd"}, "fewer than 32 bytes"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, "install viam-mcp[otel]"),
+    ],
+)
+async def test_variables_that_cannot_be_used_stop_the_start_with_one_sentence(
+    fleet_env: dict[str, str], variables: dict[str, str], reason: str
+) -> None:
+    await refused_start({**fleet_env, **variables}, reason=reason)
+
+
+async def refused_start(env: dict[str, str], *flags: str, reason: str) -> None:
+    """A server does not start: one sentence says why, and nobody is told that it serves."""
+    end = await ended("serve", "--transport", "http", "--port", "0", *flags, env=env)
     assert (end.code, end.stdout, end.stderr.count("\n")) == (1, "", 1)
     assert reason in end.stderr
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
+import stat
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 from viam_mcp._version import __version__
 from viam_mcp.app import AppError, PermissionDenied
-from viam_mcp.cli._calls import chosen_tools, open_calls
+from viam_mcp.cli._audit_file import audit_file, unwritable
+from viam_mcp.cli._calls import chosen_tools
 from viam_mcp.cli._fleet import open_fleet, settings_of
-from viam_mcp.policy import PolicyError
+from viam_mcp.policy import KEYS_VARIABLE, PolicyError, load, parse_keys, state_dir
 from viam_mcp.proto.app import AuthorizedPermissions
 from viam_mcp.settings import KEY_ID_VARIABLE, KEY_VARIABLE, SettingsError, add_options
-from viam_mcp.tools import quoted
+from viam_mcp.tools import Files, quoted
 
 if TYPE_CHECKING:
     import argparse
@@ -36,8 +39,7 @@ _PERMISSIONS = (
     "read_fragment",
     "write_fragment",
 )
-
-
+_OTHERS = 0o077
 _NAMED = 3  # locations that one finding names
 
 
@@ -71,27 +73,20 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"viam-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}")
     if credentials := _credentials(settings):
         yield credentials
-    yield (tools := _tools(settings))
+    for look in (_tools, _policy, _files, _audit):
+        yield look(settings)
+    yield _state()
+    yield _confirmations()
     try:
         async with open_fleet(settings) as app:
             where = "the embedded sandbox" if settings.sandbox else settings.app_url
             yield Finding(True, f"fleet: {where} answers and takes the key")
-            if tools.good:
-                yield await _calls(settings, app)
             async for finding in _rights(app):
                 yield finding
     except SettingsError as error:
         yield Finding(False, str(error))
     except AppError as error:
         yield Finding(False, f"fleet: {error}")
-
-
-async def _calls(settings: Settings, app: AppClient) -> Finding:
-    try:
-        async with open_calls(settings, app) as calls:
-            return Finding(True, f"calls: files folder and policy can be used; {len(calls.tools)} tools are offered")
-    except (SettingsError, PolicyError) as error:
-        return Finding(False, f"calls: {error}")
 
 
 def _credentials(settings: Settings) -> Finding | None:
@@ -112,6 +107,67 @@ def _tools(settings: Settings) -> Finding:
     except SettingsError as error:
         return Finding(False, f"tools: {error}")
     return Finding(True, f"tools: {len(tools)} chosen{', read-only' if settings.read_only else ''}")
+
+
+def _policy(settings: Settings) -> Finding:
+    if settings.policy is None:
+        return Finding(True, "policy: the built-in one; what is destructive is confirmed")
+    try:
+        rules = len(load(settings.policy).rules)
+    except PolicyError as error:
+        return Finding(False, f"policy: {error}")
+    return Finding(True, f"policy: {settings.policy}, {_counted(rules, 'rule')}")
+
+
+def _files(settings: Settings) -> Finding:
+    if settings.files_dir is None:
+        return Finding(True, "files: no folder; tools read and write no files")
+    try:
+        Files(settings.files_dir)
+    except OSError as error:
+        return Finding(False, f"files: {settings.files_dir}: {error.strerror or error}")
+    return Finding(True, f"files: {settings.files_dir}")
+
+
+def _audit(settings: Settings) -> Finding:
+    path = audit_file(settings)
+    if reason := unwritable(path):
+        return Finding(False, f"audit: {path} cannot be written: {reason}; until it can, nothing is changed")
+    return Finding(True, f"audit: {path} can be written{'' if path.exists() else ', and is made when it is needed'}")
+
+
+def _state() -> Finding:
+    """The folder for what outlasts the process. Others must not be able to change what is in it."""
+    folder = state_dir()
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return Finding(True, f"state: {folder} is made when it is needed, for its owner alone")
+    except OSError as error:
+        return Finding(False, f"state: {folder}: {error.strerror}")
+    mode = stat.S_IMODE(status.st_mode)
+    if not stat.S_ISDIR(status.st_mode):
+        return Finding(False, f"state: {folder} is not a folder")
+    if status.st_uid != os.geteuid():
+        return Finding(False, f"state: {folder} belongs to somebody else (user {status.st_uid})")
+    if mode & _OTHERS:
+        return Finding(False, f"state: {folder} has mode {mode:04o}, which lets others in: chmod 700 {folder}")
+    return Finding(True, f"state: {folder}, mode {mode:04o}")
+
+
+def _confirmations() -> Finding:
+    text = os.environ.get(KEYS_VARIABLE, "")
+    if not text.strip():
+        return Finding(True, "confirmations: sealed with a key of each process's own")
+    try:
+        keys = len(parse_keys(text))
+    except PolicyError as error:
+        return Finding(False, f"confirmations: {KEYS_VARIABLE}: {error}")
+    return Finding(True, f"confirmations: sealed with {_counted(keys, 'key')} from {KEYS_VARIABLE}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 async def _rights(app: AppClient) -> AsyncIterator[Finding]:

@@ -34,6 +34,7 @@ from viam_mcp.settings import SettingsError
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from mcp.server.transport_security import TransportSecuritySettings
     from starlette.types import ASGIApp
@@ -58,7 +59,8 @@ def run(settings: Settings) -> None:
     """
     mine = worker()
     if mine is not None:
-        asyncio.run(_serve(settings, *mine))
+        listener, line = mine
+        asyncio.run(_serve(settings, listener, line.ready, line))
         return
     check(settings)
     with listen(settings.host, settings.port) as listener:
@@ -67,8 +69,7 @@ def run(settings: Settings) -> None:
         if settings.workers > 1:
             asyncio.run(supervise(settings.workers, listener, announce))
         else:
-            announce()
-            asyncio.run(_serve(settings, listener))
+            asyncio.run(_serve(settings, listener, announce))
 
 
 def check(settings: Settings) -> None:
@@ -97,17 +98,24 @@ def check(settings: Settings) -> None:
         )
 
 
-async def _serve(settings: Settings, listener: socket.socket, line: Line | None = None) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, on_start: Callable[[], None], line: Line | None = None
+) -> None:
     async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
         app, front = app_of(settings, service)
         tls = tls_context(settings.tls_cert, settings.tls_key)
-        server = HttpServer(app, [listener], tls=tls, on_stop=[front.close, partial(end_streams, service.server)])
+        server = HttpServer(
+            app,
+            [listener],
+            tls=tls,
+            on_start=on_start,
+            on_stop=[front.close, partial(end_streams, service.server)],
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
         if line is not None:
             line.watch(server.stop)
-            line.ready()
         background = [tasks.create_task(_look(service)), tasks.create_task(_sample(service.metrics))]
         await server.run_until_stopped()
         for task in background:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from viam_mcp.app import PermissionDenied
+from viam_mcp.cli._audit_file import unwritable
 from viam_mcp.cli._calls import open_calls
 from viam_mcp.cli._fleet import open_fleet, settings_of
 from viam_mcp.server import build_server, stdio
-from viam_mcp.settings import add_options
+from viam_mcp.settings import SettingsError, add_options
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the client closes stdin, or a signal says to stop."""
     settings = settings_of(options)
+    if settings.audit is not None and (reason := unwritable(settings.audit)):
+        # Better told now than at each change. Without the one that nobody named, there is still what can be read.
+        raise SettingsError(f"--audit: {settings.audit} cannot be written: {reason}.")
     if settings.transport == "http":
         # A client that starts a server waits for it, and over stdio nothing of this is needed.
         from viam_mcp.cli._http import run as run_http

@@ -35,6 +35,7 @@ class HttpServer(uvicorn.Server):
         app: The app.
         listeners: The sockets to accept connections on.
         tls: The certificate; None for plain HTTP.
+        on_start: Called when connections are accepted.
         on_stop: What ends the streams that would never end by themselves, when the server is told to stop.
         grace_seconds: How long running calls may take to finish after that.
         head_seconds: How long the head of a request may take to arrive.
@@ -46,6 +47,7 @@ class HttpServer(uvicorn.Server):
         listeners: Sequence[socket.socket],
         *,
         tls: ssl.SSLContext | None = None,
+        on_start: Callable[[], None] = lambda: None,
         on_stop: Sequence[Callable[[], None]] = (),
         grace_seconds: int = GRACE_SECONDS,
         head_seconds: float = HEAD_SECONDS,
@@ -66,6 +68,7 @@ class HttpServer(uvicorn.Server):
         )
         super().__init__(config)
         self._listeners = list(listeners)
+        self._on_start = on_start
         self._on_stop = on_stop
         # It would cut off every stream at once, those of running calls too.
         AppStatus.enable_automatic_graceful_drain = False
@@ -82,6 +85,11 @@ class HttpServer(uvicorn.Server):
         self.should_exit = True
         for end in self._on_stop:
             end()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections, as uvicorn calls it."""
+        await super().startup(sockets)
+        self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, as uvicorn calls it. What had to be cancelled gets to write down that it was."""
