@@ -2,15 +2,222 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.policy import LOCAL, Refused, Way
+from viam_mcp.policy import LOCAL, Question, Refused, Way
+from viam_mcp.proto import app as wire
+from viam_mcp.sandbox.fleet import KESTREL
 from viam_mcp.tools import Environment
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
+    from viam_mcp.sandbox.store import Store
+
+OTHER = "cccccccc-0000-4000-8000-000000000000"
+Change = Callable[["Store"], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, and what changes of its target after it was shown.
+
+    Attributes:
+        tool: The tool.
+        arguments: Its arguments; an id is given as a table and a name.
+        change: What changes.
+        before: How the target is made before, if it has to be.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    change: Change
+    before: Change = lambda store: None
+
+
+def changed(sql: str, *values: object) -> Change:
+    def run(store: Store) -> None:
+        assert store.run(sql, *values) > 0
+
+    return run
+
+
+def id_of(store: Store, table: str, name: str) -> str:
+    return str(store.value(f"SELECT id FROM {table} WHERE name = ?", name))
+
+
+def other_machine(store: Store) -> None:
+    """Another machine of the same name is where one was."""
+    changed("UPDATE robots SET location_id = ? WHERE name = 'hauler-01'", id_of(store, "locations", "Test Lab"))(store)
+    store.insert(
+        "robots", id=OTHER, name="hauler-01", location_id=id_of(store, "locations", "Warehouse 2"), created_on=0
+    )
+
+
+def other_nested_location(store: Store) -> None:
+    """Another location of the same name, with the same machines, is where one was."""
+    old = store.one("SELECT * FROM locations WHERE name = 'Cold Storage'")
+    assert old is not None
+    changed("UPDATE locations SET parent_id = NULL WHERE id = ?", old["id"])(store)
+    store.insert("locations", **{**dict(old), "id": "other00000"})
+    changed("UPDATE robots SET location_id = 'other00000' WHERE location_id = ?", old["id"])(store)
+
+
+def texts(column: str) -> dict[str, Change]:
+    """A text of a module, which then changes where it is not shown any more."""
+    sql = f"UPDATE registry_items SET {column} = ? WHERE name = 'drive-control'"
+    return {"before": changed(sql, f"{'d' * 300} this"), "change": changed(sql, f"{'d' * 300} that")}
+
+
+def imports(speed: int) -> Change:
+    variables = {"note": "x" * 300, "speed": speed}
+
+    def run(store: Store) -> None:
+        one = wire.FragmentImport(fragment_id=id_of(store, "fragments", "bench-cell"))
+        one.fragment_variables.update(variables)
+        data = wire.FragmentImportList(fragments=[one]).SerializeToString()
+        changed("UPDATE organizations SET default_fragments = ? WHERE name = ?", data, KESTREL)(store)
+
+    return run
+
+
+SAVED = "last_updated = last_updated + 1000000000"
+ITEM = "tidewater:drive-control"
+MODULE = {"module_id": ITEM, "url": "", "description": "new", "models": None, "entrypoint": "run", "public": True}
+SHARING = {"organization_id": ("organizations", KESTREL)}
+CASES = {
+    "a machine": Case(
+        "delete_robot",
+        {"robot_id": ("robots", "picker-01")},
+        changed(f"UPDATE parts SET {SAVED} WHERE name = 'picker-01-main'"),
+    ),
+    "a part": Case(
+        "delete_robot_part",
+        {"robot_part_id": ("parts", "picker-01-arm")},
+        changed(f"UPDATE parts SET {SAVED} WHERE name = 'picker-01-arm'"),
+    ),
+    "a main part": Case(
+        "mark_part_as_main",
+        {"robot_part_id": ("parts", "picker-01-arm")},
+        changed(f"UPDATE parts SET {SAVED} WHERE name = 'picker-01-arm'"),
+    ),
+    "a part's other secret": Case(
+        "delete_robot_part_secret",
+        {"robot_part_id": ("parts", "picker-01-main"), "secret_id": "none"},
+        changed(
+            "UPDATE secrets SET id = ? WHERE part_id = (SELECT id FROM parts WHERE name = 'picker-01-main')", OTHER
+        ),
+    ),
+    "a location's other secret": Case(
+        "delete_location_secret",
+        {"location_id": ("locations", "Bench A"), "secret_id": "none"},
+        changed(
+            "UPDATE secrets SET id = ? WHERE location_id = (SELECT id FROM locations WHERE name = 'Bench A')", OTHER
+        ),
+    ),
+    "what a location's secret opens": Case(
+        "delete_location_secret", {"location_id": ("locations", "Warehouse 2"), "secret_id": "none"}, other_machine
+    ),
+    "a fragment": Case(
+        "delete_fragment", {"fragment_id": ("fragments", "bench-cell")}, changed(f"UPDATE fragments SET {SAVED}")
+    ),
+    "a location": Case("delete_location", {"location_id": ("locations", "Warehouse 2")}, other_machine),
+    "a location that moves": Case(
+        "update_location", {"location_id": ("locations", "Warehouse 2"), "parent_location_id": ""}, other_machine
+    ),
+    "a location below one that moves": Case(
+        "update_location",
+        {"location_id": ("locations", "Warehouse 1"), "parent_location_id": ""},
+        other_nested_location,
+    ),
+    "a location that is shared": Case(
+        "share_location", {**SHARING, "location_id": ("locations", "Warehouse 2")}, other_machine
+    ),
+    "a machine below a location that is shared": Case(
+        "share_location", {**SHARING, "location_id": ("locations", "Rotterdam Campus")}, other_machine
+    ),
+    "a location below one that is shared": Case(
+        "share_location", {**SHARING, "location_id": ("locations", "Warehouse 1")}, other_nested_location
+    ),
+    "a location that is shared no longer": Case(
+        "unshare_location", {**SHARING, "location_id": ("locations", "Warehouse 2")}, other_machine
+    ),
+    "an organization": Case(
+        "delete_organization",
+        {"org_id": ("organizations", KESTREL)},
+        changed(
+            "UPDATE api_keys SET id = ? WHERE id = (SELECT api_keys.id FROM api_keys JOIN organizations "
+            "ON organizations.id = org_id WHERE organizations.name = ? LIMIT 1)",
+            OTHER,
+            KESTREL,
+        ),
+    ),
+    "an organization's own text": Case(
+        "update_organization",
+        {"org_id": ("organizations", KESTREL), "cid": "new"},
+        changed("UPDATE organizations SET cid = ?", f"{'d' * 300} that"),
+        changed("UPDATE organizations SET cid = ?", f"{'d' * 300} this"),
+    ),
+    "a default fragment that is taken away": Case(
+        "update_organization",
+        {"org_id": ("organizations", KESTREL), "default_fragments": []},
+        imports(speed=2),
+        imports(speed=1),
+    ),
+    "an item's description": Case(
+        "update_registry_item",
+        {"item_id": ITEM, "type": "module", "description": "new", "visibility": "public"},
+        **texts("description"),
+    ),
+    "a module's description": Case("update_module", MODULE, **texts("description")),
+    "a module's entrypoint": Case("update_module", MODULE, **texts("entrypoint")),
+    "a module's address": Case("update_module", MODULE, **texts("url")),
+    "an item that is deleted": Case("delete_registry_item", {"item_id": ITEM}, **texts("description")),
+    "a version of an item that is deleted": Case(
+        "delete_registry_item",
+        {"item_id": ITEM},
+        changed("UPDATE registry_uploads SET uploaded_at = uploaded_at + 1000000000 WHERE name = 'drive-control'"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+async def test_a_yes_is_bound_to_what_the_lines_only_count_or_name(desk: Desk, what: str) -> None:
+    case, store = CASES[what], desk.sandbox.store
+    case.before(store)
+    arguments = {
+        name: id_of(store, *value) if isinstance(value, tuple) else value for name, value in case.arguments.items()
+    }
+    tool = desk.tool(case.tool, **arguments)
+    question = await desk.ask(tool)
+    case.change(store)
+    again = await desk.answer(tool, question.token)
+    assert isinstance(again, Question)
+    # All that a person sees is the same: the lines alone would not tell.
+    assert again.message.endswith(question.message)
+
+
+async def test_a_yes_to_a_move_is_bound_to_who_uses_the_new_place(desk: Desk) -> None:
+    store = desk.sandbox.store
+    pilot = id_of(store, "locations", "Test Lab")
+    tools = [
+        desk.tool("update_robot", robot_id=desk.id("robots", "picker-01"), name="picker-01", location_id=pilot),
+        desk.tool("update_location", location_id=desk.id("locations", "Warehouse 1"), parent_location_id=pilot),
+    ]
+    questions = [await desk.ask(tool) for tool in tools]
+    store.insert("location_shares", location_id=pilot, org_id=desk.id("organizations", KESTREL))
+    for tool, question in zip(tools, questions, strict=True):
+        again = await desk.answer(tool, question.token)
+        assert isinstance(again, Question)
+        assert f"It is shared with organization '{KESTREL}'" in again.message
+
+
+async def test_what_a_yes_to_a_rotation_cannot_be_bound_to_is_said(desk: Desk) -> None:
+    question = await desk.ask(desk.tool("rotate_key", id=desk.id("api_keys", "fleet-dashboard")))
+    assert "If somebody else gives it a new value meanwhile, that cannot be seen here" in question.message
 
 
 @pytest.mark.parametrize("way", Way)

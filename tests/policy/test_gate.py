@@ -437,42 +437,6 @@ async def test_a_question_outlives_the_gate_that_asked_it(desk: Desk, delete: To
     assert "used before" in await refusal(desk, delete, token)
 
 
-OTHER = "cccccccc-0000-4000-8000-000000000000"
-CHANGES = {
-    "machine": "UPDATE parts SET last_updated = last_updated + 1000000000 WHERE name = 'picker-01-main'",
-    "part": "UPDATE parts SET last_updated = last_updated + 1000000000 WHERE name = 'picker-01-arm'",
-    "fragment": "UPDATE fragments SET last_updated = last_updated + 1000000000",
-    "location": f"""
-        UPDATE robots SET location_id = (SELECT id FROM locations WHERE name = 'Test Lab') WHERE name = 'hauler-01';
-        INSERT INTO robots SELECT '{OTHER}', id, 'hauler-01', 0, 0, '{{}}' FROM locations WHERE name = 'Warehouse 2'
-        """,
-    "organization": f"""
-        UPDATE api_keys SET id = '{OTHER}' WHERE id = (SELECT api_keys.id FROM api_keys JOIN organizations
-        ON organizations.id = org_id WHERE organizations.name = 'Kestrel Integration' LIMIT 1)
-        """,
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-async def test_a_deletion_is_bound_to_what_its_lines_only_count_or_name(desk: Desk, what: str) -> None:
-    store, kestrel = desk.sandbox.store, "Kestrel Integration"
-    tools = {
-        "machine": lambda: desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01")),
-        "part": lambda: desk.tool("delete_robot_part", robot_part_id=desk.id("parts", "picker-01-arm")),
-        "fragment": lambda: desk.tool("delete_fragment", fragment_id=str(store.value("SELECT id FROM fragments"))),
-        "location": lambda: desk.tool("delete_location", location_id=desk.id("locations", "Warehouse 2")),
-        "organization": lambda: desk.tool("delete_organization", org_id=desk.id("organizations", kestrel)),
-    }
-    tool = tools[what]()
-    question = await desk.ask(tool)
-    for statement in CHANGES[what].split(";"):
-        assert store.run(statement) > 0
-    again = await desk.answer(tool, question.token)
-    assert isinstance(again, Question)
-    # All that a person sees is the same: the lines alone would not tell.
-    assert again.message.endswith(question.message)
-
-
 async def test_what_changes_by_itself_does_not_make_a_yes_void(desk: Desk) -> None:
     tool = desk.tool("delete_robot_part", robot_part_id=desk.id("parts", "picker-01-arm"))
     question = await desk.ask(tool)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from viam_mcp.app import NotFound, connect
 from viam_mcp.proto import POOL
+from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Sandbox, open_fleet
 from viam_mcp.sandbox.fleet import INJECTION_MACHINE, KESTREL, SHARED_LOCATION, TIDEWATER, planted_credentials
@@ -367,7 +368,7 @@ async def test_a_default_fragment_with_another_credential_is_not_called_unchange
     )
     imports = [{"fragment_id": fragment, "fragment_variables": {"token": "two"}}]
     lines = await fleet.lines("update_organization", org_id=organization, default_fragments=imports)
-    assert "A credential under 'token' changes." in lines
+    assert any("redential" in line and "'token'" in line for line in lines)
     assert not any("start without" in line for line in lines)
 
 
@@ -504,21 +505,33 @@ async def test_moving_a_location_names_both_places_and_what_moves_along(fleet: F
     )
     assert lines[0].startswith("Place: location 'Rotterdam Campus'")
     assert lines[0].endswith("→ the top of its organization.")
-    assert "3 machines" in lines[1]
+    assert lines[1].startswith("Roles on the old place no longer reach")
+    assert any(line.startswith("In all, 6 machines: 'cold-inspector-01'") for line in lines)
+    assert "2 nested locations: 'Cold Storage', 'Loading Docks'." in lines
+
+
+async def test_moving_into_a_location_that_is_shared_says_who_gets_access(fleet: Fleet) -> None:
+    shared, organization = fleet.id("locations", SHARED_LOCATION), fleet.id("organizations", KESTREL)
+    warehouse, robot = fleet.id("locations", "Warehouse 1"), fleet.id("robots", "picker-01")
+    said = f"It is shared with organization '{KESTREL}' ({organization}): they get access too."
+    assert said in await fleet.lines("update_location", location_id=warehouse, parent_location_id=shared)
+    assert said in await fleet.lines("update_robot", robot_id=robot, name="picker-01", location_id=shared)
 
 
 async def test_sharing_says_who_gets_how_many_machines_of_whose(fleet: Fleet) -> None:
     warehouse, kestrel = fleet.id("locations", "Warehouse 1"), fleet.id("organizations", KESTREL)
     preview = await fleet.preview("share_location", location_id=warehouse, organization_id=kestrel)
     assert f"with organization '{KESTREL}' ({kestrel})" in preview.lines[0]
-    assert "It belongs to organization 'Tidewater Robotics'" in preview.lines[1]
-    assert "3 machines" in preview.lines[1]
-    assert "get access" in preview.lines[2]
+    assert "get access" in preview.lines[1]
+    assert "It belongs to organization 'Tidewater Robotics'" in preview.lines[2]
+    assert "3 machines" in preview.lines[2]
+    assert preview.lines[3].startswith("In all, 6 machines: 'cold-inspector-01'")
+    assert preview.lines[4] == "2 nested locations: 'Cold Storage', 'Loading Docks'."
     again = {"location_id": fleet.id("locations", SHARED_LOCATION), "organization_id": kestrel}
     assert "They have access already." in await fleet.lines("share_location", **again)
-    assert "lose these machines" in (await fleet.lines("unshare_location", **again))[-1]
+    assert "lose its machines" in (await fleet.lines("unshare_location", **again))[0]
     not_shared = {"location_id": warehouse, "organization_id": kestrel}
-    assert "It is not shared" in (await fleet.lines("unshare_location", **not_shared))[-1]
+    assert "It is not shared" in (await fleet.lines("unshare_location", **not_shared))[0]
 
 
 async def test_sharing_with_an_organization_that_the_key_cannot_read_shows_its_id(fleet: Fleet) -> None:
@@ -565,9 +578,9 @@ async def test_a_machine_whose_name_gives_orders_is_quoted(fleet: Fleet) -> None
 async def test_moving_a_machine_names_both_places(fleet: Fleet) -> None:
     arguments = {"robot_id": fleet.id("robots", "picker-01"), "name": "picker-1"}
     lines = await fleet.lines("update_robot", **arguments, location_id=fleet.id("locations", "Test Lab"))
-    assert lines[0] == "Name: 'picker-01' → 'picker-1'"
-    assert lines[1].startswith("Place: location 'Warehouse 1'")
-    assert "→ location 'Test Lab'" in lines[1]
+    assert lines[0].startswith("Place: location 'Warehouse 1'")
+    assert "→ location 'Test Lab'" in lines[0]
+    assert lines[2] == "Name: 'picker-01' → 'picker-1'"
 
 
 async def test_a_machine_moves_to_the_default_location_if_none_is_named(fleet: Fleet) -> None:
@@ -870,9 +883,9 @@ async def test_a_registry_item_that_becomes_public_says_so(fleet: Fleet) -> None
     preview = await fleet.preview(
         "update_registry_item", item_id="tidewater:picking", type="ml_model", description="Picks", visibility="public"
     )
-    assert preview.lines[1] == "It is of type module, not ml_model."
-    assert preview.lines[2] == "Description: 'The picking cycle: find, grasp, check, place' → 'Picks'"
-    assert "becomes PUBLIC" in preview.lines[3]
+    assert "becomes PUBLIC" in preview.lines[1]
+    assert preview.lines[2] == "It is of type module, not ml_model."
+    assert preview.lines[3] == "Description: 'The picking cycle: find, grasp, check, place' → 'Picks'"
     assert preview.now == ("It is used by 3 machines of 1 organization.",)
 
 
@@ -885,19 +898,59 @@ async def test_deleting_a_registry_item_lists_its_versions_newest_first(fleet: F
 
 async def test_a_module_update_shows_each_value_and_the_models_that_come_and_go(fleet: Fleet) -> None:
     lines = await fleet.lines("update_module", **(await fleet.calls())["update_module"])
-    assert lines[0] == "Description: 'Closed-loop drive for two-wheeled haulers' → 'Drives'"
+    assert "public → private" in lines[0]
     assert lines[1] == "Entrypoint: 'bin/drive-control' → 'run'"
-    assert lines[2] == "URL: 'https://code.tidewater.example/drive-control' → 'https://[redacted]@example.com'"
-    assert "public → private" in lines[3]
+    assert lines[2] == "Description: 'Closed-loop drive for two-wheeled haulers' → 'Drives'"
+    assert lines[3] == "URL: 'https://code.tidewater.example/drive-control' → 'https://[redacted]@example.com'"
     assert [line for line in lines if "Model taken away" in line and "two-wheel" in line]
     assert [line for line in lines if "Model added" in line and "tracked" in line]
+
+
+async def module_update(fleet: Fleet, **changes: Any) -> dict[str, Any]:
+    """The call that sets a module to what it is, but for some changes."""
+    module = await fleet.app.get_module("tidewater:drive-control")
+    models = [{"api": one.api, "model": one.model, "description": one.description} for one in module.models]
+    same = {"url": module.url, "description": module.description, "entrypoint": module.entrypoint, "models": models}
+    return {"module_id": module.module_id, "public": True, **same, **changes}
+
+
+async def test_what_starts_a_module_is_shown_to_its_end_or_there_is_no_preview(fleet: Fleet) -> None:
+    for length in (10, 400):
+        start = f"run {'x' * length} && evil"
+        (line,) = await fleet.lines("update_module", **await module_update(fleet, entrypoint=start))
+        assert line == f"Entrypoint: 'bin/drive-control' → '{start}'"
+    with pytest.raises(ToolError, match="more than a person can be shown"):
+        await fleet.preview("update_module", **await module_update(fleet, entrypoint="x" * 500))
+
+
+async def test_a_model_that_is_named_twice_is_no_argument(fleet: Fleet) -> None:
+    same = await module_update(fleet)
+    assert await fleet.lines("update_module", **same) == ["Nothing changes: it has these values already."]
+    first = same["models"][0]
+    twice = [{**first, "description": "something else"}, *same["models"]]
+    with pytest.raises(ValidationError, match=rf"the model '{first['model']}' \('{first['api']}'\) is in it 2 times"):
+        await fleet.preview("update_module", **{**same, "models": twice})
+
+
+async def test_what_a_models_update_does_not_take_along_is_said(fleet: Fleet) -> None:
+    same = await module_update(fleet)
+    module = await fleet.app.get_module("tidewater:drive-control")
+    module.models[0].markdown_documentation = "# Wheels"
+    module.models[0].supported_hardware.append("two-wheeled haulers")
+    offered = wire.Module(models=module.models).SerializeToString()
+    assert fleet.sandbox.store.run("UPDATE registry_items SET models = ? WHERE name = 'drive-control'", offered) == 1
+    (line,) = await fleet.lines("update_module", **same)
+    assert line.startswith(f"Model '{module.models[0].model}' loses its documentation and supported hardware")
+    await TOOLS["update_module"].model_validate(same).run(fleet.app)
+    after = (await fleet.app.get_module("tidewater:drive-control")).models[0]
+    assert (after.markdown_documentation, list(after.supported_hardware)) == ("", [])
 
 
 async def test_an_upload_shows_version_platform_size_and_hash(fleet: Fleet) -> None:
     preview = await fleet.preview("upload_module_file", **(await fleet.calls())["upload_module_file"])
     text = "\n".join(preview.lines)
     assert "Version: '1.5.0'; platform: 'linux/arm64'." in preview.lines
-    assert "The newest version so far: '1.4.2'." in preview.lines
+    assert "The newest version so far: '1.4.2'. Visibility: public." in preview.lines
     assert preview.file == hashlib.sha256(ARCHIVE).hexdigest()
     assert f"'archive.tar.gz', {len(ARCHIVE):,} bytes, SHA-256 {hashlib.sha256(ARCHIVE).hexdigest()}" in text
     assert "refuses" not in text

@@ -133,14 +133,26 @@ def counted(what: str, names: Iterable[str]) -> str:
     return f"{count(len(names), what)}: {listing(names)}." if names else f"No {what}s."
 
 
-def exact(text: str) -> str:
-    """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different."""
-    return visible(repr(shorten(without_secrets(text), _LONGEST_VALUE)))
+def exact(text: str, length: int = _LONGEST_VALUE) -> str:
+    """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different,
+    unless what differs is a credential or beyond `length` characters."""
+    return visible(repr(shorten(without_secrets(text), length)))
 
 
-def change(what: str, old: str, new: str | None) -> list[str]:
-    """The line that says how a value changes; none if it does not, or if it is not touched."""
-    return [] if new is None or new == old else [f"{what}: {exact(old)} → {exact(new)}"]
+def change(what: str, old: str, new: str | None, *, whole: bool = False) -> list[str]:
+    """The line that says how a value changes; none if it does not, or if it is not touched.
+
+    A confirmation has to be bound to the old value besides, of which the line may show a part.
+
+    Args:
+        what: What the value is.
+        old: As it is.
+        new: As it shall be; None leaves it alone.
+        whole: Whether the new value is shown to its end, however long it is.
+    """
+    if new is None or new == old:
+        return []
+    return [f"{what}: {exact(old)} → {exact(new, len(new) if whole else _LONGEST_VALUE)}"]
 
 
 def visibility_change(old: str, new: str | None) -> list[str]:
@@ -174,13 +186,18 @@ def day(time: Timestamp) -> str:
     return rfc3339(time.seconds)[:10]
 
 
-def deleted_secret(secret_id: str, secrets: Sequence[wire.SharedSecret]) -> list[str]:
-    """What becomes of whoever signs in with one of a location's or a part's secrets when it is deleted."""
+def deleted_secret(secret_id: str, secrets: Sequence[wire.SharedSecret]) -> tuple[list[str], tuple[str, ...]]:
+    """What becomes of whoever signs in with one of a location's or a part's secrets when it is deleted.
+
+    Returns:
+        Lines, and which secrets there are, as a digest.
+    """
+    bound = state_of(*(f"{secret.id} {secret.state}" for secret in secrets))
     found = next((secret for secret in secrets if secret.id == secret_id), None)
     if found is None:
-        return ["There is no such secret."]
+        return ["There is no such secret."], bound
     left = count(len(secrets) - 1, "other secret")
-    return [f"It was created on {day(found.created_on)}; {left} would be left.", LOCKED_OUT]
+    return [f"It was created on {day(found.created_on)}; {left} would be left.", LOCKED_OUT], bound
 
 
 def stale(known: datetime | None, saved: datetime | None) -> list[str]:

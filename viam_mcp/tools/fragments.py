@@ -110,7 +110,6 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
         lines = [
             *stale(self.last_known_update, fragment.last_updated),
             *change("Name", fragment.name, self.name),
-            *visibility_change(fragment.visibility.value, visibility),
             *users,
             *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
             *config_changes(fragment.fragment or {}, self._config(fragment)),
@@ -119,6 +118,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
             self,
             _fragment_of(fragment),
             lines,
+            granted=visibility_change(fragment.visibility.value, visibility),
             subject=fragment.name,
             bound=machines,
             now=now,

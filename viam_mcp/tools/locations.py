@@ -20,6 +20,7 @@ from viam_mcp.tools._previews import (
     deleted_secret,
     owner_of,
     preview,
+    shared_with,
     state_of,
 )
 from viam_mcp.tools._types import LocationId, Name, OrganizationId, SecretId
@@ -73,17 +74,21 @@ class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         location = await app.get_location(self.location_id)
+        what = named("location", location.name, location.id)
         lines = change("Name", location.name, self.name or None)
         old, new = location.parent_location_id, self.parent_location_id
-        if new is not None and new != old:
-            places = await asyncio.gather(*(location_name(app, item) if item else _at_top() for item in (old, new)))
-            lines += [
-                f"Place: {places[0]} → {places[1]}.",
-                f"With it move {count(location.robot_count, 'machine')}, and the locations below it.",
-                "Roles on the old place no longer reach them, roles on the new one do.",
-            ]
-        what = named("location", location.name, location.id)
-        return preview(self, what, lines or [UNCHANGED], subject=location.name)
+        if new is None or new == old:
+            return preview(self, what, lines or [UNCHANGED], subject=location.name)
+        (before, _), (after, granted), (inside, bound) = await asyncio.gather(
+            _place(app, old), _place(app, new), _inside(app, location)
+        )
+        granted = [
+            f"Place: {before} → {after}.",
+            "Roles on the old place no longer reach what moves, roles on the new one do.",
+            *granted,
+        ]
+        lines += ["With it moves all that is in it and below it.", *inside]
+        return preview(self, what, lines, granted=granted, subject=location.name, bound=bound)
 
     async def run(self, app: AppClient) -> wire.Location:
         return await app.update_location(self.location_id, self.name, self.parent_location_id)
@@ -147,11 +152,15 @@ class _Sharing(Tool):
                 return named("organization", item.name, item.id)
         return await resource_name_if_readable(app, "organization", self.organization_id)
 
-    async def _facts(self, app: AppClient) -> tuple[wire.Location, list[str]]:
-        """The location, and lines about what is in it and whose it is."""
-        location = await app.get_location(self.location_id)
-        owner = await resource_name_if_readable(app, "organization", owner_of(location))
-        return location, [f"It belongs to {owner}, and has {count(location.robot_count, 'machine')} of its own."]
+    async def _preview(self, app: AppClient, consequences: dict[bool, str]) -> Preview:
+        """The location, what is in it and whose it is, and what becomes of it if it is shared already and if not."""
+        what, location = await asyncio.gather(self.subject(app), app.get_location(self.location_id))
+        owner, (inside, bound) = await asyncio.gather(
+            resource_name_if_readable(app, "organization", owner_of(location)), _inside(app, location)
+        )
+        lines = [f"It belongs to {owner}, and has {count(location.robot_count, 'machine')} of its own.", *inside]
+        granted = [consequences[self._shared(location)]]
+        return preview(self, what, lines, granted=granted, subject=location.name, bound=bound)
 
     def _shared(self, location: wire.Location) -> bool:
         return any(item.organization_id == self.organization_id for item in location.organizations)
@@ -161,13 +170,8 @@ class ShareLocation(_Sharing, toolset="locations", effect=Effect.DESTRUCTIVE, re
     """Give another organization access to a location and its machines. Taken back with unshare_location."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, (location, lines) = await asyncio.gather(self.subject(app), self._facts(app))
-        lines.append(
-            "They have access already."
-            if self._shared(location)
-            else "All members and keys of that organization get access to these machines and to the locations below."
-        )
-        return preview(self, what, lines, subject=location.name)
+        gain = "All members and keys of that organization get access to its machines and to the locations below."
+        return await self._preview(app, {True: "They have access already.", False: gain})
 
     async def run(self, app: AppClient) -> None:
         await app.share_location(self.organization_id, self.location_id)
@@ -179,13 +183,8 @@ class UnshareLocation(
     """Take a location away from an organization that it was shared with. The owner keeps it."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, (location, lines) = await asyncio.gather(self.subject(app), self._facts(app))
-        lines.append(
-            "All members and keys of that organization lose these machines and the locations below."
-            if self._shared(location)
-            else "It is not shared with that organization."
-        )
-        return preview(self, what, lines, subject=location.name)
+        loss = "All members and keys of that organization lose its machines and the locations below."
+        return await self._preview(app, {True: loss, False: "It is not shared with that organization."})
 
     async def run(self, app: AppClient) -> None:
         await app.unshare_location(self.organization_id, self.location_id)
@@ -229,20 +228,43 @@ class DeleteLocationSecret(Tool, toolset="locations", effect=Effect.DESTRUCTIVE,
         return f"secret {quoted(self.secret_id)} of {await location_name(app, self.location_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        location, auth = await asyncio.gather(app.get_location(self.location_id), app.location_auth(self.location_id))
-        lines = [
-            *deleted_secret(self.secret_id, auth.secrets),
-            f"It opens all of the location's {count(location.robot_count, 'machine')}.",
-        ]
+        location, auth, machines = await asyncio.gather(
+            app.get_location(self.location_id),
+            app.location_auth(self.location_id),
+            app.list_robots(self.location_id),
+        )
+        lines, secrets = deleted_secret(self.secret_id, auth.secrets)
+        lines.append(f"It opens all of the location's {counted('machine', (machine.name for machine in machines))}")
         what = f"secret {quoted(self.secret_id)} of {named('location', location.name, location.id)}"
-        return preview(self, what, lines, subject=location.name)
+        bound = (*secrets, *state_of(*(machine.id for machine in machines)))
+        return preview(self, what, lines, subject=location.name, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location_secret(self.secret_id, self.location_id)
 
 
-async def _at_top() -> str:
-    return "the top of its organization"
+async def _place(app: AppClient, location_id: str) -> tuple[str, list[str]]:
+    """What to call a place that locations can be in, and who else uses it; an empty id is the top."""
+    if not location_id:
+        return "the top of its organization", []
+    location = await app.get_location(location_id)
+    return named("location", location.name, location.id), await shared_with(app, location)
+
+
+async def _inside(app: AppClient, location: wire.Location) -> tuple[list[str], tuple[str, ...]]:
+    """All that is in a location and below it: lines, and which machines and locations these are, as a digest."""
+    org_id = owner_of(location)
+    below = _below(location.id, await app.list_locations(org_id))
+    total = sum(item.robot_count for item in (location, *below))
+    places = await app.list_machine_summaries(
+        org_id, location_ids=[location.id, *(item.id for item in below)], limit=max(total, 1)
+    )
+    machines = [machine for place in places for machine in place.machine_summaries]
+    lines = [
+        f"In all, {counted('machine', (machine.machine_name for machine in machines))}",
+        *([counted("nested location", (item.name for item in below))] if below else []),
+    ]
+    return lines, state_of(*(machine.machine_id for machine in machines), *(item.id for item in below))
 
 
 def _below(location_id: str, locations: Sequence[wire.Location]) -> list[wire.Location]:

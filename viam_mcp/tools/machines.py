@@ -9,7 +9,16 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
 from viam_mcp.tools._names import location_name, machine_name, named, quoted
 from viam_mcp.tools._output import Done, Many, One, Values
-from viam_mcp.tools._previews import GONE_FOR_GOOD, UNCHANGED, change, counted, online_state, preview, state_of
+from viam_mcp.tools._previews import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    counted,
+    online_state,
+    preview,
+    shared_with,
+    state_of,
+)
 from viam_mcp.tools._types import LocationId, MachineId, Name, OrganizationId
 
 if TYPE_CHECKING:
@@ -74,15 +83,18 @@ class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=O
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         # Without a location the machine goes to the client's default one.
         robot, new = await asyncio.gather(app.get_robot(self.robot_id), app.get_location(self.location_id))
-        lines = change("Name", robot.name, self.name)
+        lines, granted = change("Name", robot.name, self.name), []
         if new.id != robot.location:
-            old = await location_name(app, robot.location)
-            lines += [
+            old, others = await asyncio.gather(location_name(app, robot.location), shared_with(app, new))
+            granted = [
                 f"Place: {old} → {named('location', new.name, new.id)}.",
                 "Roles on the old place no longer reach it, roles on the new one do.",
+                *others,
             ]
-        what = named("machine", robot.name, robot.id)
-        return preview(self, what, lines or [UNCHANGED], subject=robot.name, now=(f"It is {online_state(robot)}.",))
+        if not granted and not lines:
+            lines = [UNCHANGED]
+        what, now = named("machine", robot.name, robot.id), (f"It is {online_state(robot)}.",)
+        return preview(self, what, lines, granted=granted, subject=robot.name, now=now)
 
     async def run(self, app: AppClient) -> wire.Robot:
         return await app.update_robot(self.robot_id, self.name, self.location_id)

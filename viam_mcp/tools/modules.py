@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import anyio.to_thread
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from viam_mcp.app import AppError
 from viam_mcp.proto import app as wire
@@ -15,7 +16,16 @@ from viam_mcp.tools._files import Source, opened, sha256
 from viam_mcp.tools._names import named, organization_name, quoted
 from viam_mcp.tools._nested import Model, ModuleFileInfo
 from viam_mcp.tools._output import Many, One, Values
-from viam_mcp.tools._previews import UNCHANGED, change, exact, preview, usage, visibility_change, visibility_name
+from viam_mcp.tools._previews import (
+    UNCHANGED,
+    change,
+    exact,
+    preview,
+    state_of,
+    usage,
+    visibility_change,
+    visibility_name,
+)
 from viam_mcp.tools._types import Name, OrganizationId, RegistryItemId, Text
 
 if TYPE_CHECKING:
@@ -26,6 +36,17 @@ if TYPE_CHECKING:
 
 _PIECE = 1_048_576
 _UPLOADED = "This version has a file for this platform already: the service refuses another one."
+
+
+def _distinct(models: list[Model]) -> list[Model]:
+    names = Counter((model.api, model.model) for model in models)
+    (api, name), times = names.most_common(1)[0] if names else (("", ""), 0)
+    if times > 1:
+        raise ValueError(f"the model {quoted(name)} ({quoted(api)}) is in it {times} times")
+    return models
+
+
+_Distinct = AfterValidator(_distinct)
 
 
 class CreateModule(Tool, toolset="modules", effect=Effect.WRITE, returns=Values(module_id=str, url=str)):
@@ -49,7 +70,7 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
     module_id: RegistryItemId
     url: Annotated[Text, Field(description="Of its documentation or code")]
     description: Text
-    models: Annotated[list[Model], Field(max_length=1000, description="All of its models")] | None
+    models: Annotated[list[Model], Field(max_length=1000, description="All of its models"), _Distinct] | None
     entrypoint: Annotated[Text, Field(description="The program that starts it")]
     public: bool = False
 
@@ -60,11 +81,13 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
         module = await app.get_module(self.module_id)
         old = {(model.api, model.model): model for model in module.models}
         new = {(model.api, model.model): model for model in self.models or ()}
+        granted = [
+            *visibility_change(visibility_name(module.visibility), "public" if self.public else "private"),
+            *change("Entrypoint", module.entrypoint, self.entrypoint, whole=True),
+        ]
         lines = [
             *change("Description", module.description, self.description),
-            *change("Entrypoint", module.entrypoint, self.entrypoint),
             *change("URL", module.url, self.url),
-            *visibility_change(visibility_name(module.visibility), "public" if self.public else "private"),
             *(f"Model taken away: {exact(name)} ({exact(api)})." for api, name in old if (api, name) not in new),
             *(f"Model added: {exact(name)} ({exact(api)})." for api, name in new if (api, name) not in old),
             *(
@@ -75,9 +98,17 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
                     f"Description of model {exact(key[1])}", old[key].description, new[key].description or ""
                 )
             ),
+            *(
+                f"Model {exact(key[1])} loses its documentation and supported hardware, which this tool does not take."
+                for key in new
+                if key in old and (old[key].markdown_documentation or old[key].supported_hardware)
+            ),
         ]
+        if not granted and not lines:
+            lines = [UNCHANGED]
         what = named("module", module.name, module.module_id)
-        return preview(self, what, lines or [UNCHANGED], subject=module.name, now=usage(module))
+        bound = state_of(module.description, module.entrypoint, module.url, *module.models)
+        return preview(self, what, lines, granted=granted, subject=module.name, bound=bound, now=usage(module))
 
     async def run(self, app: AppClient) -> str:
         models = None if self.models is None else [model.message() for model in self.models]
@@ -102,7 +133,7 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
         info = self.module_file_info
         with opened(environment, self.file) as (stream, size):
             digest = await anyio.to_thread.run_sync(sha256, stream)
-        lines = [
+        granted = [
             f"Version: {exact(info.version)}; platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
             f"File: {exact(self.file)}, {size:,} bytes, SHA-256 {digest}.",
             "Machines that follow the latest version install it and run it. It can be uploaded once, ever.",
@@ -111,13 +142,17 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
             module = await app.get_module(info.module_id)
         except AppError as error:
             # The file was read, and what is agreed to is bound to it all the same.
-            lines.append("What the module is like so far could not be read.")
-            return preview(self, await self.subject(app), lines, now=(str(error),), file=digest)
+            lines = ["What the module is like so far could not be read."]
+            what, now = await self.subject(app), (str(error),)
+            return preview(self, what, lines, granted=granted, now=now, file=digest)
         platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
         newest = module.versions[-1].version if module.versions else "none"
-        lines += [f"The newest version so far: {exact(newest)}.", *([_UPLOADED] if info.platform in platforms else [])]
+        lines = [
+            *([_UPLOADED] if info.platform in platforms else []),
+            f"The newest version so far: {exact(newest)}. Visibility: {visibility_name(module.visibility)}.",
+        ]
         what = f"{named('module', module.name, module.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
-        return preview(self, what, lines, subject=module.name, now=usage(module), file=digest)
+        return preview(self, what, lines, granted=granted, subject=module.name, now=usage(module), file=digest)
 
     async def execute(self, app: AppClient, environment: Environment) -> str:
         with opened(environment, self.file) as (stream, size):

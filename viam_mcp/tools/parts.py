@@ -203,7 +203,8 @@ class MarkPartAsMain(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=D
         part, what = await _part(app, self.robot_part_id)
         main = next((other for other in await app.get_robot_parts(part.robot) if other.main_part), None)
         lines = [f"Main part: {exact(main.name)} → {exact(part.name)}."] if main and main.id != part.id else [UNCHANGED]
-        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+        bound = state_of(part.proto, *([main.proto] if main else []))
+        return preview(self, what, lines, subject=part.name, bound=bound, now=(f"It is {online_state(part.proto)}.",))
 
     async def run(self, app: AppClient) -> None:
         await app.mark_part_as_main(self.robot_part_id)
@@ -253,9 +254,9 @@ class DeleteRobotPartSecret(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, re
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         part, what = await _part(app, self.robot_part_id)
-        lines = deleted_secret(self.secret_id, part.secrets)
-        what = f"secret {quoted(self.secret_id)} of {what}"
-        return preview(self, what, lines, subject=part.name, now=(f"The part is {online_state(part.proto)}.",))
+        lines, bound = deleted_secret(self.secret_id, part.secrets)
+        what, now = f"secret {quoted(self.secret_id)} of {what}", (f"The part is {online_state(part.proto)}.",)
+        return preview(self, what, lines, subject=part.name, bound=bound, now=now)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part_secret(self.robot_part_id, self.secret_id)

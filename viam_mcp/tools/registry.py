@@ -82,13 +82,16 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         item = await app.get_registry_item(self.item_id)
         present = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
+        granted = visibility_change(visibility_name(item.visibility), self.visibility)
         lines = [
             *([f"It is of type {present}, not {self.type}."] if present != self.type else []),
             *change("Description", item.description, self.description),
-            *visibility_change(visibility_name(item.visibility), self.visibility),
         ]
+        if not granted and not lines:
+            lines = [UNCHANGED]
         what = named(present, item.name, item.item_id)
-        return preview(self, what, lines or [UNCHANGED], subject=item.name, now=usage(item))
+        bound = state_of(item.description)
+        return preview(self, what, lines, granted=granted, subject=item.name, bound=bound, now=usage(item))
 
     async def run(self, app: AppClient) -> None:
         await app.update_registry_item(
@@ -139,7 +142,7 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
             f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
         ]
         what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)
-        return preview(self, what, lines, subject=item.name, bound=state_of(*versions), now=usage(item))
+        return preview(self, what, lines, subject=item.name, bound=state_of(item), now=usage(item))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_registry_item(self.item_id)
