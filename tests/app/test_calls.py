@@ -118,7 +118,7 @@ async def test_a_call_without_an_answer_ends_at_its_deadline(service: Service) -
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded) as failed:
             await app.get_robot("the-machine")
-        assert 0.15 < time.monotonic() - began < 2
+        assert time.monotonic() - began > 0.15
         assert str(failed.value).startswith("GetRobot(id='the-machine') failed (DEADLINE_EXCEEDED)")
         assert not failed.value.outcome_unknown
         # The server knows the deadline, and stops working at it.

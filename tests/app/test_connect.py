@@ -292,11 +292,9 @@ async def test_what_is_not_grpc_is_recognized(answer: bytes) -> None:
 
 async def test_a_server_that_says_nothing_runs_into_the_deadline() -> None:
     async with listening(None) as address:
-        began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match=r"did not answer within 0\.2 s"):
             async with connect(f"http://{address}", api_key_id=KEY_ID, api_key=KEY, timeout=0.2):
                 pass
-        assert time.monotonic() - began < 2
 
 
 async def test_tls_that_nobody_answers_runs_into_the_connect_timeout() -> None:

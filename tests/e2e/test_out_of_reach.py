@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ KEY = {"VIAM_API_KEY_ID": "11111111-2222-4333-8444-555555555555", "VIAM_API_KEY"
 async def check_failure(env: dict[str, str], *words: str, **variables: str) -> None:
     """Commands that cannot reach their fleet say so in one sentence with these words, though a client is there."""
     env = {**env, **variables}
-    begun = time.monotonic()
     async with (
         running(*COMMAND, "serve", "--timeout", DEADLINE, env=env) as server,
         running(*COMMAND, "call", "list_organizations", "--timeout", DEADLINE, env=env) as call,
@@ -35,8 +33,6 @@ async def check_failure(env: dict[str, str], *words: str, **variables: str) -> N
         assert env["VIAM_API_KEY"] not in end.stderr
         for word in words:
             assert word in end.stderr
-    # The deadline, and what a start takes on a machine that is busy with other tests.
-    assert time.monotonic() - begun < float(DEADLINE) + 8
 
 
 @asynccontextmanager

@@ -111,9 +111,6 @@ async def test_what_is_no_scope_opens_nothing(verifier: TokenVerifier, issuer: I
         {"nbf": float("inf")},
         {"iat": float("inf")},
         {"exp": "soon"},
-        {"exp": int(time.time()) - 31},
-        {"nbf": int(time.time()) + 600},
-        {"iat": int(time.time()) + 600},
     ],
     ids=lambda changed: "-".join(changed),
 )
@@ -121,6 +118,13 @@ async def test_a_token_with_other_claims_is_not_taken(
     verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
 ) -> None:
     assert await verifier.verify_token(issuer.token(**changed)) is None
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -31), ("nbf", 600), ("iat", 600)])
+async def test_a_token_of_another_time_is_not_taken(
+    verifier: TokenVerifier, issuer: Issuer, claim: str, seconds: int
+) -> None:
+    assert await verifier.verify_token(issuer.token(**{claim: int(time.time()) + seconds})) is None
 
 
 @pytest.mark.parametrize("end", [1e300, "9999999999", int("9" * 400)], ids=["float", "text", "long"])
