@@ -5,11 +5,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.prepared import prepared
 from tests.e2e.processes import COMMAND, environment, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    yield
+    if prepared.cache_info().currsize:
+        prepared().end()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e.prepared import Forked, prepared
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -36,8 +38,9 @@ class Ended:
 class Running:
     """A process with pipes."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self._process = process
+        self.pid = process.pid
         assert process.stdin
         assert process.stdout
         assert process.stderr
@@ -58,7 +61,7 @@ class Running:
 
     def memory(self) -> int:
         """How many bytes of it are in memory."""
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     async def send(self, *lines: bytes) -> None:
@@ -89,7 +92,7 @@ class Running:
 
     def stop_reading(self) -> None:
         """Close our end of its standard output."""
-        self._process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        self._stdout._transport.close()  # type: ignore[attr-defined]
 
     async def end(self, *, close: bool = True) -> Ended:
         """Wait until it ends, after its standard input was closed unless told otherwise."""
@@ -101,17 +104,29 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> AsyncIterator[Running]:
-    """A process until the block is left; then it is gone, whatever happened."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=env,
-        cwd=cwd,
-        limit=2**26,
-    )
+async def running(
+    *command: str, env: Mapping[str, str], cwd: Path | None = None, fresh: bool = False
+) -> AsyncIterator[Running]:
+    """A process until the block is left; then it is gone, whatever happened.
+
+    Args:
+        command: What runs. Where that is `viam-mcp`, its imports have been done, for they take a second.
+        env: All of its environment.
+        cwd: Where it runs.
+        fresh: Have `viam-mcp` do its imports itself.
+    """
+    if command[: len(COMMAND)] == COMMAND and not fresh:
+        process = await prepared().start(command[len(COMMAND) :], env, cwd)
+    else:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            limit=2**26,
+        )
     try:
         yield Running(process)
     finally:
@@ -120,9 +135,9 @@ async def running(*command: str, env: Mapping[str, str], cwd: Path | None = None
         await process.communicate()
 
 
-async def ended(*arguments: str, env: Mapping[str, str], cwd: Path | None = None) -> Ended:
+async def ended(*arguments: str, env: Mapping[str, str], cwd: Path | None = None, fresh: bool = False) -> Ended:
     """The command with these arguments, run to its end."""
-    async with running(*COMMAND, *arguments, env=env, cwd=cwd) as process:
+    async with running(*COMMAND, *arguments, env=env, cwd=cwd, fresh=fresh) as process:
         return await process.end()
 
 

@@ -55,7 +55,7 @@ async def test_whoever_reads_part_of_the_output_sees_no_error(env: dict[str, str
 
 async def test_the_installed_command_and_the_module_are_the_same(env: dict[str, str]) -> None:
     for command in ([str(Path(sys.executable).with_name("viam-mcp"))], [sys.executable, "-m", "viam_mcp"]):
-        async with running(*command, "--version", env=env) as process:
+        async with running(*command, "--version", env=env, fresh=True) as process:
             assert await process.end() == Ended(0, f"viam-mcp {viam_mcp.__version__}\n", "")
 
 

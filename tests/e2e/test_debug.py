@@ -26,7 +26,7 @@ async def test_every_command_takes_the_flag(env: dict[str, str], command: str) -
 
 @pytest.mark.parametrize("words", FAILING, ids=lambda words: words[0])
 async def test_the_flag_shows_where_a_command_failed(env: dict[str, str], words: tuple[str, ...]) -> None:
-    plain = await ended(*words, env=env)
+    plain = await ended(*words, env=env, fresh=True)
     assert plain.code == 1
     assert plain.stderr.count("\n") == 1
     for place in (1, len(words)):

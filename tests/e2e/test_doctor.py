@@ -31,7 +31,7 @@ def findings(end: Ended) -> dict[str, str]:
 
 
 async def test_a_fleet_that_can_be_used_is_in_order(env: dict[str, str]) -> None:
-    end = await ended("doctor", "--sandbox", "--read-only", env=env)
+    end = await ended("doctor", "--sandbox", "--read-only", env=env, fresh=True)
     assert (end.code, end.stderr) == (0, "")
     found = findings(end)
     assert found["tools"].endswith("chosen, read-only")

@@ -46,7 +46,7 @@ async def test_the_latest_entries_are_printed_oldest_first(
     live_env: dict[str, str], sandbox: Sandbox, part: str
 ) -> None:
     sandbox.emit(part, logged("one"), logged("two", "info"), logged("three"))
-    end = await ended("logs", "picker-01-main", "-n", "3", env=live_env)
+    end = await ended("logs", "picker-01-main", "-n", "3", env=live_env, fresh=True)
     assert (end.code, end.stderr) == (0, "")
     lines = end.stdout.splitlines()
     assert all(LINE.fullmatch(line) for line in lines)

@@ -37,7 +37,7 @@ async def serving(env: dict[str, str], *options: str) -> AsyncIterator[tuple[Run
 
 def children(process: Running) -> list[int]:
     """The process ids of its workers."""
-    identifier = process._process.pid
+    identifier = process.pid
     return [int(child) for child in Path(f"/proc/{identifier}/task/{identifier}/children").read_text().split()]
 
 
