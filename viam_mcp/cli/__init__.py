@@ -64,7 +64,10 @@ def _run(options: argparse.Namespace) -> int:
     gc.freeze()
     gc.enable()
     try:
-        return int(module.run(options))
+        code = int(module.run(options))
+        # Here, and not when Python ends, which would tell that whoever read it has gone.
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
