@@ -13,7 +13,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.e2e.processes import COMMAND, Running, running
+from tests.e2e.processes import COMMAND, Running, ended, running
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -94,6 +94,20 @@ async def test_a_signal_ends_it_in_the_middle_of_a_call(fleet_env: dict[str, str
         process.signal(signal.SIGTERM)
         end = await process.end(close=False)
     assert (end.code, end.stderr) == (0, "")
+
+
+async def test_an_audit_that_was_named_and_cannot_be_written_stops_the_start(fleet_env: dict[str, str]) -> None:
+    end = await ended("serve", "--audit", "/", env=fleet_env)
+    assert (end.code, end.stdout) == (1, "")
+    assert end.stderr == "viam-mcp serve: --audit: / cannot be written: Is a directory.\n"
+
+
+async def test_without_a_state_folder_there_is_still_what_can_be_read(fleet_env: dict[str, str]) -> None:
+    async with served({**fleet_env, "XDG_STATE_HOME": "/dev/null"}) as process:
+        assert not (await process.call("list_organizations"))["isError"]
+        refused = await process.call("create_organization", name="nobody's")
+        assert refused["isError"]
+        assert "create_organization was not done" in refused["content"][0]["text"]
 
 
 ENVELOPE = {
