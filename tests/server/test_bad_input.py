@@ -108,9 +108,9 @@ async def test_an_argument_with_a_very_long_name_is_refused_in_few_words(call_to
 
 
 async def test_of_many_problems_the_first_are_named_and_the_others_counted(call_tool: ToolCaller) -> None:
-    error = await call_tool.error("get_robot_part_logs", robot_part_id=ID, log_levels=["x"] * 1_000)
-    assert "log_levels[4]" in error
-    assert "log_levels[5]" not in error
+    error = await call_tool.error("list_authorizations", org_id=ID, resource_ids=["x"] * 1_000)
+    assert "resource_ids[4]" in error
+    assert "resource_ids[5]" not in error
     assert "There are 995 more such problems." in error
 
 
