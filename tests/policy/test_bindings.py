@@ -220,6 +220,13 @@ async def test_what_a_yes_to_a_rotation_cannot_be_bound_to_is_said(desk: Desk) -
     assert "If somebody else gives it a new value meanwhile, that cannot be seen here" in question.message
 
 
+async def test_the_longest_line_that_is_shown_whole_is_whole_in_the_question(desk: Desk) -> None:
+    line = "Entrypoint: 'bin/drive-control' → '{}'"
+    start = "x" * (500 - len(line.format("")))
+    question = await desk.ask(desk.tool("update_module", **{**MODULE, "entrypoint": start}))
+    assert f"| {line.format(start)}" in question.message.splitlines()
+
+
 @pytest.mark.parametrize("way", Way)
 async def test_what_cannot_be_shown_whole_is_refused_and_nobody_is_asked(desk: Desk, way: Way) -> None:
     store, key = desk.sandbox.store, desk.id("api_keys", "warehouse-1-operator")
