@@ -121,14 +121,6 @@ def test_a_line_that_there_is_no_room_for_leaves_no_part_of_it(path: Path, monke
     assert not verify(path).broken
 
 
-def test_whether_lines_can_be_written_is_found_out_without_writing_one(path: Path, tmp_path: Path) -> None:
-    before = path.read_bytes()
-    Audit(path).check()
-    assert path.read_bytes() == before
-    with pytest.raises(PolicyError, match="Is a directory"):
-        Audit(tmp_path).check()
-
-
 def test_its_own_folder_is_closed_to_others_and_is_nobody_elses(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()

@@ -127,8 +127,8 @@ def test_explain_tells_what_takes_a_name_whatever_the_rules_say(capsys: pytest.C
         (["confirm_operation"], "is decided as the call that it confirms"),
         (["get_robot", "{"], "not JSON"),
         (["get_robot", "[]"], "not a JSON object"),
-        (["get_robot", '{"robot": 1}'], "get_robot takes no robot; it takes robot_id."),
-        (["get_robot", '{"robot_id": "rover-1"}'], "get_robot does not take robot_id = 'rover-1'"),
+        (["get_robot", '{"robot": 1}'], "robot is not an argument of it: did you mean robot_id?"),
+        (["get_robot", '{"robot_id": "rover-1"}'], "robot_id: expected a UUID"),
     ],
 )
 def test_explain_says_what_is_wrong_with_its_words(words: list[str], said: str) -> None:

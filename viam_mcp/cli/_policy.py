@@ -7,12 +7,12 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError, create_model
+from pydantic import create_model
 
 from viam_mcp.policy import STARTING_FILE, Action, Policy, PolicyError, load
-from viam_mcp.server import ConfirmOperation
+from viam_mcp.server import ConfirmOperation, parse
 from viam_mcp.settings import add_options
-from viam_mcp.tools import TOOLS
+from viam_mcp.tools import TOOLS, ToolError
 
 if TYPE_CHECKING:
     import argparse
@@ -97,16 +97,10 @@ def _call(tool: type[Tool], arguments: dict[str, Any]) -> Tool:
     Raises:
         PolicyError: An argument is not one, or not what the tool takes.
     """
-    name = tool.spec.name
-    unknown = sorted(set(arguments) - set(tool.model_fields))
-    if unknown:
-        raise PolicyError(f"{name} takes no {', '.join(unknown)}; it takes {', '.join(tool.model_fields)}.")
     try:
-        return _partial(tool).model_validate_json(json.dumps(arguments))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PolicyError(f"{name} does not take {where} = {first['input']!r}: {first['msg']}.") from None
+        return parse(_partial(tool), arguments)
+    except ToolError as error:
+        raise PolicyError(str(error)) from None
 
 
 def _partial(tool: type[Tool]) -> type[Tool]:

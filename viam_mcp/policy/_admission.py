@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
+    from viam_mcp.policy._outcomes import Outcome
     from viam_mcp.policy._rules import Decision
     from viam_mcp.tools import Tool
 
@@ -78,7 +79,7 @@ class Stopped(Exception):  # noqa: N818 - it is an answer, not a fault
         admission: What was known of the call by then; None if nothing new.
     """
 
-    def __init__(self, outcome: str, text: str, admission: Admission | None = None) -> None:
+    def __init__(self, outcome: Outcome, text: str, admission: Admission | None = None) -> None:
         super().__init__(text)
         self.outcome = outcome
         self.admission = admission

@@ -81,19 +81,6 @@ class Audit:
         if self._watch is not None:
             self._watch(entry)
 
-    def check(self) -> None:
-        """See that lines can be written, without writing one.
-
-        Raises:
-            PolicyError: They cannot.
-        """
-        try:
-            self._prepare()
-            with self._locked():
-                return
-        except OSError as error:
-            raise PolicyError(f"the audit {self.path} cannot be written: {error.strerror}") from None
-
     def _prepare(self) -> None:
         if self._own_folder or not self.path.parent.exists():
             private_folder(self.path.parent)

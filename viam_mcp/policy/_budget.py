@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy._files import append, write_new
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Budget:
             minutes = int((ran[-self._per_hour] + _HOUR - now) // 60) + 1
             advice = f"The next one may run in {minutes} min; the operator's policy sets destructive_per_hour."
         raise Stopped(
-            "over budget",
+            Outcome.OVER_BUDGET,
             f"The budget of {self._per_hour} destructive calls an hour is used up. Nothing was done. {advice}",
         )
 

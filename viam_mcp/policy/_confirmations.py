@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._question import Way
 from viam_mcp.policy._tokens import Claims, InvalidToken, digest
 
@@ -86,12 +87,13 @@ class Confirmations:
         name = tool.spec.name
         claims = self._claims(token, caller, name, late=late)
         if claims.way != way or claims.tool != name:
-            raise Stopped("wrong answer", f"The confirmation is for another call. {name} was not done.")
+            raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for another call. {name} was not done.")
         if claims.arguments != _arguments(tool):
-            raise Stopped("wrong answer", f"The confirmation is for other arguments. {name} was not done.")
+            raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for other arguments. {name} was not done.")
         if not await self._put("spent", caller, claims, b""):
             raise Stopped(
-                "wrong answer", f"The confirmation was used before, and is good for once. {name} was not done again."
+                Outcome.WRONG_ANSWER,
+                f"The confirmation was used before, and is good for once. {name} was not done again.",
             )
         return claims
 
@@ -105,7 +107,7 @@ class Confirmations:
         claims = self._claims(token, caller, "The operation")
         sealed = await anyio.to_thread.run_sync(self._shelf.get, digest(caller.account), f"call-{claims.nonce}")
         if sealed is None:
-            raise Stopped("wrong answer", "The confirmation stands for no call that waits. Nothing was done.")
+            raise Stopped(Outcome.WRONG_ANSWER, "The confirmation stands for no call that waits. Nothing was done.")
         return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
 
     async def void(self, token: str, caller: Caller) -> None:
@@ -127,15 +129,18 @@ class Confirmations:
         try:
             claims = self._seal.open(token)
         except InvalidToken as error:
-            raise Stopped("wrong answer", f"The confirmation is not valid: {error}. {name} was not done.") from None
+            raise Stopped(
+                Outcome.WRONG_ANSWER, f"The confirmation is not valid: {error}. {name} was not done."
+            ) from None
         if claims.caller != self._caller(caller):
             raise Stopped(
-                "wrong answer",
+                Outcome.WRONG_ANSWER,
                 f"The confirmation was given to another caller, or for another fleet. {name} was not done.",
             )
         if claims.expires <= self._clock() and not late:
             raise Stopped(
-                "expired", f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted."
+                Outcome.EXPIRED,
+                f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted.",
             )
         return claims
 

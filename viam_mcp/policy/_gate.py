@@ -20,6 +20,7 @@ from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Admission, Stopped
 from viam_mcp.policy._confirmations import Confirmations
 from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
 from viam_mcp.policy._rules import Action, ConfirmVia, Secrets
 from viam_mcp.policy._scope import Boundary
@@ -124,7 +125,7 @@ class Gate:
             return admission
         async with self._stopping(admission):
             if not is_open:
-                raise Stopped("denied", _CLOSED.format(tool.spec.name))
+                raise Stopped(Outcome.DENIED, _CLOSED.format(tool.spec.name))
             await self._check(admission, environment)
             if decision.action is Action.ALLOW:
                 return admission
@@ -135,7 +136,7 @@ class Gate:
 
     async def closed(self, tool: str, caller: Caller) -> Refused:
         """The refusal of a call that a credential does not open, whose arguments say nothing. It is written down."""
-        entry = {"caller": caller.name, "client": caller.client, "tool": tool, "outcome": "denied"}
+        entry = {"caller": caller.name, "client": caller.client, "tool": tool, "outcome": Outcome.DENIED}
         try:
             await self._write({name: value for name, value in entry.items() if value})
         except PolicyError as error:
@@ -162,7 +163,7 @@ class Gate:
         try:
             await self._confirmations.void(question.token, caller)
             await self._record(
-                Admission(tool, caller, self._decide(tool), plain=False, question=question.id), Reply.LOST
+                Admission(tool, caller, self._decide(tool), plain=False, question=question.id), Outcome.LOST
             )
         except PolicyError as error:
             # Nobody is left to tell, and nothing was done.
@@ -172,7 +173,9 @@ class Gate:
         """Note that an answer came while there was no room for the call. It is not used up."""
         question = self._confirmations.name_of(answer.token)
         try:
-            await self._record(Admission(tool, caller, self._decide(tool), plain=False, question=question), "busy")
+            await self._record(
+                Admission(tool, caller, self._decide(tool), plain=False, question=question), Outcome.BUSY
+            )
         except PolicyError as error:
             logger.error("that %s found no room is not in the audit: %s", tool.spec.name, error)  # noqa: TRY400
 
@@ -195,16 +198,16 @@ class Gate:
             if admission.tool.effect is Effect.DESTRUCTIVE:
                 for budget in self._budgets:
                     await anyio.to_thread.run_sync(budget.take)
-            await self._record(admission, "started", call=call)
-        outcome = "unknown"
+            await self._record(admission, Outcome.STARTED, call=call)
+        outcome = Outcome.UNKNOWN
         try:
             yield
-            outcome = "done"
+            outcome = Outcome.DONE
         except AppError as error:
-            outcome = "unknown" if error.outcome_unknown else "failed"
+            outcome = Outcome.UNKNOWN if error.outcome_unknown else Outcome.FAILED
             raise
         except ToolError:
-            outcome = "failed"
+            outcome = Outcome.FAILED
             raise
         finally:
             milliseconds = round((time.monotonic() - began) * 1000, 1)
@@ -235,14 +238,14 @@ class Gate:
         effect = tool.effect
         changes = effect is not Effect.READ
         if changes and self._read_only:
-            raise Stopped("denied", f"This server is read-only, and {name} changes something. Nothing was done.")
+            raise Stopped(Outcome.DENIED, f"This server is read-only, and {name} changes something. Nothing was done.")
         if decision.action is Action.DENY:
-            raise Stopped("denied", f"{name} is denied: {decision.why}. Nothing was done.")
+            raise Stopped(Outcome.DENIED, f"{name} is denied: {decision.why}. Nothing was done.")
         await self._boundary.check(tool)
         if changes and self._dry_run:
             shown = preview_text(await look(tool, self._app, environment))
             first = " after a confirmation" if decision.action is Action.CONFIRM else ""
-            raise Stopped("dry run", f"Dry run, nothing was done. {name} would do this{first}.\n{shown}")
+            raise Stopped(Outcome.DRY_RUN, f"Dry run, nothing was done. {name} would do this{first}.\n{shown}")
         if effect is Effect.DESTRUCTIVE:
             for budget in self._budgets:
                 await anyio.to_thread.run_sync(budget.check)
@@ -250,9 +253,9 @@ class Gate:
     def _check_way(self, admission: Admission, way: Way) -> None:
         needs = f"{admission.tool.spec.name} needs a confirmation ({admission.decision.why})"
         if self.policy.confirm_via is ConfirmVia.DENY:
-            raise Stopped("denied", f"{needs}, and the operator's policy has nobody asked. Nothing was done.")
+            raise Stopped(Outcome.DENIED, f"{needs}, and the operator's policy has nobody asked. Nothing was done.")
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
-            raise Stopped("denied", f"{needs}. {_CANNOT_ASK}")
+            raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
 
     async def _ask(self, admission: Admission, seen: Seen, way: Way, *, changed: bool = False) -> Question:
         """The question about a call, sealed."""
@@ -262,11 +265,11 @@ class Gate:
             needs = f"{tool.spec.name} takes the name of what it touches, typed by a person"
             if typed_name(seen.preview) is None:
                 problem = f"{needs}, and there is no name that could be read. Nothing was done."
-                raise Stopped("denied", f"{problem}\n{preview_text(seen)}")
+                raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
             if way is Way.TOKEN:
-                raise Stopped("denied", f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
+                raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
         token, name = await self._confirmations.open(tool, admission.caller, way, seen.fingerprint)
-        await self._record(replace(admission, fingerprint=seen.fingerprint, question=name), "asked")
+        await self._record(replace(admission, fingerprint=seen.fingerprint, question=name), Outcome.ASKED)
         text = message(tool, seen, why, changed=changed, type_name=type_name)
         return Question(name, tool.spec.name, text, token, type_name, self._confirmations.seconds)
 
@@ -279,17 +282,17 @@ class Gate:
         claims = await self._confirmations.redeem(answer.token, tool, admission.caller, way, late=no)
         admission = replace(admission, fingerprint=claims.fingerprint, question=claims.nonce)
         if no:
-            raise Stopped(answer.reply, f"{name} was not done: {_SAID[answer.reply]}.", admission)
+            raise Stopped(Outcome(answer.reply), f"{name} was not done: {_SAID[answer.reply]}.", admission)
         async with self._told_if_cancelled(admission):
             seen = await look(tool, self._app, environment)
         if seen.fingerprint != claims.fingerprint:
-            await self._record(admission, "changed")
+            await self._record(admission, Outcome.CHANGED)
             return await self._ask(admission, seen, way, changed=True)
         if _takes_name(admission, seen):
             if not is_typed(answer.typed, typed_name(seen.preview)):
-                raise Stopped("declined", f"{name} was not done: what was typed is not its name.", admission)
+                raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", admission)
         elif not answer.agreed:
-            raise Stopped("declined", f"{name} was not done: {_SAID[Reply.DECLINED]}.", admission)
+            raise Stopped(Outcome.DECLINED, f"{name} was not done: {_SAID[Reply.DECLINED]}.", admission)
         update = seen.preview.last_known_update
         if update is not None and "last_known_update" in type(tool).model_fields:
             # The service then refuses what we cannot see: an edit between this look and the call. What the
@@ -304,7 +307,7 @@ class Gate:
             yield
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await self._record(admission, "cancelled")
+                await self._record(admission, Outcome.CANCELLED)
             raise
 
     @asynccontextmanager
@@ -319,7 +322,7 @@ class Gate:
         except PolicyError as error:
             raise Refused(f"{admission.tool.spec.name} was not done: {error}.") from None
 
-    async def _record(self, admission: Admission, outcome: str, **more: Json) -> None:
+    async def _record(self, admission: Admission, outcome: Outcome, **more: Json) -> None:
         tool, decision, caller = admission.tool, admission.decision, admission.caller
         entry: dict[str, Json] = {
             "caller": caller.name,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._shown import shown_arguments
 from viam_mcp.policy._tokens import digest
 from viam_mcp.tools import Preview, ToolError, sanitize
@@ -41,10 +42,10 @@ class Reply(StrEnum):
     """What came of asking."""
 
     ACCEPTED = "accepted"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
-    TIMED_OUT = "timed out"
-    LOST = "lost"
+    DECLINED = Outcome.DECLINED.value
+    CANCELLED = Outcome.CANCELLED.value
+    TIMED_OUT = Outcome.TIMED_OUT.value
+    LOST = Outcome.LOST.value
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
         preview, readable = await tool.preview(app, environment), True
     except ToolError as error:
         # Whoever agreed to it would agree to something that they did not see.
-        raise Stopped("failed", f"{tool.spec.name} was not done: {error}") from None
+        raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done: {error}") from None
     except AppError as error:
         lines = ("What this will touch could not be read. The call's arguments:", canonical(shown_arguments(tool)))
         # Why it could not be read may be worded differently every time.

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from viam_mcp.app import AppError, InvalidArgument, NotFound, PermissionDenied
 from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import Effect
 
@@ -91,7 +92,7 @@ class Boundary:
         references = list(dict.fromkeys(references_of(tool)))
         if not references:
             raise Stopped(
-                "out of scope",
+                Outcome.OUT_OF_SCOPE,
                 f"{tool.spec.title} is about no organization or location, and this server is limited to some. "
                 "Nothing was done.",
             )
@@ -102,7 +103,7 @@ class Boundary:
             place = await self._place(kind, identifier, fresh=changes)
             if place is None or not self._inside(place, changes=changes):
                 raise Stopped(
-                    "out of scope",
+                    Outcome.OUT_OF_SCOPE,
                     f"{kind} {identifier} is outside of what this server is limited to by its operator, or does not "
                     "exist. Nothing was done.",
                 )
@@ -163,7 +164,7 @@ class Boundary:
             return None
         except AppError as error:
             raise Stopped(
-                "out of scope",
+                Outcome.OUT_OF_SCOPE,
                 f"Whether {kind} {identifier} may be touched could not be read, so nothing was done: {error}",
             ) from error
         if place is not None:

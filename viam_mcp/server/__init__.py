@@ -1,5 +1,6 @@
 """The fleet as an MCP server."""
 
+from viam_mcp.server._arguments import parse
 from viam_mcp.server._callers import Grant, open_to
 from viam_mcp.server._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.server._choice import CORE, ChoiceError, choose
@@ -32,6 +33,7 @@ __all__ = [
     "end_streams",
     "lent_keys",
     "open_to",
+    "parse",
     "stdio",
     "subscribers",
 ]
