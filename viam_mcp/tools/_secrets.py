@@ -19,7 +19,8 @@ from viam_mcp.tools._text import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Label = Callable[[object], str]
+    Label = Callable[[object], object]
+    """What stands in the place of a credential."""
 
 REDACTED = "[redacted]"
 
@@ -49,15 +50,20 @@ _TELLS_WHICH = frozenset(
 # How programs write down a name with its value; the capitals are those of a logger.
 _NAMES = ("name", "key", "variable", "Key")
 _NAMED_VALUES = frozenset({"value", "val", "default", "String", "Integer", "Interface"})
+_LONGEST_KEY = 200
 
 
-@lru_cache(maxsize=4096)
 def names_secret(key: str) -> bool:
     """Whether what stands under this key of a JSON object is a credential, or holds some.
 
     What stands under a key that is itself a key id (as in an `api-key` handler's `config`) is that
     key's value.
     """
+    return _names_secret(_bounded(key))
+
+
+@lru_cache(maxsize=4096)
+def _names_secret(key: str) -> bool:
     words = _words(key)
     if tuple(words[-2:]) in _SECRET_PAIRS:
         return True
@@ -77,13 +83,21 @@ def _words(key: str) -> list[str]:
     """The words of a name, in small letters, however it joins them. A key id is the name of its key."""
     if _KEY_ID.fullmatch(key):
         return ["key"]
-    return [word.lower() for word in _WORD.findall(sanitize(key)[-200:])]
+    return [word.lower() for word in _WORD.findall(sanitize(key))]
+
+
+def _bounded(key: str) -> str:
+    """As much of a key as it takes to tell: what is remembered of keys must not grow with them."""
+    return key if len(key) <= _LONGEST_KEY else sanitize(key)[-_LONGEST_KEY:]
+
+
+def _tells_which(key: str) -> bool:
+    return _last_word(_bounded(key)) in _TELLS_WHICH
 
 
 @lru_cache(maxsize=4096)
-def _tells_which(key: str) -> bool:
-    words = _words(key)
-    return bool(words) and words[-1] in _TELLS_WHICH
+def _last_word(key: str) -> str:
+    return next(reversed(_words(key)), "")
 
 
 def redacted(value: object, label: Label = lambda secret: REDACTED) -> object:
@@ -150,13 +164,14 @@ _LONGEST_NAME = 64
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
 )
-_JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?")
+# The first lookahead makes sure, once for each run of such characters, that a part of a token can end there.
+_JWT = re.compile(r"(?<![\w-])(?=[\w-]++\.[\w-])([\w-]*?\b)(eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+)?)")
 _AUTHORIZED = re.compile(
     r"(?i)(\bbearer\s{1,3}(?=[^\s\"']*[0-9]|[^\s\"']{20})|\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|digest|token|bearer)\s{1,3})"
-    r"[\w.~+/=-]{8,}"
+    r"([\w.~+/=-]{8,})"
 )
 # A scheme has no more than 20 characters, so that a long text is not searched once for each of its words.
-_URL_USER = re.compile(r"(?i)\b(https?://(?=[^\s/]+@)|[a-z][a-z0-9+.-]{0,19}://(?=[^\s/@]*:))[^\s/]+@")
+_URL_USER = re.compile(r"(?i)\b(https?://(?=[^\s/]+@)|[a-z][a-z0-9+.-]{0,19}://(?=[^\s/@]*:))([^\s/]+)@")
 _NAMED = re.compile(
     r"(?<![\w.-])(?P<name>[\w.-]{2,64})"
     r"(?P<between>\s{0,3}=\s{0,3}\\?[\"']?|\\?[\"']\s{0,3}:\s{0,3}(?:\\?[\"'])?|(?<=[^\s-])\s{1,3})"
@@ -181,24 +196,58 @@ def without_secrets(text: str, label: Label = lambda secret: REDACTED) -> str:
     return _without_secrets(text, label) if may_hold_secret(text) else text
 
 
+def may_be_code(secret: object) -> bool:
+    """Whether something could run what looks like a credential.
+
+    Who is asked about a call sees what its caller sends, such as `TOKEN="$(command)"`: only a word, a number or a
+    private key can be nothing but a credential.
+    """
+    return isinstance(secret, str) and not (_HARMLESS.fullmatch(secret) or _KEY_FILE.fullmatch(secret))
+
+
+_HARMLESS = re.compile(r"[\w.~+/=:@%!?#*^,-]*+")
+_KEY_FILE = re.compile(
+    r"-----BEGIN (?P<kind>[A-Z ]{0,30}PRIVATE KEY)-----(?P<end>\r?\n|\\n)"
+    r"(?:[A-Za-z0-9+/]{64}(?P=end))*+[A-Za-z0-9+/]{1,64}={0,2}(?P=end)-----END (?P=kind)-----(?P=end)?"
+)
+
+
+def without_secrets_sent(text: str) -> str:
+    """A caller's text as whoever is asked about the call sees it: without credentials that can be nothing else."""
+    return without_secrets(text, lambda secret: secret if may_be_code(secret) else REDACTED)
+
+
 def _without_secrets(text: str, label: Label) -> str:
     if text[0] in "{[" and (inner := _json_without_secrets(text, label)) is not None:
         return inner
-    text = _PRIVATE_KEY.sub(lambda found: label(found[0]), text)
-    text = _AUTHORIZED.sub(lambda found: f"{found[1]}{label(found[0])}", text)
-    text = _JWT.sub(lambda found: label(found[0]), text)
-    text = _URL_USER.sub(lambda found: f"{found[1]}{label(found[0])}@", text) if "://" in text else text
+    text = _PRIVATE_KEY.sub(lambda found: f"{label(found[0])}", text)
+    text = _AUTHORIZED.sub(lambda found: f"{found[1]}{label(found[2])}", text)
+    text = _JWT.sub(lambda found: f"{found[1]}{label(found[2])}", text)
+    text = _URL_USER.sub(lambda found: f"{found[1]}{label(found[2])}@", text) if "://" in text else text
     return _without_named(text, label)
 
 
 def _json_without_secrets(text: str, label: Label) -> str | None:
     """A text that is JSON without its credentials, itself if there are none; None if it is no JSON."""
+    said_twice = False
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal said_twice
+        unique = dict(pairs)
+        if len(unique) == len(pairs):
+            return unique
+        said_twice = True
+        # Neither a control nor a number changes what a key names.
+        return {f"{key}\0{number}": item for number, (key, item) in enumerate(pairs)} | unique
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=members)
         safe = redacted(value, label)
-        return text if safe == value else json.dumps(safe, ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
+    if safe == value:
+        return text
+    return f"{label(text)}" if said_twice else json.dumps(safe, ensure_ascii=False)
 
 
 def _without_named(text: str, label: Label) -> str:
@@ -209,6 +258,6 @@ def _without_named(text: str, label: Label) -> str:
         if found.start() < end or (spoken and not found["name"].startswith("--")) or not names_secret(found["name"]):
             continue
         if value := _VALUE.match(text, found.end()):
-            pieces += [text[end : value.start()], label(value[0])]
+            pieces += [text[end : value.start()], f"{label(value[0])}"]
             end = value.end()
     return "".join([*pieces, text[end:]])
