@@ -1,34 +1,58 @@
-"""A configuration that was read with its credentials hidden can be sent back without losing them."""
+"""A configuration that was read with its credentials hidden can be sent back without losing them, or showing them."""
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.pace import is_linear
+from tests.tools.configs import SECRETS, configs, stored
 from viam_mcp.tools import ToolError
-from viam_mcp.tools._configs import whole_config
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet
     from viam_mcp.sandbox import Sandbox
 
-STORED = {"cloud": {"secret": "s3cret"}, "modules": [{"name": "a", "env": {"TOKEN": "ta"}}, {"name": "b"}]}
-SHOWN = {"cloud": {"secret": "[redacted]"}, "modules": [{"name": "a", "env": {"TOKEN": "[redacted]"}}, {"name": "b"}]}
+STORED = {
+    "cloud": {"secret": "s3cret"},
+    "modules": [{"name": "a", "env": {"TOKEN": "ta"}}, {"name": "b"}],
+    "args": ["--fast", "--token", "t-arg"],
+    "headers": [{"name": "X-API-Key", "value": "t-header"}, {"name": "Accept", "value": "all"}],
+    "auth": {"pin": 1234, "type": "x"},
+    "text": '{"token": "t-json"}',
+}
+SHOWN = {
+    "cloud": {"secret": "[redacted]"},
+    "modules": [{"name": "a", "env": {"TOKEN": "[redacted]"}}, {"name": "b"}],
+    "args": ["--fast", "--token", "[redacted]"],
+    "headers": [{"name": "X-API-Key", "value": "[redacted]"}, {"name": "Accept", "value": "all"}],
+    "auth": {"pin": "[redacted]", "type": "x"},
+    "text": '{"token": "[redacted]"}',
+}
 
 
 def whole(sent: dict[str, Any]) -> dict[str, Any]:
-    return whole_config(sent, STORED, SHOWN, "config")
+    config: dict[str, Any] = stored(STORED).whole(sent, "config")
+    return config
 
 
 def test_what_was_hidden_comes_back() -> None:
+    assert stored(STORED).shown == SHOWN
     assert whole(SHOWN) == STORED
 
 
 def test_items_of_a_list_are_known_by_their_names() -> None:
     modules = [*reversed(SHOWN["modules"])]
     assert whole({"modules": modules})["modules"] == [*reversed(STORED["modules"])]
+
+
+def test_items_without_a_name_are_known_by_their_look() -> None:
+    assert whole({"args": ["--slow", "--fast", "--token", "[redacted]"]})["args"][3] == "t-arg"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +73,66 @@ def test_a_mark_that_stands_for_nothing_stored_is_refused(sent: dict[str, Any]) 
         whole(sent)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"args": ["--fast", "--verbose", "[redacted]"]},
+        {"args": ["[redacted]"]},
+        {"args": ["--token", "--fast", "[redacted]"]},
+        {"args": ["--token=", "x", "[redacted]"]},
+        {"headers": [{"name": "X-Colour", "value": "[redacted]"}, {"name": "Accept", "value": "all"}]},
+        {"headers": [{"value": "[redacted]"}, {"name": "Accept", "value": "all"}]},
+        {"headers": [{"name": "X-API-Key", "na\u200bme": "X-Colour", "value": "[redacted]"}]},
+    ],
+    ids=json.dumps,
+)
+def test_a_mark_that_would_not_hide_what_is_put_there_is_refused(sent: dict[str, Any]) -> None:
+    with pytest.raises(ToolError, match="nothing was done"):
+        whole(sent)
+
+
+def test_a_header_that_goes_by_no_name_keeps_its_credential_only_if_it_stays_one() -> None:
+    header = stored({"attributes": {"header": {"name": "X-API-Key", "value": "hush"}}})
+    sent = copy.deepcopy(header.shown)
+    sent["attributes"]["header"]["name"] = "X-Auth-Token"
+    assert header.whole(sent, "config") == {"attributes": {"header": {"name": "X-Auth-Token", "value": "hush"}}}
+    sent["attributes"]["header"]["name"] = "X-Colour"
+    with pytest.raises(ToolError, match="nothing was done"):
+        header.whole(sent, "config")
+
+
+@given(configs(st.sampled_from(SECRETS), plain=False), st.data())
+def test_whatever_is_sent_back_nobody_reads_a_credential_after_it(config: dict[str, Any], data: st.DataObject) -> None:
+    before = stored(config)
+    sent = data.draw(st.just(before.shown) | configs(st.just("[redacted]"), plain=True))
+    try:
+        after = before.whole(sent, "config")
+    except ToolError:
+        return
+    shown = stored(after).shown
+    assert "s3cr3t" not in json.dumps(shown)
+    assert "[redacted" in json.dumps(shown) or "[redacted" not in json.dumps(sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        lambda size: {"components": [{"name": f"c{number}"} for number in range(size)]},
+        lambda size: {"components": [{"name": f"c{number}", "token": "x"} for number in range(size)]},
+        lambda size: {"args": ["--token", "x", *map(str, range(size))]},
+        lambda size: {"handlers": [{"type": number, "token": "x"} for number in range(size)]},
+        lambda size: {"a": [[[[[[[[[[{"token": "x", "all": [*range(size)]}]]]]]]]]]]},
+    ],
+    ids=["plain", "named", "arguments", "by look", "deep"],
+)
+def test_what_is_stored_is_found_again_as_fast_in_a_long_list(sent: Any) -> None:
+    def data(size: int) -> tuple[Any, Any]:
+        before = stored(sent(size))
+        return before, before.shown
+
+    assert is_linear(lambda pair: pair[0].whole(pair[1], "config"), data, 4_000)
+
+
 @pytest.mark.parametrize("argument", ["robot_config", "robot_config_json"])
 async def test_a_part_that_is_read_changed_and_sent_back_keeps_its_credentials(
     fleet: Fleet, sandbox: Sandbox, argument: str
@@ -63,3 +147,16 @@ async def test_a_part_that_is_read_changed_and_sent_back_keeps_its_credentials(
     sent = config if argument == "robot_config" else json.dumps(config)
     await fleet.call("update_robot_part", robot_part_id=part_id, name=part["name"], **{argument: sent})
     assert json.loads(sandbox.store.value(stored)) == {**before, "note": "changed"}
+
+
+async def test_a_part_whose_credential_would_show_after_an_edit_is_left_alone(fleet: Fleet) -> None:
+    part_id = fleet.id("parts", "picker-01-main")
+    config = {"processes": [{"id": "p", "name": "/bin/run", "args": ["--token", "s3cr3t-T0KEN"]}]}
+    await fleet.call("update_robot_part", robot_part_id=part_id, name="main", robot_config=config)
+    before = fleet.value("SELECT config_json FROM parts WHERE id = ?", part_id)
+    read = (await fleet.call("get_robot_part", robot_part_id=part_id))["part"]["robot_config"]
+    read["processes"][0]["args"][0] = "--verbose"
+    error = await fleet.call.error("update_robot_part", robot_part_id=part_id, name="main", robot_config=read)
+    assert "'robot_config.processes[0].args[1]'" in error
+    assert fleet.value("SELECT config_json FROM parts WHERE id = ?", part_id) == before
+    assert "s3cr3t" not in "".join(fleet.call.answers)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools._base import ToolError
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._secrets import REDACTED
+from viam_mcp.tools._secrets import REDACTED, redacted
+from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Json = Any
 
@@ -54,7 +56,11 @@ def config_from(text: str) -> dict[str, Json]:
 
 def number_from(text: str) -> float:
     """A number with a fraction or an exponent as a Struct gives it back: an integer, if it is one."""
-    number = _finite(text)
+    return plain_number(_finite(text))
+
+
+def plain_number(number: float) -> float:
+    """An integer, if it is one that is told apart from others."""
     return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
@@ -101,46 +107,131 @@ class Stored:
             path: Where it stands, for the error.
 
         Raises:
-            ToolError: It says of something that it is not shown, and that is not what was shown there.
+            ToolError: It says of something that it is not shown, and that is not what was shown there, or would
+                not read so there: whether a text is a credential depends on what stands beside it.
         """
-        if isinstance(sent, dict):
-            for key in sent:
-                if _NOT_SHOWN.search(key) and not self._has(key):
-                    raise _nothing_to_put_back(f"{path}.{key}")
-            return {key: self._under(key).whole(item, f"{path}.{key}") for key, item in sent.items()}
-        if isinstance(sent, list):
-            return [
-                self._like(item, index, len(sent)).whole(item, f"{path}[{index}]") for index, item in enumerate(sent)
-            ]
-        if not isinstance(sent, str) or not _NOT_SHOWN.search(sent):
-            return sent
-        if sent in (self.shown, self.value):
-            return self.value
-        raise _nothing_to_put_back(path)
+        putting = _Putting(self.shown, sent)
+        whole = putting.back(sent, self, path)
+        if whole is not sent:
+            putting.check(sent, redacted(_as_read(whole)), path)
+        return whole
 
-    def _has(self, key: str) -> bool:
-        return isinstance(self.value, dict) and key in self.value
+    def put_back(self, sent: Json, path: str) -> Json:
+        """As `whole`, without a look at how it would read."""
+        return _Putting(self.shown, sent).back(sent, self, path)
 
-    def _under(self, key: str) -> Stored:
+    def under(self, key: str) -> Stored:
         """What is stored under a key of an object."""
-        both = isinstance(self.shown, dict) and key in self.shown and self._has(key)
+        both = isinstance(self.value, dict) and isinstance(self.shown, dict) and key in self.value and key in self.shown
         return Stored(self.value[key], self.shown[key]) if both else _NOTHING
 
-    def _like(self, item: Json, index: int, length: int) -> Stored:
-        """What is stored in a list for an item that was sent: by its name, else as it was shown, else by position."""
-        if not (isinstance(self.value, list) and isinstance(self.shown, list)):
-            return _NOTHING
-        stored = [Stored(*pair) for pair in zip(self.value, self.shown, strict=True)]
-        if name := _name(item):
-            named = [each for each in stored if _name(each.shown) == name]
-            return named[0] if len(named) == 1 else _NOTHING
-        same = [each for each in stored if each.shown == item]
-        if len(same) == 1:
-            return same[0]
-        return stored[index] if len(stored) == length and not _name(stored[index].shown) else _NOTHING
+    def items(self) -> list[Stored]:
+        """What is stored in a list."""
+        both = isinstance(self.value, list) and isinstance(self.shown, list) and len(self.value) == len(self.shown)
+        return [Stored(*pair) for pair in zip(self.value, self.shown, strict=True)] if both else []
 
 
 _NOTHING = Stored(None, None)
+
+
+class _Putting:
+    """What is stored goes back into what was sent. Each value is looked at a few times, however deep it stands."""
+
+    def __init__(self, shown: Json, sent: Json) -> None:
+        self._looks: dict[int, int] = {}
+        _look(shown, self._looks)
+        _look(sent, self._looks)
+        self._lacking: set[int] = set()
+        _find_lacking(sent, self._lacking)
+
+    def back(self, sent: Json, stored: Stored, path: str) -> Json:
+        if not self._lacks(sent):
+            return sent
+        if isinstance(sent, list):
+            like = self._finder(stored.items(), len(sent))
+            return [self.back(item, like(item, index), f"{path}[{index}]") for index, item in enumerate(sent)]
+        if isinstance(sent, dict):
+            for key in sent:
+                if _NOT_SHOWN.search(key) and stored.under(key) is _NOTHING:
+                    raise _nothing_to_put_back(f"{path}.{key}")
+            return {key: self.back(item, stored.under(key), f"{path}.{key}") for key, item in sent.items()}
+        if sent == stored.shown:
+            return stored.value
+        raise _nothing_to_put_back(path)
+
+    def check(self, sent: Json, read: Json, path: str) -> None:
+        """See to it that whoever reads it reads no more than what was sent."""
+        if not self._lacks(sent):
+            return
+        if isinstance(sent, list):
+            for index, item in enumerate(sent):
+                self.check(item, read[index], f"{path}[{index}]")
+        elif isinstance(sent, dict):
+            if len(read) < len(sent):  # two keys that look the same: no telling which one is read
+                raise _nothing_to_put_back(path)
+            for key, item in sent.items():
+                self.check(item, read[sanitize(key)], f"{path}.{key}")
+        elif sent != read:
+            raise _nothing_to_put_back(path)
+
+    def _lacks(self, sent: Json) -> bool:
+        return id(sent) in self._lacking if isinstance(sent, dict | list) else _is_lacking(sent)
+
+    def _finder(self, stored: list[Stored], length: int) -> Callable[[Json, int], Stored]:
+        """What finds what is stored for an item that was sent: by its name, else by its look, else by its position."""
+        known: defaultdict[object, list[Stored]] = defaultdict(list)
+        for each in stored:
+            known[_name(each.shown)].append(each)
+            known[_look(each.shown, self._looks)].append(each)
+
+        def like(item: Json, index: int) -> Stored:
+            if name := _name(item):
+                named = known.get(name, [])
+                return named[0] if len(named) == 1 else _NOTHING
+            same = known.get(_look(item, self._looks), [])
+            if len(same) == 1:
+                return same[0]
+            return stored[index] if len(stored) == length and not _name(stored[index].shown) else _NOTHING
+
+        return like
+
+
+def _look(value: Json, known: dict[int, int]) -> int:
+    """A number that is the same for equal JSON values; those of the objects and lists in it, by id, become known."""
+    if not isinstance(value, dict | list):
+        return hash(value)
+    if id(value) not in known:
+        parts: Iterable[object] = (
+            frozenset((key, _look(item, known)) for key, item in value.items())
+            if isinstance(value, dict)
+            else tuple(_look(item, known) for item in value)
+        )
+        known[id(value)] = hash(parts)
+    return known[id(value)]
+
+
+def _find_lacking(value: Json, found: set[int]) -> bool:
+    """Whether something in a JSON value says that it is not shown; the ids of the objects and lists it is in."""
+    if not isinstance(value, dict | list):
+        return _is_lacking(value)
+    items = [*value, *value.values()] if isinstance(value, dict) else value
+    lacking = [item for item in items if _find_lacking(item, found)]
+    if lacking:
+        found.add(id(value))
+    return bool(lacking)
+
+
+def _is_lacking(value: Json) -> bool:
+    return isinstance(value, str) and bool(_NOT_SHOWN.search(value))
+
+
+def _as_read(value: Json) -> Json:
+    """A JSON value as it reads before credentials are taken out."""
+    if isinstance(value, dict):
+        return {sanitize(key): _as_read(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_read(item) for item in value]
+    return sanitize(value) if isinstance(value, str) else value
 
 
 def _name(item: Json) -> tuple[str, Json] | None:
@@ -155,18 +246,6 @@ def _name(item: Json) -> tuple[str, Json] | None:
 def _nothing_to_put_back(path: str) -> ToolError:
     return ToolError(
         f'{quoted(path)} holds a mark for what was not shown ({REDACTED} or "… [N more characters]"), and it is not '
-        "known what belongs there: nothing was done. The mark may only be sent back just as it was read, at the "
-        "same place; otherwise send the value itself, or have a person edit it in the Viam app."
+        "known what belongs there: nothing was done. The mark may only be sent back just as it was read, at the same "
+        "place and beside what names it; otherwise send the value itself, or have a person edit it in the Viam app."
     )
-
-
-def whole_config(
-    sent: Mapping[str, Json], stored: Mapping[str, Json] | None, shown: Json, name: str
-) -> dict[str, Json]:
-    """The configuration that an argument means, given the stored one and how that is shown.
-
-    Raises:
-        ToolError: It says of something that it is not shown, and that is not what was shown there.
-    """
-    whole: dict[str, Json] = Stored(stored or {}, shown or {}).whole(dict(sent), name)
-    return whole

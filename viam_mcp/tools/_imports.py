@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from viam_mcp.app import to_plain
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._configs import lacks, whole_config
+from viam_mcp.tools._configs import Stored, lacks
 from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._names import named
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient
     from viam_mcp.tools._nested import FragmentImport
+
+_VARIABLES = "fragment_variables"
 
 
 def lacking(wanted: Sequence[FragmentImport]) -> bool:
@@ -37,9 +39,7 @@ def _whole(wanted: FragmentImport, present: Sequence[wire.FragmentImport]) -> wi
     message = wanted.message()
     if not lacks(wanted.fragment_variables):
         return message
-    stored = _counterpart(message, present)
-    shown = encode(stored).get("fragment_variables")
-    variables = whole_config(wanted.fragment_variables or {}, _variables(stored), shown, "fragment_variables")
+    variables = _stored(_counterpart(message, present)).whole(wanted.fragment_variables, _VARIABLES)
     return wanted.model_copy(update={"fragment_variables": variables}).message()
 
 
@@ -59,10 +59,11 @@ async def import_changes(
     granted, lines = [f"New machines start with {said(one)}." for one in added], []
     kept = {said(one) for one in added}
     lines += [f"New machines start without {said(one)}." for one in removed if said(one) not in kept]
-    for one in added:
-        before, after = _variables(_counterpart(one, removed)), _variables(one)
-        if before != after:
-            lines += [f"Variables of {said(one)}:", *config_changes(before, after)]
+    for one, sent in zip(new, wanted, strict=True):
+        before = _stored(_counterpart(one, old))
+        if one in added and before.value != _stored(one).value:
+            lines.append(f"Variables of {said(one)}:")
+            lines += config_changes(before, sent.fragment_variables or {}, _VARIABLES)
     if not added and not removed and old != new:
         lines.append("The order or the number of the default fragments changes.")
     return granted, lines
@@ -74,6 +75,10 @@ def _counterpart(one: wire.FragmentImport, others: Sequence[wire.FragmentImport]
     return next((other for other in others if (other.fragment_id, other.prefix) == place), wire.FragmentImport())
 
 
-def _variables(one: wire.FragmentImport) -> dict[str, Any]:
+def _stored(one: wire.FragmentImport) -> Stored:
     """The values for a fragment's variables, in whichever of the two forms."""
-    return {**one.variables, **to_plain(one.fragment_variables)}
+    shown = encode(one)
+    return Stored(
+        {**one.variables, **to_plain(one.fragment_variables)},
+        {**shown.get("variables", {}), **shown.get(_VARIABLES, {})},
+    )

@@ -10,7 +10,7 @@ from pydantic import Field
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._configs import lacks, whole_config
+from viam_mcp.tools._configs import Stored, lacks
 from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._names import fragment_name, named, organization_name, quoted
@@ -77,7 +77,7 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One
 
     async def run(self, app: AppClient) -> Fragment:
         if lacks(self.config):
-            whole_config(self.config or {}, None, None, "config")  # nothing is stored that could be put back
+            Stored({}, {}).whole(self.config, "config")  # nothing is stored that could be put back
         return await app.create_fragment(self.org_id, self.name, self.config)
 
 
@@ -112,7 +112,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
             *change("Name", fragment.name, self.name),
             *users,
             *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
-            *config_changes(fragment.fragment or {}, self._config(fragment)),
+            *config_changes(_stored(fragment), self.config, "config"),
         ]
         return preview(
             self,
@@ -130,18 +130,12 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
         config, known = self.config, self.last_known_update
         if lacks(config):
             fragment = await app.get_fragment(self.fragment_id)
-            config = self._config(fragment)
+            config = _stored(fragment).whole(config, "config")
             # What is put back is what was stored when it was read, so nobody may have saved it since.
             known = earlier(known, fragment.last_updated)
         return await app.update_fragment(
             self.fragment_id, self.name, config, self.public, visibility, last_known_update=known
         )
-
-    def _config(self, fragment: Fragment) -> dict[str, Any] | None:
-        """The configuration that is meant: where it reads as redacted, with what is stored there."""
-        if self.config is None:
-            return None
-        return whole_config(self.config, fragment.fragment, encode(fragment.proto).get("fragment"), "config")
 
 
 class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
@@ -173,6 +167,11 @@ class GetFragmentHistory(ListTool, toolset="fragments", returns=Many(history=wir
 
     async def page(self, app: AppClient, token: str, limit: int) -> Page[FragmentHistoryEntry]:
         return await app.get_fragment_history(self.id, token or self.page_token, self.page_limit)
+
+
+def _stored(fragment: Fragment) -> Stored:
+    """The configuration that a fragment holds, as it is and as it is shown."""
+    return Stored(fragment.fragment or {}, encode(fragment.proto).get("fragment", {}))
 
 
 def _fragment_of(fragment: Fragment) -> str:

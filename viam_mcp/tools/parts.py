@@ -10,7 +10,7 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Effect, ListTool, Preview, Tool
-from viam_mcp.tools._configs import config_from, lacks, whole_config
+from viam_mcp.tools._configs import Stored, config_from, lacks
 from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._files import Dest, Overwrite, Saving, save
@@ -114,14 +114,13 @@ class UpdateRobotPart(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         part, what = await _part(app, self.robot_part_id)
-        new = self._config(part)
         return preview(
             self,
             what,
             [
                 *stale(self.last_known_update, part.last_updated),
                 *change("Name", part.name, self.name),
-                *config_changes(part.robot_config or {}, new),
+                *config_changes(_stored(part), self._sent(), self._argument()),
             ],
             subject=part.name,
             now=(f"It is {online_state(part.proto)}.",),
@@ -132,7 +131,7 @@ class UpdateRobotPart(
         config, text, known = self.robot_config, self.robot_config_json, self.last_known_update
         if lacks(self._sent()):
             part = await app.get_robot_part(self.robot_part_id)
-            config = self._config(part)
+            config = _stored(part).whole(self._sent(), self._argument())
             # What is put back is what was stored when it was read, so nobody may have saved it since.
             known = earlier(known, part.last_updated)
             if text is not None:
@@ -145,13 +144,8 @@ class UpdateRobotPart(
         """The configuration that was sent; the text wins, as it does in the service."""
         return self.robot_config if self.robot_config_json is None else config_from(self.robot_config_json)
 
-    def _config(self, part: RobotPart) -> dict[str, Any] | None:
-        """The configuration that is meant: where it reads as redacted, with what is stored there."""
-        sent = self._sent()
-        if sent is None:
-            return None
-        name = "robot_config" if self.robot_config_json is None else "robot_config_json"
-        return whole_config(sent, part.robot_config, encode(part.proto).get("robot_config"), name)
+    def _argument(self) -> str:
+        return "robot_config" if self.robot_config_json is None else "robot_config_json"
 
 
 class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(part_id=str)):
@@ -260,6 +254,11 @@ class DeleteRobotPartSecret(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, re
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part_secret(self.robot_part_id, self.secret_id)
+
+
+def _stored(part: RobotPart) -> Stored:
+    """The configuration of a part, as it is and as it is shown."""
+    return Stored(part.robot_config or {}, encode(part.proto).get("robot_config", {}))
 
 
 async def _part(app: AppClient, part_id: str) -> tuple[RobotPart, str]:
