@@ -14,7 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
 from viam_mcp.policy import CONFIRM_OPERATION, Answer, Reply, Way
-from viam_mcp.tools import Effect, Spec, Tool
+from viam_mcp.tools import Effect, Spec, Tool, Whole
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -152,7 +152,7 @@ def _answer(token: str, response: Any) -> Answer:
     )
 
 
-class _Anything:
+class _Anything(Whole):
     """The result of whatever was confirmed."""
 
     def properties(self) -> dict[str, Json]:

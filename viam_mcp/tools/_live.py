@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._encode import encode, schema_of
-from viam_mcp.tools._output import Many
+from viam_mcp.tools._output import Many, Readable, Whole
 from viam_mcp.tools._secrets import without_secrets
 from viam_mcp.tools._text import sanitize
 
@@ -144,7 +144,7 @@ _GROUP = {
 }
 
 
-class LoggedEntries(Many):
+class LoggedEntries(Many, Readable):
     """Entries of one part's log, with a cursor that a tail can go on from."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class LoggedEntries(Many):
 
 
 @dataclass(frozen=True)
-class NewEntries:
+class NewEntries(Whole, Readable):
     """New entries of one part, or of several."""
 
     several: bool = False

@@ -6,8 +6,9 @@ content show it all: beside the data it holds `warnings`, and lists hold `next_c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -25,31 +26,32 @@ Json = Any
 _SOMETIMES = frozenset({"next_cursor", "tail_cursor", "gap", "gaps", "groups"})
 
 
-class Output(Protocol):
+class Output(ABC):
     """The shape of what a tool answers."""
 
+    @abstractmethod
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
 
 
-@runtime_checkable
-class Whole(Output, Protocol):
+class Whole(Output):
     """An output that is made at once from what a tool's `run` gives back, not item by item as lists are."""
 
+    @abstractmethod
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""
 
 
-@runtime_checkable
-class Readable(Protocol):
+class Readable(Output):
     """An output whose text content is not its JSON."""
 
+    @abstractmethod
     def text(self, data: dict[str, Json]) -> str:
         """The whole result as a person reads it."""
 
 
 @dataclass(frozen=True)
-class One:
+class One(Whole):
     """One message (or a record of it), under `name`."""
 
     name: str
@@ -65,7 +67,7 @@ class One:
 
 
 @dataclass(frozen=True)
-class Many:
+class Many(Output):
     """Lists of messages (or records of them), by name. Only a `ListTool` returns it."""
 
     lists: Mapping[str, type[Message]]
@@ -80,7 +82,7 @@ class Many:
 
 
 @dataclass(frozen=True)
-class Values:
+class Values(Whole):
     """Plain values, by name: a Python type each, and the names of those that are credentials."""
 
     types: Mapping[str, type]
@@ -105,7 +107,7 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Whole):
     """No data, but a sentence that says what was done; in it `{subject}` stands for the tool's subject."""
 
     sentence: str
