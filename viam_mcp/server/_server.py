@@ -22,10 +22,10 @@ from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._callers import caller_of
 from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
-from viam_mcp.tools import definition, input_schema
+from viam_mcp.tools import definition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
@@ -81,17 +81,14 @@ def build_server(
             return input_required(result.question)
         return _answer(result)
 
-    def tool_input_schema(name: str) -> Mapping[str, Any] | None:
-        tool = calls.tools.get(name) or calls.confirming.get(name)
-        return None if tool is None else input_schema(tool)
-
     server: Server[dict[str, Any]] = Server(
         SERVER_NAME,
         version=__version__,
         title="Viam fleet",
         instructions=_INSTRUCTIONS + (_SANDBOX if sandbox else ""),
         cache_hints=dict.fromkeys(("tools/list", *LISTS), CacheHint(ttl_ms=_HOUR, scope="private")),
-        get_tool_input_schema=tool_input_schema,
+        # The SDK looks in it for arguments that are said in a header, too (`x-mcp-header`). None of ours are.
+        get_tool_input_schema=lambda name: None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         **handlers(calls_for, subscriptions.reading),
