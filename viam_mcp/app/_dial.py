@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from grpclib.client import Channel
+from grpclib.client import Channel, Handler
 from grpclib.config import Configuration
 from grpclib.encoding.proto import ProtoCodec
+from grpclib.protocol import H2Protocol
+
+from viam_mcp.app._gather import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +87,7 @@ def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tup
             prepare = context.load_default_certs
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         context.set_alpn_protocols(["h2"])
-    channel = Channel(
+    channel = _Channel(
         address.host,
         address.port,
         ssl=context if address.tls else None,
@@ -93,6 +96,18 @@ def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tup
         config=_CONFIGURATION,
     )
     return channel, prepare
+
+
+class _Protocol(H2Protocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(cast("asyncio.Transport", Gathering(transport)))
+
+
+class _Channel(Channel):
+    """A channel that sends a call's head and its message as one."""
+
+    def _protocol_factory(self) -> H2Protocol:
+        return _Protocol(Handler(), self._config, self._h2_config)
 
 
 class Dialer:

@@ -12,6 +12,7 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from viam_mcp.app._gather import Gathering
 from viam_mcp.server.http._errors import HttpError
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
         _waiting: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
+            super().connection_made(Gathering(transport))
             self._watch()
 
         def data_received(self, data: bytes) -> None:
@@ -171,6 +172,10 @@ def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             self._unwatch()
+
+        def on_response_complete(self) -> None:
+            self.transport.flush()
+            super().on_response_complete()
 
         def _watch(self) -> None:
             if self.cycle is not None and not self.cycle.response_complete:

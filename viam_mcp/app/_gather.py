@@ -1,0 +1,48 @@
+"""Writes that follow each other at once, sent as one.
+
+The head of a message and its body are written one after the other, by grpclib as by uvicorn. Sent apart, each
+wakes whoever waits for them, who can do nothing yet with the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+_MOST = 65_536
+"""How many bytes are kept back. More are sent at once, so that the transport can say that it is full."""
+
+
+class Gathering:
+    """A transport that sends what was written until the loop's next turn together.
+
+    Args:
+        transport: What sends it, and does everything else.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._kept = bytearray()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send some bytes soon, after all that were written before."""
+        if not self._kept:
+            self._loop.call_soon(self.flush)
+        self._kept += data
+        if len(self._kept) > _MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written, now."""
+        if self._kept:
+            kept, self._kept = self._kept, bytearray()
+            self._transport.write(kept)
+
+    def close(self) -> None:
+        """Send what was written, and close the transport."""
+        self.flush()
+        self._transport.close()
