@@ -3,6 +3,7 @@ streams that only wait."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
@@ -87,17 +88,19 @@ def _is_stream(start: Message) -> bool:
 
 
 def _in_time(receive: Receive, seconds: float) -> Receive:
-    deadline = anyio.current_time() + seconds
+    deadline = asyncio.get_running_loop().time() + seconds
     arriving = True
 
     async def bounded() -> Message:
         nonlocal arriving
         if not arriving:
             return await receive()
-        with anyio.CancelScope(deadline=deadline):
-            message = await receive()
-            arriving = message.get("more_body", False)
-            return message
-        raise HTTPException(408, headers={"connection": "close"})
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"connection": "close"}) from None
+        arriving = message.get("more_body", False)
+        return message
 
     return bounded

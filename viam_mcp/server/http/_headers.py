@@ -44,15 +44,17 @@ class PlainHeaders:
 
     def _fault(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """What is wrong with the headers of a request; empty if nothing is."""
-        counted = Counter(name.decode("latin-1") for name, _ in headers)
-        if not self._keys and (ID_HEADER in counted or KEY_HEADER in counted):
+        names = [name.decode("latin-1") for name, _ in headers]
+        if not self._keys and (ID_HEADER in names or KEY_HEADER in names):
             return (
                 f"This server has keys of its own: do not send {ID_HEADER} or {KEY_HEADER}. Only with --credentials "
                 "headers it takes keys from requests."
             )
-        if "content-length" in counted and "transfer-encoding" in counted:
+        if "content-length" in names and "transfer-encoding" in names:
             return "The headers content-length and transfer-encoding contradict each other: send one of them."
-        for name, times in counted.items():
+        if len(names) == len(set(names)):
+            return ""
+        for name, times in Counter(names).items():
             if times > 1 and (name in _ONCE or name.startswith(_ONCE_PREFIX)):
                 return f"The header {name} came {times} times: those that decide something are sent once each."
         return ""

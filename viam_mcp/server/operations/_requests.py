@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from opentelemetry.trace import Tracer
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 REQUEST_ID: ContextVar[str] = ContextVar("viam_mcp_request_id", default="")
 """The id of the HTTP request that is worked on; empty outside of any."""
 
-_HEADER = "x-request-id"
-_GIVEN = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_HEADER = b"x-request-id"
+_GIVEN = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
 _ID, _TRACE = "viam_mcp.request_id", "viam_mcp.trace"
 
 
@@ -50,38 +50,37 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get(_HEADER, "")
-        identifier = given if _GIVEN.match(given) else secrets.token_hex(8)
-        scope[_ID] = identifier
-        with self._span(scope, headers) as status:
+        given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
+        identifier = given if _GIVEN.match(given) else secrets.token_hex(8).encode()
+        scope[_ID] = identifier.decode()
+        status: list[int] = []
 
-            async def named(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    message["headers"] = [*message["headers"], (_HEADER.encode(), identifier.encode())]
-                    status.append(message["status"])
-                await send(message)
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (_HEADER, identifier)]
+                status.append(message["status"])
+            await send(message)
 
+        if self._tracer is None:
+            await self._app(scope, receive, named)
+            return
+        with self._span(self._tracer, scope, status):
             await self._app(scope, receive, named)
 
     @contextmanager
-    def _span(self, scope: Scope, headers: Headers) -> Iterator[list[int]]:
-        status: list[int] = []
-        if self._tracer is None:
-            yield status
-            return
+    def _span(self, tracer: Tracer, scope: Scope, status: Sequence[int]) -> Iterator[None]:
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
         # Whoever invents paths does not invent names of spans.
         route = f" {scope['path']}" if scope["path"] in self._paths else ""
-        with self._tracer.start_as_current_span(
+        with tracer.start_as_current_span(
             f"{scope['method']}{route}",
-            context=extract(headers),
+            context=extract(Headers(scope=scope)),
             kind=SpanKind.SERVER,
             attributes=attributes,
             record_exception=False,
         ) as span:
             scope[_TRACE] = contexts.get_current()
-            yield status
+            yield
             for code in status[:1]:
                 span.set_attribute("http.response.status_code", code)
 
