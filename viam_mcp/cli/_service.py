@@ -126,7 +126,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             server = build_server(
                 everything, fleets, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
             )
-            server.middleware[:0] = [in_request, lent_keys]
+            server.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
             if spans is None:
                 # It makes spans for nobody, which takes time all the same.
                 server.middleware = [one for one in server.middleware if not isinstance(one, OpenTelemetryMiddleware)]
@@ -138,8 +138,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 def _called(metrics: Metrics, tool: str, outcome: str, seconds: float) -> None:
     metrics.called(tool, outcome, seconds)
-    fields = {"tool": tool, "outcome": outcome, "ms": round(seconds * 1e3, 1)}
-    logger.info("%s: %s", tool, outcome, extra={"fields": fields})
+    if logger.isEnabledFor(logging.INFO):
+        fields = {"tool": tool, "outcome": outcome, "ms": round(seconds * 1e3, 1)}
+        logger.info("%s: %s", tool, outcome, extra={"fields": fields})
 
 
 def _count_question(metrics: Metrics, entry: Mapping[str, Any]) -> None:

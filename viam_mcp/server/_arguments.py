@@ -20,6 +20,7 @@ MAX_ARGUMENTS = 1_048_576
 """How many bytes of JSON the arguments of one call may take."""
 
 _PROBLEMS = 5  # that one error names
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
@@ -47,7 +48,7 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
 
 
 def _as_json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _whole_number(value: Any) -> Any:

@@ -7,6 +7,7 @@ number is known beforehand.
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -45,6 +46,8 @@ class Metrics:
         self._seconds = Histogram(
             "tool_call_seconds", "How long calls took, with waiting", ["tool"], buckets=_SECONDS, **options
         )
+        # The library looks for a lock and goes through all labels each time that it is asked.
+        self._ended, self._lasted = cache(self._calls.labels), cache(self._seconds.labels)
         self._repeats = Counter("upstream_retries", "Calls of the Viam app made again", ["rpc", "status"], **options)
         self._confirmations = Counter("confirmations", "Questions, by what came of them", ["outcome"], **options)
         self._gauges = {
@@ -55,8 +58,8 @@ class Metrics:
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
         """A call has ended."""
-        self._calls.labels(tool, outcome).inc()
-        self._seconds.labels(tool).observe(seconds)
+        self._ended(tool, outcome).inc()
+        self._lasted(tool).observe(seconds)
 
     def repeated(self, rpc: str, status: str) -> None:
         """A call of the Viam app is sent again because of that status."""
