@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy._admission import Caller
@@ -179,8 +180,7 @@ class Gate:
         except PolicyError as error:
             logger.error("that %s found no room is not in the audit: %s", tool.spec.name, error)  # noqa: TRY400
 
-    @asynccontextmanager
-    async def running(self, admission: Admission, notes: list[str]) -> AsyncIterator[None]:
+    def running(self, admission: Admission, notes: list[str]) -> AbstractAsyncContextManager[None]:
         """Around the run of a call that was admitted: counts it, and writes down that it began and how it ended.
 
         Args:
@@ -190,9 +190,11 @@ class Gate:
         Raises:
             Refused: The budget is used up by now, or the audit cannot be written; the block does not run.
         """
-        if admission.plain:
-            yield
-            return
+        return nullcontext() if admission.plain else self._recorded(admission, notes)
+
+    @asynccontextmanager
+    async def _recorded(self, admission: Admission, notes: list[str]) -> AsyncIterator[None]:
+        """Around the run of a call that is counted and written down."""
         call, began = secrets.token_hex(8), time.monotonic()
         async with self._stopping(admission), self._told_if_cancelled(admission):
             if admission.tool.effect is Effect.DESTRUCTIVE:

@@ -17,13 +17,15 @@ from viam_mcp.app import AppError, DeadlineExceeded, Unavailable
 from viam_mcp.server._limits import Busy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 FAILURES = 5
 """How many calls in a row go unanswered before further ones are not made."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds without calls; they double each time that the app still does not answer."""
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass
@@ -46,15 +48,15 @@ class Breaker:
         self._circuits: dict[str, _Circuit] = {}
 
     @contextmanager
-    def watching(self, rpc: str) -> Iterator[None]:
-        """Around a call.
+    def watching(self, rpc: str) -> Iterator[Mapping[str, str]]:
+        """Around a call, to which it adds no headers.
 
         Raises:
             Busy: Calls of this rpc went unanswered lately; the block does not run.
         """
         probe = self._admit(rpc)
         try:
-            yield
+            yield _NO_HEADERS
         except (Unavailable, DeadlineExceeded):
             self._failed(rpc)
             raise

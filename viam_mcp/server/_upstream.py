@@ -12,10 +12,9 @@ from viam_mcp.server._breaker import Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Tracer
-
-_NOTHING: Mapping[str, str] = {}
 
 
 class Upstream:
@@ -37,26 +36,32 @@ class Upstream:
         self._on_repeat = on_repeat
         self._tracer = tracer
 
-    @contextmanager
-    def calling(self, rpc: str) -> Iterator[Mapping[str, str]]:
+    def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
         """See `Watcher`.
 
         Raises:
             Busy: It went unanswered lately.
         """
-        with self._breaker.watching(rpc):
-            if self._tracer is None:
-                yield _NOTHING
-                return
-            # The text of an error may quote what it is about, and traces go to other places than the answer.
-            with self._tracer.start_as_current_span(
-                rpc, kind=SpanKind.CLIENT, attributes={"rpc.system": "grpc", "rpc.method": rpc}, record_exception=False
-            ):
-                headers: dict[str, str] = {}
-                inject(headers)
-                yield headers
+        watching = self._breaker.watching(rpc)
+        return watching if self._tracer is None else _traced(self._tracer, rpc, watching)
 
     def repeating(self, rpc: str, status: str) -> None:
         """See `Watcher`."""
         if self._on_repeat is not None:
             self._on_repeat(rpc, status)
+
+
+@contextmanager
+def _traced(
+    tracer: Tracer, rpc: str, watching: AbstractContextManager[Mapping[str, str]]
+) -> Iterator[Mapping[str, str]]:
+    # The text of an error may quote what it is about, and traces go to other places than the answer.
+    with (
+        watching as headers,
+        tracer.start_as_current_span(
+            rpc, kind=SpanKind.CLIENT, attributes={"rpc.system": "grpc", "rpc.method": rpc}, record_exception=False
+        ),
+    ):
+        carrier = {**headers}
+        inject(carrier)
+        yield carrier
