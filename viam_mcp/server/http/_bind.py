@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -23,6 +24,7 @@ _HOST = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0
 _ORIGIN = re.compile(r"^https?://(.+)$")
 
 
+@lru_cache(256)  # few callers make many requests
 def is_loopback(host: str) -> bool:
     """Whether only this computer reaches an address, or a host as a URL writes it."""
     if host.lower() == "localhost":

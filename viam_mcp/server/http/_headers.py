@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_ONCE = ("host", "origin", "authorization", "content-type", ID_HEADER, KEY_HEADER)
-_ONCE_PREFIX = "mcp-"
+_ID, _KEY = ID_HEADER.encode(), KEY_HEADER.encode()
+_ONCE = frozenset({b"host", b"origin", b"authorization", b"content-type", _ID, _KEY})
+_ONCE_PREFIX = b"mcp-"
 
 
 class PlainHeaders:
@@ -44,17 +45,18 @@ class PlainHeaders:
 
     def _fault(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """What is wrong with the headers of a request; empty if nothing is."""
-        names = [name.decode("latin-1") for name, _ in headers]
-        if not self._keys and (ID_HEADER in names or KEY_HEADER in names):
+        names = [name for name, _ in headers]
+        if not self._keys and (_ID in names or _KEY in names):
             return (
                 f"This server has keys of its own: do not send {ID_HEADER} or {KEY_HEADER}. Only with --credentials "
                 "headers it takes keys from requests."
             )
-        if "content-length" in names and "transfer-encoding" in names:
+        if b"content-length" in names and b"transfer-encoding" in names:
             return "The headers content-length and transfer-encoding contradict each other: send one of them."
         if len(names) == len(set(names)):
             return ""
         for name, times in Counter(names).items():
             if times > 1 and (name in _ONCE or name.startswith(_ONCE_PREFIX)):
-                return f"The header {name} came {times} times: those that decide something are sent once each."
+                shown = name.decode("latin-1")
+                return f"The header {shown} came {times} times: those that decide something are sent once each."
         return ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from viam_mcp.server.http._bind import is_loopback
@@ -16,8 +15,8 @@ from viam_mcp.server.http._bind import is_loopback
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_ADDED = ("forwarded", "via", "x-real-ip", "cf-connecting-ip")
-_ADDED_PREFIX = "x-forwarded-"
+_ADDED = frozenset({b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip"})
+_ADDED_PREFIX = b"x-forwarded-"
 
 
 class LocalOnly:
@@ -47,7 +46,7 @@ def sign_of_others(scope: Scope) -> str:
     client = scope["client"]
     if client is None or not is_loopback(client[0]):
         return "comes from another computer"
-    for name in Headers(scope=scope):
+    for name, _ in scope["headers"]:
         if name in _ADDED or name.startswith(_ADDED_PREFIX):
-            return f"has the header {name}, as proxies add it"
+            return f"has the header {name.decode('latin-1')}, as proxies add it"
     return "came by HTTP/1.0, which proxies speak" if scope["http_version"] == "1.0" else ""
