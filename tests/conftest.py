@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import json
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
 
 from tests.fleet import Fleet, connected_to
 from viam_mcp.sandbox import Sandbox, open_fleet
@@ -18,10 +23,30 @@ if TYPE_CHECKING:
 
 Mode = Literal["legacy", "auto"]
 
+# That a machine is busy is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was imported out of the search for garbage, which would look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas_checked_once() -> Iterator[None]:
+    """Have each schema checked once: every connection of the official client checks anew what it is told of a tool."""
+    check = Draft202012Validator.check_schema
+    checked = cache(lambda text: check(json.loads(text)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", lambda schema: checked(json.dumps(schema)))
+        yield
 
 
 @pytest.fixture(scope="session")

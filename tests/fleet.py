@@ -52,9 +52,7 @@ class ToolCaller:
     def __init__(self, client: Client, schemas: dict[str, Any]) -> None:
         self.client = client
         self.answers: list[str] = []
-        self._validators = {
-            name: Draft202012Validator(schema, format_checker=FORMATS) for name, schema in schemas.items()
-        }
+        self._schemas = schemas
 
     async def __call__(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured result of a call that has to succeed."""
@@ -79,7 +77,7 @@ class ToolCaller:
         else:
             if not isinstance(TOOLS[name].spec.returns, Readable):
                 assert json.loads(content.text) == result.structured_content
-            self._validators[name].validate(result.structured_content)
+            Draft202012Validator(self._schemas[name], format_checker=FORMATS).validate(result.structured_content)
         return result
 
 
