@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0")
 _TRUST = ssl.create_default_context()  # making one takes longer than a call, and nothing here speaks TLS
-_CALLERS = 200
-_SECONDS = 6
 
 
 @asynccontextmanager
@@ -237,76 +235,3 @@ async def refused_start(env: dict[str, str], *flags: str, reason: str) -> None:
     end = await ended("serve", "--transport", "http", "--port", "0", *flags, env=env)
     assert (end.code, end.stdout, end.stderr.count("\n")) == (1, "", 1)
     assert reason in end.stderr
-
-
-class Caller:
-    """One of many, who knows what its answers have to be."""
-
-    def __init__(self, number: int, token: str, robots: list[str]) -> None:
-        self.number = number
-        self.token = token
-        self.reads_only = number % 2 == 0
-        self.mode = ("legacy", "auto")[number // 2 % 2]
-        self.robot = robots[number % len(robots)]
-        self.answers = 0
-
-    async def call(self, url: str, seconds: float) -> None:
-        """Call for so many seconds, at least once, and check every answer."""
-        async with connected(url, self.token, self.mode) as client, asyncio.timeout(120):
-            end = asyncio.get_running_loop().time() + seconds
-            while True:
-                await self._check(client)
-                if asyncio.get_running_loop().time() >= end:
-                    return
-
-    async def _check(self, client: Client) -> None:
-        self.answers += 1
-        found = await client.call_tool("get_robot", {"robot_id": self.robot})
-        assert found.structured_content["robot"]["id"] == self.robot
-        echo = f"tool_{self.number}_{self.answers}"
-        assert f"There is no tool '{echo}' here" in str((await client.call_tool(echo, {})).content).replace('\\"', "'")
-        refused = str((await client.call_tool("delete_robot", {})).content)
-        expected = "is not open to your credential" if self.reads_only else "arguments of delete_robot are not right"
-        assert expected in refused
-
-
-@pytest.mark.slow
-async def test_200_callers_at_once_get_their_own_answers_and_leave_nothing_behind(fleet_env: dict[str, str]) -> None:
-    from viam_mcp.server.http import add
-
-    file = default_file(fleet_env)
-    tokens = [
-        add(file, f"caller-{number}", scopes=["viam:read"] if number % 2 == 0 else None, toolsets=["machines"])
-        for number in range(_CALLERS)
-    ]
-    async with served(fleet_env, "--auth", f"tokens:{file}") as (process, url):
-        async with connected(url, add(file, "somebody"), "auto") as client:
-            robots = await all_robots(client)
-        assert len(robots) > 5
-        callers = [Caller(number, token, robots) for number, token in enumerate(tokens)]
-
-        async def all_call(seconds: float) -> None:
-            async with asyncio.TaskGroup() as tasks:
-                for caller in callers:
-                    tasks.create_task(caller.call(url, seconds))
-
-        # What stays for good is made by the first calls.
-        await all_call(0)
-        before = process.memory()
-        await all_call(_SECONDS)
-        assert min(caller.answers for caller in callers) >= 2
-        assert process.memory() - before < 16 * 1_048_576
-        process.signal(signal.SIGTERM)
-        assert (await process.end(close=False)).code == 0
-
-
-async def all_robots(client: Client) -> list[str]:
-    async def call(name: str, **arguments: Any) -> Any:
-        return (await client.call_tool(name, arguments)).structured_content
-
-    return [
-        robot["id"]
-        for organization in (await call("list_organizations"))["organizations"]
-        for location in (await call("list_locations", org_id=organization["id"]))["locations"]
-        for robot in (await call("list_robots", location_id=location["id"]))["robots"]
-    ]
