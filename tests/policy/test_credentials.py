@@ -4,10 +4,11 @@ import json
 import resource
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pace import is_linear
 from viam_mcp.policy import PolicyError, Refused, state_dir
 from viam_mcp.policy._credentials import Delivery
 from viam_mcp.policy._shown import shown_arguments
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.policy.conftest import Desk
     from viam_mcp.app import AppClient
+    from viam_mcp.tools import Tool
 
 PART = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11"
 RESERVED = 16_384
@@ -142,3 +144,13 @@ def test_arguments_are_shown_without_credentials_and_long_ones_by_digest() -> No
     long = {"attributes": {"text": "x" * 5_000}}
     tool = TOOLS["update_robot_part"].model_validate({"robot_part_id": PART, "name": "arm", "robot_config": long})
     assert shown_arguments(tool)["robot_config"].startswith("[5,0")
+
+
+@pytest.mark.parametrize("argument", ["robot_config", "robot_config_json"])
+def test_arguments_are_shown_in_time_that_grows_with_their_length(argument: str) -> None:
+    def call(size: int) -> Tool:
+        config: Any = {"a": "-eyJ" * size}
+        value = json.dumps(config) if argument.endswith("json") else config
+        return TOOLS["update_robot_part"].model_validate({"robot_part_id": PART, "name": "arm", argument: value})
+
+    assert is_linear(shown_arguments, call, 16_000)
