@@ -96,7 +96,7 @@ async def test_a_caller_learns_that_a_call_was_done_whose_credential_cannot_be_g
     assert "create_robot_part_secret WAS DONE" in result.text
     assert "read it with get_robot_part" in result.text
     assert store.value(secrets, part) == before + 1
-    assert desk.outcomes() == ["started", "unknown"]
+    assert desk.outcomes() == ["started", "done"]
 
 
 async def test_a_disk_that_is_full_keeps_a_key_from_being_made(app: AppClient, open_desk: Callable[..., Desk]) -> None:

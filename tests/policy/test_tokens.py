@@ -58,8 +58,8 @@ def test_a_token_that_is_cut_anywhere_does_not_open() -> None:
 def test_a_token_with_any_character_changed_does_not_open(data: st.DataObject) -> None:
     seal = Seal([OLD])
     token = seal.seal(CLAIMS)
-    # The last character of base64 may hold bits that mean nothing.
-    place = data.draw(st.integers(0, len(token) - 2))
+    # The last character of base64 may hold bits that mean nothing, and + and / may stand for - and _.
+    place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="ascii").filter(lambda character: character != token[place]))
     with pytest.raises(InvalidToken):
         seal.open(token[:place] + other + token[place + 1 :])

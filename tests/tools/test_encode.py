@@ -207,3 +207,9 @@ def redacted(descriptor: Any, encoded: Any) -> Any:
         else:
             out[name] = [redacted(inner, item) for item in value] if field.is_repeated else redacted(inner, value)
     return out
+
+
+def test_a_member_of_a_map_that_is_called_like_a_credential_is_one() -> None:
+    message = app.FragmentImport(fragment_id="x", variables={"token": "s3cret", "speed": "2"})
+    assert encode(message)["variables"] == {"token": "[redacted]", "speed": "2"}
+    assert encode(message, reveal=True)["variables"] == {"token": "s3cret", "speed": "2"}

@@ -19,6 +19,7 @@ import anyio.to_thread
 from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Admission, Stopped
 from viam_mcp.policy._confirmations import Confirmations
+from viam_mcp.policy._credentials import Undelivered
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
@@ -210,6 +211,9 @@ class Gate:
             raise
         except ToolError:
             outcome = Outcome.FAILED
+            raise
+        except Undelivered:
+            outcome = Outcome.DONE
             raise
         finally:
             milliseconds = round((time.monotonic() - began) * 1000, 1)

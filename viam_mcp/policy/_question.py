@@ -15,9 +15,8 @@ from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy._shown import shown_arguments
 from viam_mcp.policy._tokens import digest
-from viam_mcp.tools import Preview, ToolError, sanitize
+from viam_mcp.tools import REDACTED, Preview, ToolError, may_be_code, redacted, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +112,7 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
         # Whoever agreed to it would agree to something that they did not see.
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done: {error}") from None
     except AppError as error:
-        lines = ("What this will touch could not be read. The call's arguments:", canonical(shown_arguments(tool)))
+        lines = ("What this will touch could not be read. The call's arguments:", _arguments(tool, error))
         # Why it could not be read may be worded differently every time.
         preview, readable = Preview(lines=lines, now=(str(error),)), False
     update = preview.last_known_update
@@ -127,6 +126,21 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
         readable,
     ]
     return Seen(preview, readable, digest(canonical(shown)))
+
+
+def _arguments(tool: Tool, error: AppError) -> str:
+    """The arguments of a call, as whoever is asked sees them where nothing else can be shown.
+
+    Raises:
+        Stopped: They cannot be shown whole.
+    """
+    given = tool.model_dump(mode="json", exclude_unset=True)
+    text = canonical(redacted(given, lambda secret: secret if may_be_code(secret) else REDACTED))
+    if len(text) > _LONGEST_LINE:
+        name = tool.spec.name
+        reason = f"What it will touch could not be read, and its arguments are too long to show: {error}"
+        raise Stopped(Outcome.FAILED, f"{name} was not done. {reason}")
+    return text
 
 
 def typed_name(preview: Preview) -> str | None:

@@ -82,7 +82,7 @@ class Seal:
         """A token that holds the claims."""
         # Models have to repeat tokens, so every character that can be spared is.
         data = self.close(json.dumps(astuple(claims), separators=(",", ":")).encode(), "token")
-        return _PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
+        return _PREFIX + _text(data)
 
     def open(self, token: str) -> Claims:
         """The claims of a token, which may have expired.
@@ -97,6 +97,8 @@ class Seal:
             data = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise InvalidToken("it is not whole") from None
+        if _text(data) != body:
+            raise InvalidToken("it is not whole")  # the same bytes, written in another way
         return Claims(*json.loads(self.disclose(data, "token")))
 
     def close(self, data: bytes, purpose: str) -> bytes:
@@ -116,6 +118,10 @@ class Seal:
             except (InvalidTag, ValueError):
                 continue
         raise InvalidToken("it was not made by this server, or was changed")
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def digest(text: str) -> str:

@@ -49,6 +49,8 @@ _FIRST = (
 """Keys that come before all others: sections, then what tells what an item is and what it runs."""
 _RANKS = {key: rank for rank, key in enumerate(_FIRST)}
 
+STAYS = "Configuration: stays the same."
+
 _LABEL = REDACTED.removesuffix("]")
 _CREDENTIAL = re.compile(r'[-+] *"((?:[^"\\]|\\.)*)": .*?(\[redacted \d+\])')
 
@@ -69,7 +71,7 @@ def config_changes(stored: Stored, sent: Mapping[str, Json] | None, path: str) -
     stored.whole(sent, path)
     changes = [*_changes(*_sides(stored, sent, path))]
     if not changes:
-        return ["Configuration: stays the same."]
+        return [STAYS]
     shown = _fitting(changes)
     notes = [_summary(changes, shown), *_credentials(line for change in changes for line in change.lines)]
     lines = [*notes, *itertools.chain(*shown), *_left_out(changes, shown)]

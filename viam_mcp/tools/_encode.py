@@ -55,7 +55,12 @@ def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
 
     Its source holds only field names of our own descriptors; values reach it as arguments.
     """
-    scope: dict[str, Any] = {"sanitize": sanitize, "isfinite": isfinite, "may_hold_secret": may_hold_secret}
+    scope: dict[str, Any] = {
+        "sanitize": sanitize,
+        "isfinite": isfinite,
+        "may_hold_secret": may_hold_secret,
+        "redacted": redacted,
+    }
     lines = ["def encode_message(message):", "    out = {}"]
     for number, field in enumerate(_fields(descriptor)):
         scope[f"write_{number}"] = _writer(field, reveal)
@@ -73,10 +78,9 @@ def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
     """The lines that write one field, `write` being the name of what turns its value into JSON."""
     name, put = field.name, f"out[{field.name!r}] ="
     if _is_map(field):
-        return [
-            f"entries = message.{name}",
-            f"if entries: {put} {{sanitize(key): {write}(entries[key]) for key in entries}}",
-        ]
+        members = f"{{sanitize(key): {write}(entries[key]) for key in entries}}"
+        # What a member is called may say that it is a credential, as in a configuration.
+        return [f"entries = message.{name}", f"if entries: {put} {members if reveal else f'redacted({members})'}"]
     if field.is_repeated:
         return [f"values = message.{name}", f"if values: {put} [{write}(value) for value in values]"]
     if field.has_presence:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.app import to_plain
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._configs import Stored, lacks
-from viam_mcp.tools._diff import config_changes
+from viam_mcp.tools._diff import STAYS, config_changes
 from viam_mcp.tools._encode import encode
 from viam_mcp.tools._names import named
 from viam_mcp.tools._previews import VISIBILITIES, exact
@@ -49,24 +49,30 @@ async def import_changes(
     """The lines that say what new machines start with from then on, and those about what else changes."""
     names = {one.id: one.name for one in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
     old, new = list(org.default_fragments.fragments), whole_imports(wanted, org)
-    added, removed = [one for one in new if one not in old], [one for one in old if one not in new]
+    before, after = [_place(one) for one in old], [_place(one) for one in new]
 
     def said(one: wire.FragmentImport) -> str:
         version = f", version {exact(one.version)}" if one.version else ""
         prefix = f", prefix {exact(one.prefix)}" if one.prefix else ""
         return named("fragment", names.get(one.fragment_id, ""), one.fragment_id) + version + prefix
 
-    granted, lines = [f"New machines start with {said(one)}." for one in added], []
-    kept = {said(one) for one in added}
-    lines += [f"New machines start without {said(one)}." for one in removed if said(one) not in kept]
+    granted = [f"New machines start with {said(one)}." for one in new if _place(one) not in before]
+    lines = [f"New machines start without {said(one)}." for one in old if _place(one) not in after]
     for one, sent in zip(new, wanted, strict=True):
-        before = _stored(_counterpart(one, old))
-        if one in added and before.value != _stored(one).value:
-            lines.append(f"Variables of {said(one)}:")
-            lines += config_changes(before, sent.fragment_variables or {}, _VARIABLES)
-    if not added and not removed and old != new:
+        # What is stored and was not shown has no part in this: nobody can try out what it is.
+        changes = config_changes(_stored(_counterpart(one, old)), sent.fragment_variables or {}, _VARIABLES)
+        if changes != [STAYS]:
+            lines += [f"Variables of {said(one)}:", *changes]
+            if _place(one) in before:
+                granted.append(f"New machines start with {said(one)} as before, with other variables.")
+    if set(before) == set(after) and before != after:
         lines.append("The order or the number of the default fragments changes.")
     return granted, lines
+
+
+def _place(one: wire.FragmentImport) -> tuple[str, str, str]:
+    """What tells one import from another, but for its variables."""
+    return one.fragment_id, one.prefix, one.version
 
 
 def _counterpart(one: wire.FragmentImport, others: Sequence[wire.FragmentImport]) -> wire.FragmentImport:

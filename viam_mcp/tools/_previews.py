@@ -11,7 +11,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._base import Preview, ToolError
 from viam_mcp.tools._encode import enum_names, rfc3339
 from viam_mcp.tools._names import named, quoted
-from viam_mcp.tools._secrets import without_secrets
+from viam_mcp.tools._secrets import without_secrets, without_secrets_sent
 from viam_mcp.tools._text import shorten, visible
 
 if TYPE_CHECKING:
@@ -133,10 +133,17 @@ def counted(what: str, names: Iterable[str]) -> str:
     return f"{count(len(names), what)}: {listing(names)}." if names else f"No {what}s."
 
 
-def exact(text: str, length: int = _LONGEST_VALUE) -> str:
+def exact(text: str, length: int = _LONGEST_VALUE, *, sent: bool = False) -> str:
     """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different,
-    unless what differs is a credential or beyond `length` characters."""
-    return visible(repr(shorten(without_secrets(text), length)))
+    unless what differs is a credential or beyond `length` characters.
+
+    Args:
+        text: The value.
+        length: How much of it is shown.
+        sent: Whether it is what a caller sends, of which nothing is hidden that could be more than a credential.
+    """
+    safe = without_secrets_sent(text) if sent else without_secrets(text)
+    return visible(repr(shorten(safe, length)))
 
 
 def change(what: str, old: str, new: str | None, *, whole: bool = False) -> list[str]:
@@ -150,9 +157,10 @@ def change(what: str, old: str, new: str | None, *, whole: bool = False) -> list
         new: As it shall be; None leaves it alone.
         whole: Whether the new value is shown to its end, however long it is.
     """
-    if new is None or new == old:
+    # Whether a credential is the one that is stored is told to nobody who sends one to find out.
+    if new is None or (new == old and without_secrets(old) == old):
         return []
-    return [f"{what}: {exact(old)} → {exact(new, len(new) if whole else _LONGEST_VALUE)}"]
+    return [f"{what}: {exact(old)} → {exact(new, len(new) if whole else _LONGEST_VALUE, sent=True)}"]
 
 
 def visibility_change(old: str, new: str | None) -> list[str]:
