@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import struct
 import time
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from grpclib.const import Status
@@ -17,6 +19,7 @@ from viam_mcp.proto.common import LogEntry
 
 if TYPE_CHECKING:
     from tests.app.service import Received
+    from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 
 PART = "11111111-1111-4111-8111-111111111111"
 SECOND = 1_000_000_000
@@ -123,10 +126,13 @@ class LogServer(Service):
     async def _answer(self, call: Received) -> None:
         request = call.request
         ascending = request.order == wire.LOG_ORDER_ASCENDING
-        found = [item for item in self.log if _matches(item, request)]
-        found.sort(key=_time)
+        begins = _at(request.start) if request.HasField("start") else (-math.inf,)
+        ends = _at(request.end) if request.HasField("end") else (math.inf,)
+        timed = [(at, item) for item in self.log if begins <= (at := _at(item.time)) <= ends]
+        timed.sort(key=itemgetter(0))
         if not ascending:
-            found.reverse()
+            timed.reverse()
+        found = [item for _, item in timed if _matches(item, request)]
         begin, limit = int(request.page_token or 0), request.limit or 100
         reply = wire.GetRobotPartLogsResponse(logs=found[begin : begin + limit])
         if len(found) > begin + limit:
@@ -155,8 +161,8 @@ class LogServer(Service):
             self._streams.pop(queue, None)
 
 
-def _time(item: LogEntry) -> tuple[int, int]:
-    return item.time.seconds, item.time.nanos
+def _at(time: Timestamp) -> tuple[float, ...]:
+    return time.seconds, time.nanos
 
 
 def _follows(item: LogEntry, request: Any) -> bool:
@@ -164,9 +170,4 @@ def _follows(item: LogEntry, request: Any) -> bool:
 
 
 def _matches(item: LogEntry, request: Any) -> bool:
-    at = _time(item)
-    if request.HasField("start") and at < (request.start.seconds, request.start.nanos):
-        return False
-    if request.HasField("end") and at > (request.end.seconds, request.end.nanos):
-        return False
     return (not request.levels or item.level in request.levels) and request.filter in item.message

@@ -48,7 +48,7 @@ async def test_two_hundred_breaks_lose_and_double_nothing(
     def say() -> None:
         nonlocal sent
         # Entries share their time, five to each.
-        times = (START + (sent + n) // 5 * SECOND // 5 - rng.randint(0, disorder) for n in range(rng.randint(1, 9)))
+        times = (START + (sent + n) // 5 * SECOND // 5 - rng.randint(0, disorder) for n in range(rng.randint(1, 4)))
         entries = [entry(str(sent + n), at) for n, at in enumerate(times)]
         sent += len(entries)
         server.emit(*entries)
