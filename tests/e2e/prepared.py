@@ -49,12 +49,15 @@ class Prepared:
                 pass_fds=[descriptor],
             )
 
-    async def start(self, words: tuple[str, ...], env: Mapping[str, str], cwd: Path | None) -> Forked:
-        """Start the command with these words."""
+    async def start(
+        self, words: tuple[str, ...], env: Mapping[str, str], cwd: Path | None, instead: Mapping[int, int]
+    ) -> Forked:
+        """Start the command with these words, and with these descriptors instead of some of its pipes."""
         pipes = [os.pipe() for _ in range(4)]
         (stdin, to), (out, stdout), (err, stderr), (told, report) = pipes
         order = {"words": words, "env": dict(env), "cwd": str(cwd or Path.cwd())}
-        socket.send_fds(self._orders, [json.dumps(order).encode()], [stdin, stdout, stderr, report])
+        streams = [instead.get(number, pipe) for number, pipe in enumerate((stdin, stdout, stderr))]
+        socket.send_fds(self._orders, [json.dumps(order).encode()], [*streams, report])
         for descriptor in (stdin, stdout, stderr, report):
             os.close(descriptor)
         reports = await _reader(told)

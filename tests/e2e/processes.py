@@ -105,7 +105,11 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *command: str, env: Mapping[str, str], cwd: Path | None = None, fresh: bool = False
+    *command: str,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    instead: Mapping[int, int] | None = None,
+    fresh: bool = False,
 ) -> AsyncIterator[Running]:
     """A process until the block is left; then it is gone, whatever happened.
 
@@ -113,11 +117,13 @@ async def running(
         command: What runs. Where that is `viam-mcp`, its imports have been done, for they take a second.
         env: All of its environment.
         cwd: Where it runs.
+        instead: What it has instead of some of its pipes: open descriptors, by number.
         fresh: Have `viam-mcp` do its imports itself.
     """
     if command[: len(COMMAND)] == COMMAND and not fresh:
-        process = await prepared().start(command[len(COMMAND) :], env, cwd)
+        process = await prepared().start(command[len(COMMAND) :], env, cwd, instead or {})
     else:
+        assert not instead
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,

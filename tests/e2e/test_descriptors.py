@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,10 @@ from tests.e2e.processes import COMMAND, PATIENCE, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
-    from pathlib import Path
 
-SERVE = " ".join((*COMMAND, "serve"))
+SERVE = (*COMMAND, "serve")
+IN_SHELL = " ".join(SERVE)
+DEVNULL = Path(os.devnull)
 CLIENT = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
 HELLO = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT}).encode()
 """What is asked right before the end of the input may go unanswered, but not this."""
@@ -31,10 +33,15 @@ def is_answer(line: str) -> bool:
 async def test_it_ends_with_its_input(fleet_env: dict[str, str], tmp_path: Path, source: str, output: str) -> None:
     said, answered = tmp_path / "said.jsonl", tmp_path / "answered.jsonl"
     said.write_bytes(b"hello\n" + HELLO + b"\n")
-    redirections = {"pipe": "", "file": f"> {answered}", "nothing": f"> {os.devnull}"}
-    script = f"exec {SERVE} < {said if source == 'file' else os.devnull} {redirections[output]}"
-    async with running("sh", "-c", script, env=fleet_env) as process:
-        end = await process.end(close=False)
+    with (
+        (said if source == "file" else DEVNULL).open("rb") as stdin,
+        (answered if output == "file" else DEVNULL).open("wb") as stdout,
+    ):
+        instead = {0: stdin.fileno(), 1: stdout.fileno()}
+        if output == "pipe":
+            del instead[1]
+        async with running(*SERVE, env=fleet_env, instead=instead) as process:
+            end = await process.end(close=False)
     assert (end.code, end.stderr) == (0, "")
     lines = (answered.read_text() if output == "file" else end.stdout).splitlines()
     if source == "nothing" or output == "nothing":
@@ -69,23 +76,22 @@ async def test_a_signal_ends_it_while_the_client_says_nothing(
     fleet_env: dict[str, str], tmp_path: Path, output: str, number: signal.Signals
 ) -> None:
     answered = tmp_path / "answered.jsonl"
-    answered.touch()
-    target = answered if output == "file" else os.devnull
-    async with running("sh", "-c", f"exec {SERVE} --debug > {target}", env=fleet_env) as process:
-        await process.send(HELLO)
-        if output == "file":
-            await until("serverInfo", growing(answered))
-        else:
-            await until("Initializing server", process.errors())
-        process.signal(number)
-        end = await process.end(close=False)
+    with (answered if output == "file" else DEVNULL).open("wb") as stdout:
+        async with running(*SERVE, "--debug", env=fleet_env, instead={1: stdout.fileno()}) as process:
+            await process.send(HELLO)
+            if output == "file":
+                await until("serverInfo", growing(answered))
+            else:
+                await until("Initializing server", process.errors())
+            process.signal(number)
+            end = await process.end(close=False)
     assert end.code == 0
     assert "Traceback" not in end.stderr
 
 
 @pytest.mark.parametrize(("redirection", "name"), [("<&-", "stdin"), (">&-", "stdout"), ("<&- >&-", "stdin")])
 async def test_what_is_closed_is_named_in_one_sentence(fleet_env: dict[str, str], redirection: str, name: str) -> None:
-    async with running("sh", "-c", f"exec {SERVE} {redirection}", env=fleet_env) as process:
+    async with running("sh", "-c", f"exec {IN_SHELL} {redirection}", env=fleet_env) as process:
         end = await process.end(close=False)
     assert (end.code, end.stdout) == (1, "")
     assert end.stderr.startswith(f"viam-mcp serve: {name} is closed")
@@ -93,7 +99,7 @@ async def test_what_is_closed_is_named_in_one_sentence(fleet_env: dict[str, str]
 
 
 async def test_it_serves_without_a_stderr(fleet_env: dict[str, str]) -> None:
-    async with running("sh", "-c", f"exec {SERVE} 2>&-", env=fleet_env) as process:
+    async with running("sh", "-c", f"exec {IN_SHELL} 2>&-", env=fleet_env) as process:
         await process.initialize()
         assert not (await process.call("list_organizations"))["isError"]
         end = await process.end()
