@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,20 +17,31 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.e2e.processes import COMMAND, PATIENCE, Running, ended, running
+from tests.e2e.processes import COMMAND, PATIENCE, Running, ended, environment, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 WORKERS = 2
+SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0", "--workers", str(WORKERS))
 CALLERS = 4
+
+
+@pytest.fixture(scope="module")
+def shared(printed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of workers that tests share which only call: each that is started takes a second."""
+    env = environment(tmp_path_factory.mktemp("workers"), **printed)
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, env=env, text=True) as process:
+        assert process.stdout
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
 
 
 @asynccontextmanager
 async def serving(env: dict[str, str], *options: str) -> AsyncIterator[tuple[Running, str]]:
     """Workers that serve, and the URL of their endpoint."""
-    command = (*COMMAND, "serve", "--transport", "http", "--port", "0", "--workers", str(WORKERS), *options)
-    async with running(*command, env=env) as process:
+    async with running(*SERVE, *options, env=env) as process:
         line = await process.line()
         assert line.startswith("viam-mcp serves http"), (line, (await process.end()).stderr)
         yield process, line.split()[-1]
@@ -72,7 +84,7 @@ async def count(url: str, sample: str) -> float:
 
 
 async def test_calls_go_on_while_workers_are_killed_and_new_ones_come(fleet_env: dict[str, str]) -> None:
-    async with serving(fleet_env) as (process, url):
+    async with serving(fleet_env, "--toolsets", "organizations") as (process, url):
         first = children(process)
         assert len(first) == WORKERS
         stop = asyncio.Event()
@@ -110,8 +122,8 @@ async def test_calls_go_on_while_workers_are_killed_and_new_ones_come(fleet_env:
     assert end.stderr.count("is started again") == len(first)
 
 
-async def test_every_worker_takes_the_answer_to_anothers_question(fleet_env: dict[str, str]) -> None:
-    async with serving(fleet_env) as (_, url), client(url) as connected:
+async def test_every_worker_takes_the_answer_to_anothers_question(shared: str) -> None:
+    async with client(shared) as connected:
         organizations = (await connected.call_tool("list_organizations", {})).structured_content["organizations"]
         listed = await connected.call_tool("list_locations", {"org_id": organizations[0]["id"]})
         location = listed.structured_content["locations"][0]["id"]
@@ -128,19 +140,19 @@ async def test_every_worker_takes_the_answer_to_anothers_question(fleet_env: dic
             assert [answer.is_error for answer in answers].count(False) == 1
 
 
-async def test_clients_of_the_2025_era_are_served_without_a_session(fleet_env: dict[str, str]) -> None:
-    async with serving(fleet_env) as (_, url), client(url, "legacy") as connected:
+async def test_clients_of_the_2025_era_are_served_without_a_session(shared: str) -> None:
+    async with client(shared, "legacy") as connected:
         for _ in range(6):
             assert not (await connected.call_tool("list_organizations", {})).is_error
 
 
-async def test_the_numbers_are_those_of_all_workers(fleet_env: dict[str, str]) -> None:
-    async with serving(fleet_env) as (_, url):
-        async with client(url) as connected:
-            for _ in range(8):
-                await connected.call_tool("list_organizations", {})
-        for _ in range(4):
-            assert await count(url, "viam_mcp_tool_calls_total{") == 8
+async def test_the_numbers_are_those_of_all_workers(shared: str) -> None:
+    before = await count(shared, "viam_mcp_tool_calls_total{")
+    async with client(shared) as connected:
+        for _ in range(8):
+            await connected.call_tool("list_organizations", {})
+    for _ in range(4):
+        assert await count(shared, "viam_mcp_tool_calls_total{") == before + 8
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
