@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from contextlib import AsyncExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.store import Store
 
 Mode = Literal["legacy", "auto"]
+MODES: tuple[Mode, ...] = ("legacy", "auto")
 
 # That a machine is busy is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,12 +31,13 @@ settings.load_profile("unhurried")
 
 
 def pytest_collection_finish() -> None:
-    """Leave all that was imported out of the search for garbage, which would look at it again and again."""
+    """Leave all that was imported out of the search for garbage, and search seldom: both took a quarter of a run."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -63,7 +66,7 @@ async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(params=["legacy", "auto"])
+@pytest.fixture(params=MODES)
 def mode(request: pytest.FixtureRequest) -> Mode:
     """Which of the protocol's two eras the MCP client speaks: 2025-11-25 or 2026-07-28."""
     chosen: Mode = request.param
@@ -75,6 +78,19 @@ async def fleet(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[F
     """The demo fleet behind an MCP server that allows every tool, in both eras of the protocol."""
     async with connected_to(sandbox, mode=mode, folder=tmp_path) as fleet:
         yield fleet
+
+
+@pytest.fixture(scope="module")
+async def fleets(demo_fleet: Store, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[Mode, Fleet]]:
+    """The same behind a client of each era, for a module whose tests only read."""
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Sandbox.start(demo_fleet.copy()))
+        yield {
+            mode: await stack.enter_async_context(
+                connected_to(sandbox, mode=mode, folder=tmp_path_factory.mktemp(mode))
+            )
+            for mode in MODES
+        }
 
 
 @pytest.fixture

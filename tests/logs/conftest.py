@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 QUICK: dict[str, Any] = {"backoff": lambda failures: 0.002, "quiet": 0.05}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backs off as always, a hundred times faster."""

@@ -17,7 +17,7 @@ from viam_mcp.app import NotFound, connect
 from viam_mcp.proto import POOL
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox import Sandbox, open_fleet
+from viam_mcp.sandbox import Sandbox
 from viam_mcp.sandbox.fleet import INJECTION_MACHINE, KESTREL, SHARED_LOCATION, TIDEWATER, planted_credentials
 from viam_mcp.tools import TOOLS, Effect, Environment, Files, Tool, ToolError
 from viam_mcp.tools._encode import encode
@@ -25,7 +25,7 @@ from viam_mcp.tools._grants import MOST_GRANTS
 from viam_mcp.tools._previews import bounded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from viam_mcp.app import AppClient
@@ -147,18 +147,6 @@ class Fleet:
 
     async def all_previews(self) -> dict[str, Preview]:
         return {name: await self.preview(name, **arguments) for name, arguments in (await self.calls()).items()}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def demo_fleet() -> Iterator[Store]:
-    store = open_fleet()
-    yield store
-    store.close()
 
 
 @pytest.fixture

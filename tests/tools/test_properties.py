@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from tests.conftest import MODES
 from tests.fleet import connected_to
 from tests.tools.arguments import broken, fitting
 from viam_mcp.app._struct import to_plain
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from tests.conftest import Mode
     from tests.fleet import Fleet
     from viam_mcp.sandbox.store import Store
-
-MODES: tuple[Mode, ...] = ("legacy", "auto")
 
 # Arguments of the tool that are no arguments of the rpc: how much comes back at once, and what becomes of it.
 NOT_SENT = {

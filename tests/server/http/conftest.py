@@ -27,11 +27,6 @@ class Served(Protocol):
     ) -> AbstractAsyncContextManager[Site]: ...
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture
 def served(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     """Servers of the demo fleet over HTTP, as the command runs them, with these settings."""
