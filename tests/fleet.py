@@ -7,6 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from mcp import Client
 from viam_mcp.app import AppClient, Credentials, Session
 from viam_mcp.policy import Action, Audit, Gate, Ledger, Policy, Rule
 from viam_mcp.server import Calls, build_server
-from viam_mcp.tools import TOOLS, Files
+from viam_mcp.tools import TOOLS, Files, definition
 from viam_mcp.tools._output import Readable
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def is_time(value: object) -> bool:
     return not isinstance(value, str) or bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
 
 
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    """Of what a tool returns, by the schema that a server lists."""
+    return Draft202012Validator(definition(TOOLS[name])["outputSchema"], format_checker=FORMATS)
+
+
 class ToolCaller:
     """Calls tools as an MCP client does.
 
@@ -49,10 +56,9 @@ class ToolCaller:
         answers: The text of every answer, errors too.
     """
 
-    def __init__(self, client: Client, schemas: dict[str, Any]) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         self.answers: list[str] = []
-        self._schemas = schemas
 
     async def __call__(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured result of a call that has to succeed."""
@@ -77,7 +83,7 @@ class ToolCaller:
         else:
             if not isinstance(TOOLS[name].spec.returns, Readable):
                 assert json.loads(content.text) == result.structured_content
-            Draft202012Validator(self._schemas[name], format_checker=FORMATS).validate(result.structured_content)
+            _validator(name).validate(result.structured_content)
         return result
 
 
@@ -133,5 +139,4 @@ async def connected_to(
         gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
         calls = Calls(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
         async with Client(build_server(calls, sandbox=True), mode=mode, cache=None) as client:
-            schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
-            yield Fleet(sandbox, channel, app, ToolCaller(client, schemas), files, audit)
+            yield Fleet(sandbox, channel, app, ToolCaller(client), files, audit)
