@@ -1,4 +1,4 @@
-"""How time grows with data, which a machine that is slow or busy with others does not change."""
+"""Time, on a machine that may be slow or busy with others: how long to wait, and how time grows with data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds after which what should have happened is taken for stuck."""
 
 _TIMES = 4
 _TRIES = 5

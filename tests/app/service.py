@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
+from tests.pace import PATIENCE
 from viam_mcp.proto import POOL, app  # noqa: F401 - fills the pool
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
 from viam_mcp.sandbox.wire import Listener
@@ -109,7 +110,7 @@ class Service:
         return [call for call in self.calls if call.rpc == rpc]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with self.arrived, asyncio.timeout(5):
+        async with self.arrived, asyncio.timeout(PATIENCE):
             await self.arrived.wait_for(condition)
 
     def __mapping__(self) -> dict[str, Handler]:

@@ -127,7 +127,7 @@ async def test_a_call_without_an_answer_ends_at_its_deadline(service: Service) -
 
 async def test_a_write_without_an_answer_may_have_happened(service: Service) -> None:
     service.on("DeleteRobot", hang)
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app:
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.3) as app:
         with pytest.raises(DeadlineExceeded) as failed:
             await app.delete_robot("r")
     assert failed.value.outcome_unknown
@@ -135,7 +135,7 @@ async def test_a_write_without_an_answer_may_have_happened(service: Service) -> 
 
 async def test_a_write_that_waited_for_a_token_in_vain_did_not_happen(service: Service) -> None:
     service.on("Authenticate", hang)
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1, lazy=True) as app:
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.3, lazy=True) as app:
         with pytest.raises(DeadlineExceeded) as failed:
             await app.delete_robot("r")
     assert not failed.value.outcome_unknown
@@ -157,7 +157,7 @@ async def test_a_failed_call_leaves_the_task_uncancelled(service: Service) -> No
     service.on("DeleteRobot", cut)
     task = asyncio.current_task()
     assert task is not None
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app:
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.3) as app:
         with pytest.raises(DeadlineExceeded):
             await app.get_robot("r")
         with pytest.raises(Unavailable):
@@ -245,7 +245,7 @@ async def test_a_tail_has_no_deadline(service: Service) -> None:
 
     service.on("TailRobotPartLogs", then(wait, reply(batch("late"))))
     async with (
-        connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app,
+        connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.3) as app,
         aclosing(await app.tail_robot_part_logs("p")) as batches,
     ):
         first = asyncio.ensure_future(anext(batches))

@@ -151,7 +151,7 @@ async def test_a_refusal_in_the_middle_of_an_upload_keeps_its_status(
 
 async def test_an_upload_that_gets_no_answer_ends(service: Service) -> None:
     service.on("UploadModuleFile", hang)
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.1) as app:
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=0.3) as app:
         with pytest.raises(DeadlineExceeded):
             await app.upload_module_file(INFO, CONTENT)
 

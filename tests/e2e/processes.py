@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.prepared import Forked, prepared
+from tests.pace import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 COMMAND = (sys.executable, "-m", "viam_mcp")
-PATIENCE = 20.0
-"""Seconds after which a process that should have said or done something is taken for stuck."""
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:

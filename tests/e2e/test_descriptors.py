@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.processes import COMMAND, PATIENCE, running
+from tests.e2e.processes import COMMAND, running
+from tests.pace import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator

@@ -11,7 +11,8 @@ import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.e2e.processes import COMMAND, PATIENCE, ended, running
+from tests.e2e.processes import COMMAND, ended, running
+from tests.pace import PATIENCE
 from tests.sandbox.client import named
 from viam_mcp.proto.common import LogEntry
 

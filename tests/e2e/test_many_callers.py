@@ -13,6 +13,7 @@ import mcp_types as types
 import pytest
 
 from tests.e2e.processes import COMMAND, running
+from tests.pace import PATIENCE
 from tests.server.serving import keys_of_two_organizations
 from viam_mcp.app import connect
 from viam_mcp.server.http import add
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 CALLERS = 200
 SECONDS = 20.0
-STUCK = 80.0
-"""Seconds after which an answer does not come any more: however slow the machine is, 200 are waited for."""
 VERSIONS = ("2025-11-25", "2026-07-28")
 SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0", "--max-waiting", "1024", "--credentials", "headers")
 
@@ -111,7 +110,7 @@ async def all_call(callers: list[Caller], url: str, seconds: float) -> None:
     limits = httpx2.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
     trust = ssl.create_default_context()  # made once: nothing here speaks TLS
     async with (
-        httpx2.AsyncClient(timeout=STUCK, limits=limits, verify=trust) as http,
+        httpx2.AsyncClient(timeout=PATIENCE, limits=limits, verify=trust) as http,
         asyncio.TaskGroup() as tasks,
     ):
         for caller in callers:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-DEADLINE = "1"
+DEADLINE = "2"
 KEY = {"VIAM_API_KEY_ID": "11111111-2222-4333-8444-555555555555", "VIAM_API_KEY": "a-key-that-nobody-may-see"}
 
 

@@ -17,7 +17,8 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.e2e.processes import COMMAND, PATIENCE, Running, ended, running
+from tests.e2e.processes import COMMAND, Running, ended, running
+from tests.pace import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

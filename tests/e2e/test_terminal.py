@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.processes import COMMAND, PATIENCE
+from tests.e2e.processes import COMMAND
+from tests.pace import PATIENCE
 from viam_mcp.sandbox import open_fleet
 
 if TYPE_CHECKING:

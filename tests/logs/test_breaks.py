@@ -11,6 +11,7 @@ import pytest
 
 from tests.logs.conftest import Reader
 from tests.logs.server import SECOND, START, WRONGS, LogServer, entry, token_ends
+from tests.pace import PATIENCE
 
 if TYPE_CHECKING:
     from viam_mcp.logs import Tails
@@ -61,7 +62,7 @@ async def test_two_hundred_breaks_lose_and_double_nothing(
                 async with asyncio.timeout(0.05):
                     await server.until_streams(1)
 
-    async with tails_with(quiet=0.01) as tails, asyncio.timeout(60):
+    async with tails_with(quiet=0.01) as tails, asyncio.timeout(PATIENCE):
         reader = Reader(tails)
         await reader.read(wait=0)
         for _ in range(200):

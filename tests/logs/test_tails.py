@@ -12,6 +12,7 @@ from grpclib.const import Status
 from tests.app.service import KEY, KEY_ID, fail
 from tests.logs.conftest import QUICK, Reader
 from tests.logs.server import PART, SECOND, START, LogServer, entry, status, token_ends
+from tests.pace import PATIENCE
 from viam_mcp.app import InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, connect
 from viam_mcp.logs import Options, Query, State, Tails
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
 
 OTHER = "22222222-2222-4222-8222-222222222222"
-DEADLINE = 5.0
 
 
 def numbers(first: int, last: int) -> list[Any]:
@@ -86,7 +86,7 @@ class Clock:
         await self.over.setdefault(seconds, asyncio.Event()).wait()
 
     async def until_waiting(self, seconds: float) -> None:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             await self.begun.setdefault(seconds, asyncio.Event()).wait()
 
     def elapse(self, seconds: float) -> None:
@@ -137,7 +137,7 @@ async def test_more_tails_than_allowed_are_refused_while_all_are_watched(server:
 
 async def test_a_part_that_does_not_exist_is_said_at_once(server: LogServer, tails: Tails) -> None:
     server.on("GetRobotPartLogs", fail(Status.NOT_FOUND, "no such part"))
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(2):
             with pytest.raises(NotFound, match="no such part"):
                 await tails.read([PART], wait=60)
@@ -163,9 +163,9 @@ async def test_a_key_that_is_refused_for_good_ends_the_tail(server: LogServer, t
     await server.until_streams(1)
     server.on("Authenticate", fail(Status.UNAUTHENTICATED, "invalid credentials"))
     server.break_streams(token_ends)
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(Unauthenticated):
-            await reader.read(wait=DEADLINE)
+            await reader.read(wait=PATIENCE)
 
 
 async def test_a_server_that_is_away_leaves_the_reader_with_its_place(server: LogServer, tails: Tails) -> None:
@@ -175,9 +175,9 @@ async def test_a_server_that_is_away_leaves_the_reader_with_its_place(server: Lo
     server.on("TailRobotPartLogs", fail(Status.UNAVAILABLE))
     server.on("GetRobotPartLogs", fail(Status.UNAVAILABLE, "away"))
     server.break_streams(status)
-    news = await tails.read([PART], cursor=reader.cursor, wait=DEADLINE / 100)
+    news = await tails.read([PART], cursor=reader.cursor, wait=0.05)
     while (state := news.readings[0].upstream.state) is State.LIVE:
-        news = await tails.read([PART], cursor=reader.cursor, wait=DEADLINE / 100)
+        news = await tails.read([PART], cursor=reader.cursor, wait=0.05)
     assert state is State.RECONNECTING
     server.on("TailRobotPartLogs", server._stream)
     server.on("GetRobotPartLogs", server._answer)
@@ -191,7 +191,7 @@ async def test_a_wait_ends_when_it_is_over_and_when_it_is_cancelled(server: LogS
     waiting = asyncio.create_task(tails.read([PART], wait=60))
     await server.until_streams(1)
     waiting.cancel()
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
@@ -336,11 +336,11 @@ async def test_several_parts_are_read_together_and_each_goes_on_at_its_own_place
     await server.until_streams(2)
     server.emit(*numbers(0, 3))
     cursor = first.cursor([0, 0])
-    news = await tails.read([PART, OTHER], cursor=cursor, wait=DEADLINE)
+    news = await tails.read([PART, OTHER], cursor=cursor, wait=PATIENCE)
     while not all(reading.entries for reading in news.readings):
-        news = await tails.read([PART, OTHER], cursor=cursor, wait=DEADLINE)
+        news = await tails.read([PART, OTHER], cursor=cursor, wait=PATIENCE)
     cursor = news.cursor([1, 3])
-    news = await tails.read([OTHER, PART], cursor=cursor, wait=DEADLINE)
+    news = await tails.read([OTHER, PART], cursor=cursor, wait=PATIENCE)
     assert {reading.part_id: [e.message for e in reading.entries] for reading in news.readings} == {
         PART: ["1", "2"],
         OTHER: [],
@@ -355,7 +355,7 @@ async def test_one_part_that_fails_does_not_stop_the_others(server: LogServer, a
 
     server.on("GetRobotPartLogs", answer)
     server.log += numbers(0, 3)
-    news = await tails.read([PART, OTHER], backlog=5, wait=DEADLINE)
+    news = await tails.read([PART, OTHER], backlog=5, wait=PATIENCE)
     mine, others = news.readings
     assert [e.message for e in mine.entries] == ["0", "1", "2"]
     assert (others.upstream.state, others.upstream.reason) == (State.FAILED, "not yours")

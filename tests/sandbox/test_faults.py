@@ -9,6 +9,7 @@ from grpclib import GRPCError
 from grpclib.const import Status
 from grpclib.exceptions import StreamTerminatedError
 
+from tests.pace import PATIENCE
 from tests.sandbox.client import named, refused
 from viam_mcp.proto import app
 from viam_mcp.proto.common import LogEntry
@@ -17,8 +18,6 @@ from viam_mcp.sandbox import Fault
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls, Client
     from viam_mcp.sandbox import Sandbox
-
-DEADLINE = 5.0
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ async def test_latency_delays_the_answer(sandbox: Sandbox, call: Calls, robot: s
 async def test_a_hanging_call_goes_on_when_released(sandbox: Sandbox, call: Calls, robot: str) -> None:
     fault = sandbox.faults.add("GetRobot", Fault(hang=True))
 
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         waiting = asyncio.create_task(call("GetRobot", id=robot))
         await fault.struck.wait()
         assert (await call("GetRobot", id=robot)).robot.id == robot
@@ -126,7 +125,7 @@ async def test_a_deadline_ends_a_hanging_call(sandbox: Sandbox, client: Client, 
 async def test_clearing_releases_what_hangs(sandbox: Sandbox, call: Calls, robot: str) -> None:
     fault = sandbox.faults.add("GetRobot", Fault(hang=True))
 
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         waiting = asyncio.create_task(call("GetRobot", id=robot))
         await fault.struck.wait()
         sandbox.faults.clear()
@@ -149,7 +148,7 @@ async def test_a_stream_breaks_after_some_messages(
     )
 
     seen = []
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(error):
             async with client.tail(part) as entries:
                 for message in ("one", "two"):
@@ -165,7 +164,7 @@ async def test_a_stream_breaks_after_some_messages(
 async def test_a_stream_can_fail_to_open(sandbox: Sandbox, client: Client) -> None:
     sandbox.faults.add("TailRobotPartLogs", Fault(status=Status.UNAVAILABLE))
 
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         with refused(Status.UNAVAILABLE):
             async with client.tail(named(sandbox, "parts", "picker-01-main")) as entries:
                 await anext(entries)

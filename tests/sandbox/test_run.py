@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pace import PATIENCE
 from tests.sandbox.client import connected
 from viam_mcp.sandbox import Sandbox, StartError, empty, open_fleet
 
@@ -65,14 +66,14 @@ async def process(
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_a_process_says_how_it_is_reached_serves_and_writes_nothing(tmp_path: Path, end: signal.Signals) -> None:
-    async with asyncio.timeout(20), process(tmp_path, end=end) as sandbox, connected(sandbox) as call:
+    async with asyncio.timeout(PATIENCE), process(tmp_path, end=end) as sandbox, connected(sandbox) as call:
         assert len((await call("ListOrganizations")).organizations) == 2
     assert written(tmp_path) == []
 
 
 async def test_a_state_file_keeps_the_fleet_and_its_key(tmp_path: Path) -> None:
     state = tmp_path / "fleet.db"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async with process(tmp_path, str(state)) as first, connected(first) as call:
             made = (await call("CreateOrganization", name="Kept")).organization
         async with process(tmp_path, str(state)) as second, connected(second) as call:

@@ -9,6 +9,7 @@ import pytest
 from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.const import Status
 
+from tests.pace import PATIENCE
 from tests.sandbox.client import connected, named, refused
 from viam_mcp.proto import POOL, app
 from viam_mcp.sandbox import Fault, Sandbox, StartError, empty, open_fleet
@@ -143,7 +144,7 @@ async def test_an_upload_over_the_limit_is_refused(client: Client) -> None:
 
 
 async def test_a_sandbox_that_stops_ends_hanging_calls_and_idle_connections(demo_fleet: Store) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         starting = Sandbox.start(demo_fleet.copy())
         sandbox = await starting.__aenter__()
         async with connected(sandbox) as busy, connected(sandbox) as idle:
@@ -181,7 +182,7 @@ async def test_a_listener_stops_though_a_client_of_a_closed_connection_does_not_
     listener = Listener([])
     host, _, port = (await listener.listen("127.0.0.1", 0)).rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await reader.read(1)  # the server speaks first
         (transport,) = listener._transports
         transport.write(b"x" * 50_000_000)

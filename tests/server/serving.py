@@ -11,7 +11,8 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.server.http.site import PATIENCE, Site, serving
+from tests.pace import PATIENCE
+from tests.server.http.site import Site, serving
 from viam_mcp.app import APIKeyAuthorization
 from viam_mcp.cli._http import app_of
 from viam_mcp.cli._service import Service, open_service

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from tests.pace import PATIENCE
 from tests.server.serving import client, keys_of_two_organizations, running
 from viam_mcp.settings import Settings
 
@@ -57,6 +58,6 @@ async def test_who_follows_a_log_opens_it_to_nobody_else(
             )
             assert taken.is_error
             assert b"viam_mcp_subscribers 1.0" in service.metrics.text()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while b"viam_mcp_subscribers 0.0" not in service.metrics.text():  # noqa: ASYNC110 - numbers are read, not told
                 await asyncio.sleep(0.01)

@@ -17,6 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from tests.pace import PATIENCE
 from tests.server.serving import client, keys_of_two_organizations, organizations, running
 from viam_mcp.app import APIKeyAuthorization, Credentials
 from viam_mcp.server import Fleets
@@ -322,7 +323,7 @@ async def test_one_key_has_one_connection_however_often_it_comes() -> None:
 async def test_what_nobody_uses_for_a_while_is_closed() -> None:
     fleets, opened = pool(idle_seconds=0.01)
     fleets(Context("a"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await opened[0].closed.wait()
     assert fleets.open == 0
 
@@ -332,17 +333,17 @@ async def test_what_is_in_use_is_not_closed_however_long_it_takes() -> None:
     road = fleets(Context("a"))
     fleets(Context("b"))
     road.active = 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await opened[1].closed.wait()
     assert not opened[0].closed.is_set()
     road.active, road.tails.open = 0, 1
     fleets(Context("c"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await opened[2].closed.wait()
     assert not opened[0].closed.is_set()
     assert fleets.tails == 1
     road.tails.open = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await opened[0].closed.wait()
 
 
@@ -352,7 +353,7 @@ async def test_a_full_pool_lets_go_of_what_was_used_least_recently_and_never_of_
     first.active = 1
     second = fleets(Context("b"))
     fleets(Context("c"))
-    await asyncio.wait_for(opened[1].closed.wait(), 5)
+    await asyncio.wait_for(opened[1].closed.wait(), PATIENCE)
     assert not opened[0].closed.is_set()
     assert fleets(Context("a")) is first
     fleets(Context("c")).active = 1

@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 
+from tests.pace import PATIENCE
 from tests.sandbox.client import named
 from viam_mcp.logs import Options, Tails
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 # The client warns that this method is gone from later protocols.
 pytestmark = pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")
 
-DEADLINE = 10.0
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -84,7 +84,7 @@ class Watcher:
             self.news.notify_all()
 
     async def until_told(self, times: int) -> None:
-        async with self.news, asyncio.timeout(DEADLINE):
+        async with self.news, asyncio.timeout(PATIENCE):
             await self.news.wait_for(lambda: len(self.told) >= times)
 
     @asynccontextmanager
@@ -210,17 +210,17 @@ async def test_two_watchers_share_one_upstream(watched: Watched) -> None:
 
 
 async def test_a_client_that_is_gone_releases_its_log(watched: Watched) -> None:
-    async with watched.client(watched.uri), asyncio.timeout(DEADLINE):
+    async with watched.client(watched.uri), asyncio.timeout(PATIENCE):
         await watched.sandbox.hub.until(1)
         assert watched.calls.active == 1
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         await watched.sandbox.hub.until(0)
     assert watched.calls.active == 0
     assert watched.calls.tails.open == 0
 
 
 async def test_unsubscribing_releases_the_log(watched: Watched) -> None:
-    async with asyncio.timeout(DEADLINE), watched.client() as watcher:
+    async with asyncio.timeout(PATIENCE), watched.client() as watcher:
         async with watcher.watching(watched.uri):
             await watched.sandbox.hub.until(1)
             if watched.mode == "legacy":
@@ -241,7 +241,7 @@ async def test_notifications_come_at_once_and_then_no_more_often_than_the_interv
     async with (
         serve(interval=0.25, pause=pause) as watched,
         watched.client(watched.uri) as watcher,
-        asyncio.timeout(DEADLINE),
+        asyncio.timeout(PATIENCE),
     ):
         await watched.sandbox.hub.until(1)
         watched.log("first")
@@ -297,7 +297,7 @@ async def test_only_logs_can_be_subscribed_to(watched: Watched) -> None:
 @pytest.mark.parametrize("mode", ["auto"], indirect=True)
 async def test_a_server_that_stops_ends_the_streams_of_those_who_listen(watched: Watched) -> None:
     async with (
-        asyncio.timeout(DEADLINE),
+        asyncio.timeout(PATIENCE),
         Client(watched.server, mode="auto") as client,
         client.listen(resource_subscriptions=[watched.uri]) as events,
     ):
@@ -338,7 +338,7 @@ class Pings:
 
     async def elapse(self) -> None:
         """Have one ping sent, and wait until the time to the next one runs."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             await self.waiting.wait()
             self.waiting.clear()
             over, self._over = self._over, asyncio.Event()
@@ -372,7 +372,7 @@ class Session:
         await self._sink.send(SessionMessage(parsed))
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             message = (await self._source.receive()).message
         found: dict[str, Any] = message.model_dump(by_alias=True, exclude_none=True)
         return found
@@ -388,7 +388,7 @@ async def test_a_client_that_answers_no_ping_any_more_releases_its_log(
 ) -> None:
     monkeypatch.setattr("viam_mcp.server._subscriptions._PING_TIMEOUT", 0.05)
     pings = Pings()
-    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(DEADLINE):
+    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(PATIENCE):
         await watched.sandbox.hub.until(1)
         await pings.elapse()
         assert (await client.receive())["method"] == "ping"
@@ -399,7 +399,7 @@ async def test_a_client_that_answers_no_ping_any_more_releases_its_log(
 @pytest.mark.parametrize("mode", ["legacy"], indirect=True)
 async def test_a_client_that_answers_pings_is_told_of_what_it_has_not_been_told(serve: Any) -> None:
     pings = Pings()
-    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(DEADLINE):
+    async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(PATIENCE):
         await watched.sandbox.hub.until(1)
         # Another client's notifications show that this one's would have been sent by then.
         async with watched.client(watched.uri) as reader:

@@ -10,7 +10,7 @@ import pytest
 from grpclib.const import Status
 
 from tests.fleet import connected_to
-from tests.pace import is_linear
+from tests.pace import PATIENCE, is_linear
 from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Fault
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.fleet import Fleet
     from viam_mcp.sandbox import Sandbox
 
-DEADLINE = 10.0
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -48,7 +47,7 @@ async def test_a_tail_returns_as_soon_as_there_is_something_new(fleet: Fleet, pa
     waiting = asyncio.create_task(
         fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=first["next_cursor"], wait_seconds=60)
     )
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         await fleet.sandbox.hub.until(1)
         fleet.sandbox.emit(part, *logged("fine", level="info"), *logged("broken"))
         assert messages(await waiting) == ["broken"]
@@ -59,7 +58,7 @@ async def test_what_was_logged_between_two_calls_comes_with_the_next(fleet: Flee
     await fleet.sandbox.hub.until(1)
     fleet.sandbox.emit(part, *logged(*map(str, range(30))))
     found: list[str] = []
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         while len(found) < 30:
             result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor, limit=7)
             found += messages(result)
@@ -117,7 +116,7 @@ async def test_cancelling_a_wait_ends_it_and_its_upstream(sandbox: Sandbox, mode
     async with connected_to(sandbox, mode=mode, folder=tmp_path) as fleet:
         arguments = {"robot_part_id": fleet.id("parts", "picker-01-main"), "wait_seconds": 60}
         waiting = asyncio.create_task(fleet.call.result("tail_robot_part_logs", arguments))
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             await sandbox.hub.until(1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -135,7 +134,7 @@ async def test_a_break_of_the_connection_loses_and_doubles_nothing(fleet: Fleet,
         tail.end(Refusal(Status.UNAVAILABLE, "going down"))
     fleet.sandbox.emit(part, *logged("during"))
     found: list[str] = []
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         while "during" not in found:
             result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor)
             found += messages(result)

@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 from tests.conftest import MODES
 from tests.fleet import connected_to
+from tests.pace import PATIENCE
 from tests.tools.arguments import broken, fitting
 from viam_mcp.app._struct import to_plain
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
@@ -99,7 +100,7 @@ class Eras:
         return self._portal.call(self._call, self._fleets[mode], name, arguments), recorder
 
     async def _call(self, fleet: Fleet, name: str, arguments: dict[str, Any]) -> CallToolResult:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             return await fleet.call.result(name, arguments)
 
 

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from grpclib.const import Status
 
+from tests.pace import PATIENCE
 from viam_mcp.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def test_every_byte_arrives_and_progress_is_told_piece_by_piece(fleet: Fle
     assert not result.is_error
     row = fleet.sandbox.store.one("SELECT size, sha256 FROM registry_uploads WHERE version = ?", INFO["version"])
     assert tuple(row) == (len(archive), hashlib.sha256(archive).hexdigest())
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await all_told.wait()
     done = [step[0] for step in told]
     assert done == [*range(PIECE, 5 * PIECE + 1, PIECE), len(archive)]

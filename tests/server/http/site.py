@@ -13,6 +13,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.pace import PATIENCE
 from viam_mcp.server.http import HttpServer, listen
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
 
-PATIENCE = 20.0
-"""Seconds after which whoever should have answered is taken for stuck."""
 TRUST = ssl.create_default_context()  # making one takes longer than a call
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 

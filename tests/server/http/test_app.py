@@ -17,10 +17,10 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from starlette.responses import PlainTextResponse
 
+from tests.pace import PATIENCE
 from tests.server.http.issuer import AUDIENCE, Issuer
 from tests.server.http.site import (
     JSON_HEADERS,
-    PATIENCE,
     TRUST,
     Site,
     edited,

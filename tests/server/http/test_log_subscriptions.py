@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import mcp_types as types
 import pytest
 
+from tests.pace import PATIENCE
 from tests.sandbox.client import named
-from tests.server.http.site import PATIENCE
 from viam_mcp.proto.common import LogEntry
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import pytest
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from tests.pace import PATIENCE
 from tests.server.http.certificate import make_certificate
-from tests.server.http.site import JSON_HEADERS, PATIENCE, TRUST, Site, serving
+from tests.server.http.site import JSON_HEADERS, TRUST, Site, serving
 from viam_mcp.server.http import HttpError, build_app, listen, tls_context, transport_security
 
 if TYPE_CHECKING:
