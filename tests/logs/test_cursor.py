@@ -40,7 +40,7 @@ def unseen_after(arrived: list[LogEntry], taken: int) -> list[str]:
     gaps=st.lists(st.integers(min_value=0, max_value=3 * SECOND), min_size=1, max_size=200),
     taken=st.integers(min_value=0),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_in_a_log_that_is_in_order_a_cursor_splits_it_exactly(gaps: list[int], taken: int) -> None:
     times = [START + sum(gaps[: number + 1]) for number in range(len(gaps))]
     taken = 1 + taken % len(times)
@@ -51,7 +51,7 @@ def test_in_a_log_that_is_in_order_a_cursor_splits_it_exactly(gaps: list[int], t
     lateness=st.lists(st.integers(min_value=0, max_value=3 * SECOND), min_size=1, max_size=60),
     taken=st.integers(min_value=0),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_entries_that_come_late_by_seconds_are_neither_lost_nor_doubled(lateness: list[int], taken: int) -> None:
     # Three a second: within the lateness there are no more than a cursor has room for.
     times = [START + number * SECOND // 3 - late for number, late in enumerate(lateness)]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pace import is_linear
@@ -14,9 +14,6 @@ from tests.tools.configs import SECRETS, configs, stored, swapped
 from viam_mcp.tools import ToolError
 from viam_mcp.tools._diff import config_changes
 from viam_mcp.tools._previews import MOST_CHARACTERS, MOST_LINES, bounded
-
-# A busy computer is no failure.
-unhurried = settings(deadline=None)
 
 SAME = ["Configuration: stays the same."]
 
@@ -38,14 +35,12 @@ def changes(old: dict[str, Any], sent: dict[str, Any]) -> list[str]:
     return config_changes(stored(old), sent, "config")
 
 
-@unhurried
 @given(_CONFIGS, _CONFIGS)
 def test_only_equal_configurations_stay_the_same(old: dict[str, Any], new: dict[str, Any]) -> None:
     equal = json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
     assert (changes(old, new) == SAME) == equal
 
 
-@unhurried
 @given(_WITH_SECRETS)
 def test_what_was_read_is_the_same_when_it_is_sent_back(config: dict[str, Any]) -> None:
     before = stored(config)
@@ -57,7 +52,6 @@ def test_what_was_read_is_the_same_when_it_is_sent_back(config: dict[str, Any]) 
         assert lines == SAME
 
 
-@unhurried
 @given(_WITH_SECRETS, st.data())
 def test_no_line_depends_on_a_credential_that_is_stored(config: dict[str, Any], data: st.DataObject) -> None:
     one, other = stored(config), stored(swapped(config))
@@ -82,7 +76,6 @@ def test_a_password_that_is_guessed_right_reads_as_one_that_is_guessed_wrong() -
     assert "Credentials set, the same as before or not: 'password'." in right
 
 
-@unhurried
 @given(st.dictionaries(_SECRET_KEYS, st.sampled_from(SECRETS)), st.dictionaries(_SECRET_KEYS, st.sampled_from(SECRETS)))
 def test_each_credential_that_is_set_or_removed_is_named_and_none_is_shown(
     old: dict[str, str], new: dict[str, str]
@@ -260,7 +253,6 @@ def test_a_long_value_takes_one_line_of_bounded_length() -> None:
     assert max(map(len, changes({}, {"blob": "A" * 100_000}))) < 250
 
 
-@unhurried
 @given(st.lists(st.text(alphabet="abc ", max_size=600), max_size=80))
 def test_bounded_lines_are_few_and_say_how_many_are_missing(lines: list[str]) -> None:
     kept = bounded(lines)

@@ -142,7 +142,7 @@ def test_any_arguments_lead_to_an_answer_and_to_no_other_call_than_was_asked_for
     schema = definition(TOOLS[name])["inputSchema"]
     validator = Draft202012Validator(schema)
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=8, suppress_health_check=[*HealthCheck])
     @given(arguments=fitting(schema, known()) | broken(schema, known()), mode=st.sampled_from(MODES))
     def check(arguments: dict[str, Any], mode: Mode) -> None:
         for argument, value in ALWAYS_GIVEN.items():
