@@ -117,3 +117,22 @@ def test_a_file_that_cannot_be_written_stops_every_call(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PolicyError, match="cannot be kept"):
         Budget(5, tmp_path / "link").check()
+
+
+def test_a_line_that_a_crash_cut_short_is_not_made_part_of_the_next(tmp_path: Path) -> None:
+    path, clock = tmp_path / "b", Clock(10_000)
+    path.write_text("9000.000\n9500.0")
+    budget = Budget(3, path, clock)
+    budget.take()
+    assert path.read_text() == "9000.000\n9500.0\n10000.000\n"
+    with pytest.raises(Stopped):
+        budget.take()
+
+
+def test_a_clock_between_two_thousandths_is_not_taken_for_one_that_was_set_back(tmp_path: Path) -> None:
+    path, clock = tmp_path / "b", Clock(10_000.0006)
+    budget = Budget(2, path, clock)
+    budget.take()
+    file = path.stat().st_ino
+    budget.take()
+    assert path.stat().st_ino == file

@@ -114,6 +114,16 @@ def test_explain_sees_a_call_as_the_gate_does(
         )
 
 
+def test_explain_names_rules_about_arguments_that_were_not_given(
+    capsys: pytest.CaptureFixture[str], policy: Path
+) -> None:
+    out = explained(capsys, "update_robot", '{"name": "x"}', "--policy", str(policy))
+    assert "may decide otherwise" not in out
+    policy.write_text('[[rules]]\naction = "deny"\ntools = ["new_robot"]\narguments = { location_id = "abcdefghij" }\n')
+    out = explained(capsys, "new_robot", '{"name": "x"}', "--policy", str(policy))
+    assert f"The rule at {policy}:1 may decide otherwise, by arguments: location_id abcdefghij." in out
+
+
 def test_explain_tells_what_takes_a_name_whatever_the_rules_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert "types the name of what is touched." in explained(capsys, "delete_organization")
     assert "types the name of what is touched, if machines go with it." in explained(capsys, "delete_location")

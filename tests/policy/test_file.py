@@ -60,6 +60,21 @@ robot_id = ["a*", "b*"]
 
 
 @pytest.mark.parametrize(
+    "rule",
+    [
+        "tools = ['update_*', 'delete_*']\ntoolsets = ['modules']",
+        "tools = ['get_*', 'delete_*']\neffects = ['destructive']\n[rules.arguments]\nrobot_part_id = 'x'",
+        "tools = ['update_module']\n[rules.arguments]\nvisibility = 'public'",
+        "toolsets = ['machines']\n[rules.arguments]\nrobot_id = 'x'",
+        "effects = ['destructive']",
+        "[rules.arguments]\nrobot_config_json = '*x*'",
+    ],
+)
+def test_a_rule_that_some_call_can_meet_is_understood(rule: str) -> None:
+    parse(f"[[rules]]\naction = 'deny'\n{rule}\n", "p.toml")
+
+
+@pytest.mark.parametrize(
     ("tool", "path"),
     [
         ("create_key", "authorizations.role"),

@@ -27,6 +27,7 @@ from viam_mcp.policy import (
     entries,
 )
 from viam_mcp.policy._question import Seen, message
+from viam_mcp.policy._shelf import MOST_BYTES
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.tools import Environment, Files, Preview
 
@@ -533,3 +534,20 @@ async def test_what_a_fragments_variables_are_called_is_nothing_to_the_scope(
     fragment = {"fragment_id": fragment_id, "fragment_variables": variables}
     tool = desk.tool("update_organization", org_id=org, default_fragments=[fragment])
     assert isinstance(await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON), Question)
+
+
+async def test_who_has_no_key_leads_to_no_question(desk: Desk, delete: Tool) -> None:
+    desk.sandbox.faults.add("GetRobot", Fault(times=None, status=Status.UNAUTHENTICATED))
+    with pytest.raises(Refused, match="UNAUTHENTICATED"):
+        await desk.ask(delete)
+    assert desk.outcomes() == ["failed"]
+
+
+async def test_what_was_answered_leaves_room_for_other_questions(open_desk: Callable[..., Desk]) -> None:
+    for keys in (None, KEYS):
+        desk = open_desk(keys=keys)
+        part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
+        tool = desk.tool("update_robot_part", **part, robot_config={"note": "x" * (MOST_BYTES // 3)})
+        for _ in range(5):
+            question = await desk.ask(tool, Way.TOKEN)
+            assert isinstance(await desk.answer(tool, question.token, Way.TOKEN), Admission)

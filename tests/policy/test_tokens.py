@@ -158,14 +158,35 @@ def test_answers_are_not_without_number_either(shelf: Shelf, monkeypatch: pytest
     assert shelf.put("ada", "spent-" + "1" * 32, b"", 200)
 
 
-def test_a_memory_shelf_does_not_grow_without_end_and_takes_answers_when_it_is_full() -> None:
-    shelf = MemoryShelf(lambda: 0.0)
+def test_a_shelf_does_not_grow_without_end_and_takes_answers_when_it_is_full(shelf: Shelf) -> None:
     most = b"x" * (MOST_BYTES - 1_000)
     with pytest.raises(PolicyError, match="of all callers"):
         for number in range(40):
-            assert shelf.put(f"caller-{number}", "call-" + "1" * 32, most, 10)
+            assert shelf.put(f"caller-{number}", "call-" + "1" * 32, most, 200)
     assert number == 32
-    assert shelf.put("another", "spent-" + "1" * 32, b"", 10)
+    assert shelf.put("another", "spent-" + "1" * 32, b"", 200)
+
+
+def test_what_is_taken_away_leaves_room(shelf: Shelf) -> None:
+    half = b"x" * (MOST_BYTES // 2)
+    for number in range(10):
+        assert shelf.put("ada", f"call-{number:032x}", half, 200)
+        assert shelf.put("ada", f"spent-{number:032x}", b"", 200)
+        shelf.remove("ada", f"call-{number:032x}")
+        assert shelf.get("ada", f"call-{number:032x}") is None
+    shelf.remove("nobody", "call-" + "1" * 32)
+
+
+def test_a_folder_shelf_counts_what_others_have_put_there(tmp_path: Path) -> None:
+    now = [100.0]
+    one, other = (FolderShelf(tmp_path, lambda: now[0]) for _ in range(2))
+    most = b"x" * (MOST_BYTES - 1_000)
+    for number in range(32):
+        assert one.put(f"caller-{number}", "call-" + "1" * 32, most, 1_000)
+    with pytest.raises(PolicyError, match="of all callers"):
+        other.put("another", "call-" + "1" * 32, most, 1_000)
+    now[0] = 2_000.0
+    assert other.put("another", "call-" + "1" * 32, most, 3_000)
 
 
 def _spend(folder: Path, start: multiprocessing.synchronize.Barrier, wins: multiprocessing.Queue[int]) -> None:

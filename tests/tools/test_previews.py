@@ -529,7 +529,7 @@ async def test_moving_a_location_names_both_places_and_what_moves_along(fleet: F
 async def test_moving_into_a_location_that_is_shared_says_who_gets_access(fleet: Fleet) -> None:
     shared, organization = fleet.id("locations", SHARED_LOCATION), fleet.id("organizations", KESTREL)
     warehouse, robot = fleet.id("locations", "Warehouse 1"), fleet.id("robots", "picker-01")
-    said = f"It is shared with organization '{KESTREL}' ({organization}): they get access too."
+    said = f"It is shared with organization '{KESTREL}' ({organization}), which gets access too."
     assert said in await fleet.lines("update_location", location_id=warehouse, parent_location_id=shared)
     assert said in await fleet.lines("update_robot", robot_id=robot, name="picker-01", location_id=shared)
 

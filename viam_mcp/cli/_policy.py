@@ -84,10 +84,11 @@ def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | N
         others = [one for one in tool.effects() if one is not call.effect]
         if others:
             yield f"Its arguments may make it more than that: {' or '.join(others)}."
-        for rule in {rule.where: rule for one in tool.effects() for rule in policy.rules_for(spec, one)}.values():
-            if rule.arguments:
-                conditions = ", ".join(f"{path} {' or '.join(patterns)}" for path, patterns in rule.arguments.items())
-                yield f"The rule at {rule.where} may decide otherwise, by arguments: {conditions}."
+    for rule in {rule.where: rule for one in tool.effects() for rule in policy.rules_for(spec, one)}.values():
+        # Given arguments have been held against it; others may be given yet.
+        if rule.arguments and not {path.partition(".")[0] for path in rule.arguments} <= set(arguments or ()):
+            conditions = ", ".join(f"{path} {' or '.join(patterns)}" for path, patterns in rule.arguments.items())
+            yield f"The rule at {rule.where} may decide otherwise, by arguments: {conditions}."
     yield from _limits(policy)
 
 

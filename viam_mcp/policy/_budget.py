@@ -62,7 +62,7 @@ class Budget:
         """
         with self._window() as (descriptor, ran, now):
             self._stop_beyond(ran, now)
-            append(descriptor, _lines([now]))
+            append(descriptor, _end(descriptor) + _lines([now]))
 
     @contextmanager
     def _window(self) -> Iterator[tuple[int, list[float], float]]:
@@ -72,7 +72,7 @@ class Budget:
             while True:
                 with self._locked() as file:
                     now = self._clock()
-                    times = [_time(line) for line in file]
+                    times = [_time(line) for line in file.read().splitlines() if line]
                     # Times ahead are those of a clock that was set back since: they count from now on.
                     ran = sorted(min(one, now) for one in times if one > now - _HOUR)
                     if len(times) <= len(ran) + _MOST_OLD and not any(one > now for one in times):
@@ -115,7 +115,14 @@ class Budget:
 
 
 def _lines(times: Iterable[float]) -> bytes:
-    return "".join(f"{one:.3f}\n" for one in times).encode()
+    # Rounded down: a time ahead of the clock would be taken for one of a clock that was set back.
+    return "".join(f"{math.floor(one * 1_000) / 1_000:.3f}\n" for one in times).encode()
+
+
+def _end(descriptor: int) -> bytes:
+    """What ends the last line, if a crash cut it short: it is not made part of the next one."""
+    size = os.fstat(descriptor).st_size
+    return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
 
 
 def _time(line: str) -> float:

@@ -91,10 +91,8 @@ class Confirmations:
         if claims.arguments != _arguments(tool):
             raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for other arguments. {name} was not done.")
         if not await self._put("spent", caller, claims, b""):
-            raise Stopped(
-                Outcome.WRONG_ANSWER,
-                f"The confirmation was used before, and is good for once. {name} was not done again.",
-            )
+            raise Stopped(Outcome.WRONG_ANSWER, _USED.format(name))
+        await self._forget(caller, claims)
         return claims
 
     async def waiting(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
@@ -105,9 +103,11 @@ class Confirmations:
             PolicyError: What was kept cannot be read.
         """
         claims = self._claims(token, caller, "The operation")
-        sealed = await anyio.to_thread.run_sync(self._shelf.get, digest(caller.account), f"call-{claims.nonce}")
+        sealed = await self._get("call", caller, claims)
         if sealed is None:
-            raise Stopped(Outcome.WRONG_ANSWER, "The confirmation stands for no call that waits. Nothing was done.")
+            used = await self._get("spent", caller, claims) is not None
+            text = "The confirmation stands for no call that waits. Nothing was done."
+            raise Stopped(Outcome.WRONG_ANSWER, _USED.format(claims.tool) if used else text)
         return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
 
     async def void(self, token: str, caller: Caller) -> None:
@@ -116,7 +116,9 @@ class Confirmations:
         Raises:
             PolicyError: That cannot be kept.
         """
-        await self._put("spent", caller, self._seal.open(token), b"")
+        claims = self._seal.open(token)
+        await self._put("spent", caller, claims, b"")
+        await self._forget(caller, claims)
 
     def name_of(self, token: str) -> str | None:
         """The name of the question that a token is about; None if it is none of ours."""
@@ -148,10 +150,21 @@ class Confirmations:
         """The digest of who answers, and where."""
         return digest(canonical([caller.name, self._fleet]))
 
+    async def _forget(self, caller: Caller, claims: Claims) -> None:
+        """Take away what waited for an answer, so that it leaves room for others."""
+        if claims.way == Way.TOKEN:
+            await anyio.to_thread.run_sync(self._shelf.remove, digest(caller.account), f"call-{claims.nonce}")
+
+    async def _get(self, kind: str, caller: Caller, claims: Claims) -> bytes | None:
+        return await anyio.to_thread.run_sync(self._shelf.get, digest(caller.account), f"{kind}-{claims.nonce}")
+
     async def _put(self, kind: str, caller: Caller, claims: Claims, data: bytes) -> bool:
         # Whoever brings a new key with every call is still one caller, with the room of one.
         put, owner = self._shelf.put, digest(caller.account)
         return await anyio.to_thread.run_sync(put, owner, f"{kind}-{claims.nonce}", data, claims.expires)
+
+
+_USED = "The confirmation was used before, and is good for once. {} was not done again."
 
 
 def _arguments(tool: Tool) -> str:

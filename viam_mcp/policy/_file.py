@@ -213,7 +213,8 @@ def _check_names(rule: Rule, here: Location) -> None:
     if not concerned:
         raise _Wrong(here, "no tool meets its tools, toolsets and effects at once")
     for path, patterns in rule.arguments.items():
-        _check_path(path, [input_schema(tool) for tool in concerned], here)
+        if not any(_has(tool, path) for tool in concerned):
+            _check_path(path, [input_schema(tool) for tool in concerned], here)
         if not patterns:
             raise _Wrong((*here, "arguments"), f"{path} has no pattern, so nothing can match it")
     _check_together(rule, here)
@@ -226,10 +227,12 @@ def _concerned(rule: Rule) -> list[type[Tool]]:
 
 def _check_together(rule: Rule, here: Location) -> None:
     """See that a call can meet all of a rule's arguments at once, of each of the tools that it names."""
+    if not rule.arguments:
+        return
     paths = " and ".join(rule.arguments)
     for pattern in rule.tools or ("*",):
         concerned = _concerned(replace(rule, tools=(pattern,)))
-        if not any(all(_has(tool, path) for path in rule.arguments) for tool in concerned):
+        if concerned and not any(all(_has(tool, path) for path in rule.arguments) for tool in concerned):
             reason = f"no tool that {pattern!r} stands for has {paths}, so the rule says nothing about it"
             advice = "a rule holds where all of its arguments match; write a rule for each"
             raise _Wrong((*here, "arguments"), f"{reason}: {advice}")

@@ -215,6 +215,9 @@ class Gate:
         except Undelivered:
             outcome = Outcome.DONE
             raise
+        except Refused:
+            outcome = Outcome.FAILED
+            raise
         finally:
             milliseconds = round((time.monotonic() - began) * 1000, 1)
             # Also when the call was cancelled, which the audit is to tell.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from viam_mcp.app import AppError
+from viam_mcp.app import AppError, Unauthenticated
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._outcomes import Outcome
@@ -108,8 +108,8 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
     """
     try:
         preview, readable = await tool.preview(app, environment), True
-    except ToolError as error:
-        # Whoever agreed to it would agree to something that they did not see.
+    except (ToolError, Unauthenticated) as error:
+        # Whoever agreed to it would agree to something that they did not see; and who has no key has no call to make.
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done: {error}") from None
     except AppError as error:
         lines = ("What this will touch could not be read. The call's arguments:", _arguments(tool, error))

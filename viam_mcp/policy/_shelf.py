@@ -5,6 +5,7 @@ Which questions were answered is kept here, and the calls that wait for a token.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -56,6 +57,9 @@ class Shelf(Protocol):
     def get(self, owner: str, name: str) -> bytes | None:
         """What is there under a name; None for nothing."""
 
+    def remove(self, owner: str, name: str) -> None:
+        """Take away what is there under a name, if anything is."""
+
 
 class MemoryShelf:
     """A shelf of one process.
@@ -78,15 +82,18 @@ class MemoryShelf:
             mine = self._things.setdefault(owner, {})
             _check_room(_sizes(mine), data)
             # A shelf that is full keeps nobody from answering: that an answer was given is a name alone.
-            in_all = sum(sum(_sizes(things)) for things in self._things.values())
-            if data and in_all + len(data) > _MOST_BYTES_IN_ALL:
-                raise PolicyError("too many confirmations of all callers are open; they expire by themselves")
+            _check_all(sum(sum(_sizes(things)) for things in self._things.values()), data)
             return mine.setdefault(name, thing := (expires, data)) is thing
 
     def get(self, owner: str, name: str) -> bytes | None:
         """See `Shelf`."""
         thing = self._things.get(owner, {}).get(name)
         return None if thing is None else thing[1]
+
+    def remove(self, owner: str, name: str) -> None:
+        """See `Shelf`."""
+        with self._lock:
+            self._things.get(owner, {}).pop(name, None)
 
     def _sweep(self) -> None:
         now = self._clock()
@@ -111,6 +118,7 @@ class FolderShelf:
         self._folder = folder
         self._clock = clock
         self._swept = 0.0
+        self._in_all = 0  # bytes, as far as this process knows of others'
 
     def put(self, owner: str, name: str, data: bytes, expires: float) -> bool:
         """See `Shelf`."""
@@ -118,13 +126,15 @@ class FolderShelf:
         private_folder(self._folder)
         self._sweep()
         private_folder(path.parent)
-        _check_room([size if size > _EMPTY else 0 for _, size in _files(path.parent)], data)
+        _check_room([size for _, size in _files(path.parent)], data)
+        _check_all(self._in_all, data)
         try:
             write_new(path, f"{expires:.3f}\n".encode() + data)
         except FileExistsError:
             return False
         except OSError as error:
             raise PolicyError(f"{path} cannot be written: {error.strerror}") from None
+        self._in_all += len(data)
         return True
 
     def get(self, owner: str, name: str) -> bytes | None:
@@ -137,6 +147,11 @@ class FolderShelf:
         except OSError as error:
             raise PolicyError(f"{path} cannot be read: {error.strerror}") from None
 
+    def remove(self, owner: str, name: str) -> None:
+        """See `Shelf`."""
+        with suppress(OSError):  # it is swept away in the end
+            self._path(owner, name).unlink()
+
     def _path(self, owner: str, name: str) -> Path:
         if not _NAME.match(name) or not _OWNER.match(owner):
             raise ValueError(f"not the name of a thing on a shelf: {owner!r}, {name!r}")
@@ -147,10 +162,11 @@ class FolderShelf:
         if now - self._swept < _SWEEP_SECONDS:
             return
         self._swept = now
+        self._in_all = 0
         for folder in self._folder.iterdir():
             if folder.is_dir() and _OWNER.match(folder.name):
-                for path, _ in _files(folder):
-                    _remove_expired(path, now)
+                for path, size in _files(folder):
+                    self._in_all += 0 if _remove_expired(path, now) else size
 
 
 def _sizes(things: Mapping[str, tuple[float, bytes]]) -> list[int]:
@@ -166,21 +182,30 @@ def _check_room(sizes: Sequence[int], data: bytes) -> None:
         raise PolicyError("too many of your confirmations were answered; they expire by themselves")
 
 
+def _check_all(in_all: int, data: bytes) -> None:
+    if data and in_all + len(data) > _MOST_BYTES_IN_ALL:
+        raise PolicyError("too many confirmations of all callers are open; they expire by themselves")
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
-    """The things in a folder, with their sizes. Others may take them away meanwhile."""
-    for path in folder.iterdir():
-        if _NAME.match(path.name):
+    """The things in a folder, with the sizes of their data. Others may take them away meanwhile."""
+    for entry in os.scandir(folder):
+        if _NAME.match(entry.name):
             with suppress(FileNotFoundError):
-                yield path, path.stat().st_size
+                size = entry.stat().st_size
+                yield folder / entry.name, size if size > _EMPTY else 0
 
 
-def _remove_expired(path: Path, now: float) -> None:
+def _remove_expired(path: Path, now: float) -> bool:
+    """Take a thing away if its time is over; whether it is gone."""
     try:
         with path.open("rb") as file:
             first = file.readline(40)
-        if first.endswith(b"\n") and float(first) < now - _LEEWAY:
-            path.unlink()
+        if not first.endswith(b"\n") or float(first) >= now - _LEEWAY:
+            return False
+        path.unlink()
     except FileNotFoundError:
-        return  # another process sweeps as well
+        return True  # another process sweeps as well
     except (OSError, ValueError):
-        return  # not ours to judge: it stays, and keeps its name taken
+        return False  # not ours to judge: it stays, and keeps its name taken
+    return True

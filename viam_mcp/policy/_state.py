@@ -17,11 +17,19 @@ _PRIVATE = 0o700
 
 
 def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """The state folder: `$XDG_STATE_HOME/viam-mcp`, by default `~/.local/state/viam-mcp`. It may not exist yet."""
+    """The state folder: `$XDG_STATE_HOME/viam-mcp`, by default `~/.local/state/viam-mcp`. It may not exist yet.
+
+    Raises:
+        PolicyError: Nobody knows where the home is.
+    """
     home = environment.get("XDG_STATE_HOME", "")
     # The XDG specification has relative paths ignored.
-    base = Path(home) if home and Path(home).is_absolute() else Path.home() / ".local" / "state"
-    return base / "viam-mcp"
+    if home and Path(home).is_absolute():
+        return Path(home) / "viam-mcp"
+    try:
+        return Path.home().absolute() / ".local" / "state" / "viam-mcp"
+    except RuntimeError:
+        raise PolicyError("there is no place for the state folder: set XDG_STATE_HOME, or HOME") from None
 
 
 def private_folder(path: Path) -> Path:

@@ -230,11 +230,10 @@ def owner_of(location: wire.Location) -> str:
 
 
 async def shared_with(app: AppClient, location: wire.Location) -> list[str]:
-    """The line that says which other organizations use a location, and so whatever comes into it; none if none do."""
-    organizations = await app.get_organizations_with_access_to_location(location.id)
-    others = [item for item in organizations if item.id != owner_of(location)]
-    names = ", ".join(sorted(named("organization", item.name, item.id) for item in others))
-    return [f"It is shared with {names}: they get access too."] if others else []
+    """The lines that say which other organizations use a location, and so whatever comes into it."""
+    owner, organizations = owner_of(location), await app.get_organizations_with_access_to_location(location.id)
+    others = sorted(named("organization", item.name, item.id) for item in organizations if item.id != owner)
+    return [f"It is shared with {other}, which gets access too." for other in others]
 
 
 def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:
