@@ -4,6 +4,7 @@ import json
 import resource
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,6 @@ from viam_mcp.tools import TOOLS, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.policy.conftest import Desk
     from viam_mcp.app import AppClient
@@ -154,3 +154,13 @@ def test_arguments_are_shown_in_time_that_grows_with_their_length(argument: str)
         return TOOLS["update_robot_part"].model_validate({"robot_part_id": PART, "name": "arm", argument: value})
 
     assert is_linear(shown_arguments, call, 16_000)
+
+
+def test_without_a_home_it_is_said_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("could not determine home directory")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(PolicyError, match="set XDG_STATE_HOME, or HOME"):
+        state_dir({})
+    assert state_dir({"XDG_STATE_HOME": "/srv"}) == Path("/srv/viam-mcp")
