@@ -55,6 +55,77 @@ def test_items_without_a_name_are_known_by_their_look() -> None:
     assert whole({"args": ["--slow", "--fast", "--token", "[redacted]"]})["args"][3] == "t-arg"
 
 
+# Each with the credentials that come back in their places, or None where it is in doubt what belongs there.
+TWINS = [{"name": "arm", "api": api, "token": api.upper()} for api in "xy"]
+HOSTS = [{"host": host, "password": host.upper()} for host in "ab"]
+ARGUMENTS = ["--token", "T", "-v", "--api-key", "K"]
+HEADERS = ["-H", "Authorization: Bearer s3cr3t-one", "-H", "Authorization: Bearer s3cr3t-two"]
+R, BEARER = "[redacted]", "Authorization: Bearer [redacted]"
+EDITS: list[tuple[list[Any], list[Any], list[Any] | None]] = [
+    (HOSTS, [{"host": "b", "password": R}, {"host": "a", "password": R, "port": 1}], None),
+    (HOSTS, [{"host": "b", "password": "new"}, {"host": "a", "password": R, "port": 1}], None),
+    (HOSTS, [{"host": "b", "password": R, "port": 1}, {"host": "a", "password": R, "port": 1}], None),
+    (HOSTS, [{"host": "b", "password": R}, {"host": "c", "password": R}], None),
+    (HOSTS, [{"host": "a", "password": R, "port": 1}, {"host": "b", "password": R, "port": 1}],
+     [{**one, "port": 1} for one in HOSTS]),
+    ([{"at": one} for one in HOSTS], [{"at": {"host": host, "password": R, "port": 1}} for host in "ba"], None),
+    ([{"n": -1, "token": "A"}, {"n": -2, "token": "B"}], [{"n": -2, "token": R}, {"n": -1, "token": R}],
+     [{"n": -2, "token": "B"}, {"n": -1, "token": "A"}]),
+    ([{"n": 1, "token": "A"}, {"n": True, "token": "B"}], [{"n": True, "token": R}, {"n": 1, "token": R}],
+     [{"n": True, "token": "B"}, {"n": 1, "token": "A"}]),
+    ([{"n": 1, "token": "A"}], [{}, {"n": 1.0, "token": R}], [{}, {"n": 1.0, "token": "A"}]),
+    (TWINS, [{**one, "token": R} for one in TWINS], TWINS),
+    (TWINS, [{**TWINS[1], "token": R}, {**TWINS[0], "token": R}], TWINS[::-1]),
+    (TWINS, [{**TWINS[0], "token": R, "note": 1}, {**TWINS[1], "token": R}], [{**TWINS[0], "note": 1}, TWINS[1]]),
+    (TWINS, [{**TWINS[1], "token": R, "note": 1}, {**TWINS[0], "token": R, "note": 1}], None),
+    (TWINS, [{**TWINS[1], "token": R}, {"name": "arm", "api": "z", "token": R}], None),
+    ([{"name": "X-Key", "value": one} for one in "AB"], [{"name": "X-Key", "value": one} for one in ("C", R)],
+     [{"name": "X-Key", "value": one} for one in "CB"]),
+    (ARGUMENTS, ["--api-key", R, "-v", "--token", R], ["--api-key", "K", "-v", "--token", "T"]),
+    (ARGUMENTS, ["-x", "--token", R, "--api-key", R, "end"], ["-x", "--token", "T", "--api-key", "K", "end"]),
+    (ARGUMENTS, ["--api-key", R], ["--api-key", "K"]),
+    (ARGUMENTS, ["--secret", R, "-v", "--api-key", R], None),
+    (ARGUMENTS, ["--token", R, "-v", "--token", R], ["--token", "T", "-v", "--token", "T"]),
+    (["--token", "T", "--token", "K"], ["-v", "--token", R, "--token", R], ["-v", "--token", "T", "--token", "K"]),
+    (["--token", "T", "--token", "K"], ["--token", R], None),
+    (HEADERS, ["-H", "X: y", "-H", BEARER, "-H", BEARER], ["-H", "X: y", *HEADERS]),
+    ([*HEADERS[:2], "one", *HEADERS[2:], "two"], ["-H", BEARER, "two", "-H", BEARER, "one"], None),
+    (["rtsp://u:p@h/1", "rtsp://u:q@h/2"], [f"rtsp://{R}@h/2", f"rtsp://{R}@h/1"], ["rtsp://u:q@h/2", "rtsp://u:p@h/1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "sent", "after"), EDITS, ids=lambda items: json.dumps(items)[:60])
+def test_a_credential_comes_back_to_what_it_belongs_to_or_not_at_all(
+    before: list[Any], sent: list[Any], after: list[Any] | None
+) -> None:
+    if after is None:
+        with pytest.raises(ToolError, match="nothing was done"):
+            stored({"all": before}).whole({"all": sent}, "config")
+    else:
+        assert stored({"all": before}).whole({"all": sent}, "config") == {"all": after}
+
+
+@given(st.data())
+def test_no_password_comes_to_another_host_whatever_moves_and_changes(data: st.DataObject) -> None:
+    hosts = data.draw(st.lists(st.sampled_from("abcd"), unique=True))
+    before = stored({"all": [{"host": host, "password": host.upper(), "kind": 1} for host in hosts]})
+    sent = data.draw(
+        st.lists(st.fixed_dictionaries({"host": st.sampled_from("abcd")}, optional={"kind": st.integers(1, 2)}))
+    )
+    try:
+        after = before.whole({"all": [{**item, "password": "[redacted]"} for item in sent]}, "config")
+    except ToolError:
+        return
+    for item in after["all"]:
+        assert item["host"] not in hosts or item["password"] == item["host"].upper()
+
+
+@given(configs(st.sampled_from(SECRETS), plain=False))
+def test_what_was_read_comes_back_whole(config: dict[str, Any]) -> None:
+    before = stored(config)
+    assert before.whole(before.shown, "config") == before.value
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -7,27 +7,22 @@ What was shown at a place and comes back there unchanged stands for what is stor
 from __future__ import annotations
 
 import json
-import re
-from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools._base import ToolError
+from viam_mcp.tools._matching import NOT_SHOWN, Looks, matches
 from viam_mcp.tools._names import quoted
 from viam_mcp.tools._secrets import REDACTED, redacted
 from viam_mcp.tools._text import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
 Json = Any
 
 _EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
-
-# What results say in place of what they do not show; the diff of a preview numbers its marks.
-_NOT_SHOWN = re.compile(re.escape(REDACTED.removesuffix("]")) + r"(?: \d+)?\]|… \[[\d,]+ more characters\]")
-_NAMES = ("name", "id")
 
 
 def config_from(text: str) -> dict[str, Json]:
@@ -89,7 +84,7 @@ def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def lacks(config: Mapping[str, Json] | None) -> bool:
     """Whether a configuration says of something in it that it is not shown."""
-    return bool(_NOT_SHOWN.search(json.dumps(config, ensure_ascii=False)))
+    return bool(NOT_SHOWN.search(json.dumps(config, ensure_ascii=False)))
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,7 @@ class Stored:
             ToolError: It says of something that it is not shown, and that is not what was shown there, or would
                 not read so there: whether a text is a credential depends on what stands beside it.
         """
-        putting = _Putting(self.shown, sent)
+        putting = _Putting(sent)
         whole = putting.back(sent, self, path)
         if whole is not sent:
             putting.check(sent, redacted(_as_read(whole)), path)
@@ -118,7 +113,7 @@ class Stored:
 
     def put_back(self, sent: Json, path: str) -> Json:
         """As `whole`, without a look at how it would read."""
-        return _Putting(self.shown, sent).back(sent, self, path)
+        return _Putting(sent).back(sent, self, path)
 
     def under(self, key: str) -> Stored:
         """What is stored under a key of an object."""
@@ -137,10 +132,8 @@ _NOTHING = Stored(None, None)
 class _Putting:
     """What is stored goes back into what was sent. Each value is looked at a few times, however deep it stands."""
 
-    def __init__(self, shown: Json, sent: Json) -> None:
-        self._looks: dict[int, int] = {}
-        _look(shown, self._looks)
-        _look(sent, self._looks)
+    def __init__(self, sent: Json) -> None:
+        self._looks = Looks()
         self._lacking: set[int] = set()
         _find_lacking(sent, self._lacking)
 
@@ -148,11 +141,13 @@ class _Putting:
         if not self._lacks(sent):
             return sent
         if isinstance(sent, list):
-            like = self._finder(stored.items(), len(sent))
-            return [self.back(item, like(item, index), f"{path}[{index}]") for index, item in enumerate(sent)]
+            items = stored.items()
+            found = matches([item.shown for item in items], sent, self._looks)
+            behind = [_NOTHING if index is None else items[index] for index in found]
+            return [self.back(*pair, f"{path}[{index}]") for index, pair in enumerate(zip(sent, behind, strict=True))]
         if isinstance(sent, dict):
             for key in sent:
-                if _NOT_SHOWN.search(key) and stored.under(key) is _NOTHING:
+                if NOT_SHOWN.search(key) and stored.under(key) is _NOTHING:
                     raise _nothing_to_put_back(f"{path}.{key}")
             return {key: self.back(item, stored.under(key), f"{path}.{key}") for key, item in sent.items()}
         if sent == stored.shown:
@@ -177,38 +172,6 @@ class _Putting:
     def _lacks(self, sent: Json) -> bool:
         return id(sent) in self._lacking if isinstance(sent, dict | list) else _is_lacking(sent)
 
-    def _finder(self, stored: list[Stored], length: int) -> Callable[[Json, int], Stored]:
-        """What finds what is stored for an item that was sent: by its name, else by its look, else by its position."""
-        known: defaultdict[object, list[Stored]] = defaultdict(list)
-        for each in stored:
-            known[_name(each.shown)].append(each)
-            known[_look(each.shown, self._looks)].append(each)
-
-        def like(item: Json, index: int) -> Stored:
-            if name := _name(item):
-                named = known.get(name, [])
-                return named[0] if len(named) == 1 else _NOTHING
-            same = known.get(_look(item, self._looks), [])
-            if len(same) == 1:
-                return same[0]
-            return stored[index] if len(stored) == length and not _name(stored[index].shown) else _NOTHING
-
-        return like
-
-
-def _look(value: Json, known: dict[int, int]) -> int:
-    """A number that is the same for equal JSON values; those of the objects and lists in it, by id, become known."""
-    if not isinstance(value, dict | list):
-        return hash(value)
-    if id(value) not in known:
-        parts: Iterable[object] = (
-            frozenset((key, _look(item, known)) for key, item in value.items())
-            if isinstance(value, dict)
-            else tuple(_look(item, known) for item in value)
-        )
-        known[id(value)] = hash(parts)
-    return known[id(value)]
-
 
 def _find_lacking(value: Json, found: set[int]) -> bool:
     """Whether something in a JSON value says that it is not shown; the ids of the objects and lists it is in."""
@@ -222,7 +185,7 @@ def _find_lacking(value: Json, found: set[int]) -> bool:
 
 
 def _is_lacking(value: Json) -> bool:
-    return isinstance(value, str) and bool(_NOT_SHOWN.search(value))
+    return isinstance(value, str) and bool(NOT_SHOWN.search(value))
 
 
 def _as_read(value: Json) -> Json:
@@ -232,15 +195,6 @@ def _as_read(value: Json) -> Json:
     if isinstance(value, list):
         return [_as_read(item) for item in value]
     return sanitize(value) if isinstance(value, str) else value
-
-
-def _name(item: Json) -> tuple[str, Json] | None:
-    """What an item of a list goes by."""
-    if isinstance(item, dict):
-        for key in _NAMES:
-            if isinstance(item.get(key), str) and not _NOT_SHOWN.search(item[key]):
-                return key, item[key]
-    return None
 
 
 def _nothing_to_put_back(path: str) -> ToolError:
