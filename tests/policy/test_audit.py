@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -179,3 +180,15 @@ def test_an_audit_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(PolicyError):
         Audit(tmp_path / "file" / "audit.jsonl").append({})
+
+
+def test_an_audit_that_another_process_holds_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viam_mcp.policy._files.lock.__defaults__", (0.01,))
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(PolicyError, match="another process has held it"):
+            Audit(path).append({"outcome": "done"})
+    Audit(path).append({"outcome": "done"})
+    assert not verify(path).broken

@@ -174,3 +174,27 @@ async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
         assert "'a.tar.gz' has changed since it was shown. Nothing was uploaded" in result.text
         assert uploaded == 0
         assert lines(tmp_path)[-1]["outcome"] == "failed"
+
+
+async def test_a_caller_has_only_so_many_questions_open(
+    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viam_mcp.server._calls._MOST_ASKED", 2)
+    calls, asked, go = road(), asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait() -> None:
+        asked.release()
+        await go.wait()
+
+    arguments = {"robot_part_id": str(sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'"))}
+    call = ("mark_part_for_restart", arguments, no_progress, LOCAL)
+    open_ones = [asyncio.create_task(calls.call(*call, Person(wait))) for _ in range(2)]
+    for _ in open_ones:
+        await asked.acquire()
+    third = await calls.call(*call, Person(wait))
+    assert (third.outcome, third.is_error) == ("busy", True)
+    assert "You have 2 questions open" in third.text
+    go.set()
+    assert not any(result.is_error for result in await asyncio.gather(*open_ones))
+    assert not (await calls.call(*call, Person())).is_error
+    assert [line["outcome"] for line in lines(tmp_path)].count("lost") == 1

@@ -7,7 +7,6 @@ the end: for that, keep `viam-mcp audit verify`'s last hash elsewhere.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy._errors import PolicyError
-from viam_mcp.policy._files import append
+from viam_mcp.policy._files import append, lock
 from viam_mcp.policy._state import private_folder
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Audit:
     def _locked(self) -> Iterator[IO[bytes]]:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(descriptor)
             yield file
 
 

@@ -6,7 +6,6 @@ every worker.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import secrets
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._errors import PolicyError
-from viam_mcp.policy._files import append, write_new
+from viam_mcp.policy._files import append, lock, write_new
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._state import private_folder
 
@@ -94,7 +93,7 @@ class Budget:
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                lock(descriptor)
                 # Whoever had the lock may have put another file in its place.
                 if os.path.samestat(os.fstat(descriptor), self._path.lstat()):
                     yield file

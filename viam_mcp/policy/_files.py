@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LOCK_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.000_5, 0.02
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -47,3 +53,22 @@ def append(descriptor: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, end)
         raise
+
+
+def lock(descriptor: int, seconds: float = _LOCK_SECONDS) -> None:
+    """Have a file to oneself until its descriptor is closed.
+
+    Raises:
+        OSError: Another process has had it for that long; whoever waits without end cannot be stopped either.
+    """
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise OSError(errno.EAGAIN, f"another process has held it for {seconds:.0f} s") from None
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+        else:
+            return

@@ -55,6 +55,8 @@ Watch = Callable[[str, str, float], None]
 """Told of every call when it has ended: the tool, what it came to (see `Result.outcome`), after how many seconds."""
 
 _UNLIMITED = 1 << 40
+_MOST_ASKED = 100  # calls of one caller that wait for answers at the same time
+_ANSWER_SECONDS = 60  # that people take, about
 _MOST_QUESTIONS = 3  # about one call, each because what it would touch changed since the one before
 
 
@@ -130,6 +132,7 @@ class Calls:
         self._key = key
         self._watch = watch
         self.active = 0
+        self._asking = 0
         # What a client that cannot ask its user has besides.
         asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
         tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
@@ -212,7 +215,7 @@ class Calls:
                 if not isinstance(admitted, Question):
                     return await self._done(admitted, environment)
             try:
-                answer = await asker.ask(admitted)
+                answer = await self._asked(asker, admitted)
             except BaseException:
                 with anyio.CancelScope(shield=True):
                     await self._gate.abandoned(tool, caller, admitted)
@@ -220,6 +223,16 @@ class Calls:
             if answer is None:
                 return Result(None, token_text(admitted), admitted, outcome="asked")
         raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
+
+    async def _asked(self, asker: Asker, question: Question) -> Answer | None:
+        """The answer to a question, for which a call may wait; only so many of one caller do."""
+        if self._asking >= _MOST_ASKED:
+            raise Busy(f"You have {self._asking} questions open, which is all that may.", _ANSWER_SECONDS)
+        self._asking += 1
+        try:
+            return await asker.ask(question)
+        finally:
+            self._asking -= 1
 
     async def _turn(self, tool: Tool, caller: Caller, answer: Answer | None) -> Turn:
         try:
