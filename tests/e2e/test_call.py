@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import viam_mcp
 from tests.e2e.processes import Ended, ended, running
-from viam_mcp.sandbox import open_fleet
 from viam_mcp.tools import TOOLS
+
+if TYPE_CHECKING:
+    from viam_mcp.sandbox.store import Store
 
 
 def said_once(end: Ended, code: int = 1) -> str:
@@ -22,11 +25,9 @@ def said_once(end: Ended, code: int = 1) -> str:
     return end.stderr
 
 
-async def test_a_call_prints_the_logs_of_a_part(fleet_env: dict[str, str]) -> None:
+async def test_a_call_prints_the_logs_of_a_part(fleet_env: dict[str, str], demo_fleet: Store) -> None:
     # The demo fleet has the same ids every time.
-    store = open_fleet()
-    part_id = str(store.value("SELECT id FROM parts WHERE name = 'picker-02-cameras'"))
-    store.close()
+    part_id = demo_fleet.value("SELECT id FROM parts WHERE name = 'picker-02-cameras'")
     arguments = json.dumps({"robot_part_id": part_id, "num_log_entries": 5})
     end = await ended("call", "get_robot_part_logs", arguments, env=fleet_env)
     assert (end.code, end.stderr) == (0, "")

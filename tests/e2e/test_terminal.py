@@ -10,12 +10,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.processes import COMMAND
 from tests.pace import PATIENCE
-from viam_mcp.sandbox import open_fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from viam_mcp.sandbox.store import Store
 
 # A terminal becomes a process's own when it is the first that the process opens as leader of a session.
 OWN_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
@@ -67,12 +70,11 @@ async def at_terminal(*words: str, env: dict[str, str]) -> AsyncIterator[Session
         os.close(theirs)
 
 
-def delete_a_robot(name: str = "picker-01") -> list[str]:
+@pytest.fixture
+def delete_a_robot(demo_fleet: Store) -> tuple[str, ...]:
     # The demo fleet has the same ids every time.
-    store = open_fleet()
-    robot_id = str(store.value("SELECT id FROM robots WHERE name = ?", name))
-    store.close()
-    return ["call", "--sandbox", "delete_robot", json.dumps({"robot_id": robot_id})]
+    robot_id = demo_fleet.value("SELECT id FROM robots WHERE name = 'picker-01'")
+    return "call", "--sandbox", "delete_robot", json.dumps({"robot_id": robot_id})
 
 
 def outcomes(env: dict[str, str]) -> list[str]:
@@ -81,8 +83,10 @@ def outcomes(env: dict[str, str]) -> list[str]:
     return [json.loads(line)["outcome"] for line in path.read_text().splitlines()]
 
 
-async def test_yes_at_the_terminal_does_it_and_is_on_record(env: dict[str, str]) -> None:
-    async with at_terminal(*delete_a_robot(), env=env) as session:
+async def test_yes_at_the_terminal_does_it_and_is_on_record(
+    env: dict[str, str], delete_a_robot: tuple[str, ...]
+) -> None:
+    async with at_terminal(*delete_a_robot, env=env) as session:
         assert "machine 'picker-01'" in await session.until("Type yes: ")
         session.type("yes\n")
         code, out, err = await session.ended()
@@ -91,15 +95,17 @@ async def test_yes_at_the_terminal_does_it_and_is_on_record(env: dict[str, str])
     assert outcomes(env) == ["asked", "started", "done"]
 
 
-async def test_anything_else_does_nothing(env: dict[str, str]) -> None:
-    async with at_terminal(*delete_a_robot(), env=env) as session:
+async def test_anything_else_does_nothing(env: dict[str, str], delete_a_robot: tuple[str, ...]) -> None:
+    async with at_terminal(*delete_a_robot, env=env) as session:
         await session.until("Type yes: ")
         session.type("y\n")
         assert await session.ended() == (1, "", "delete_robot was not done: it was declined.\n")
 
 
-async def test_an_interrupt_at_the_question_ends_the_command_at_once(env: dict[str, str]) -> None:
-    async with at_terminal(*delete_a_robot(), env=env) as session:
+async def test_an_interrupt_at_the_question_ends_the_command_at_once(
+    env: dict[str, str], delete_a_robot: tuple[str, ...]
+) -> None:
+    async with at_terminal(*delete_a_robot, env=env) as session:
         await session.until("Type yes: ")
         session.type("\x03")
         code, out, _ = await session.ended()
@@ -107,9 +113,11 @@ async def test_an_interrupt_at_the_question_ends_the_command_at_once(env: dict[s
     assert outcomes(env) == ["asked", "lost"]
 
 
-async def test_without_a_terminal_nobody_is_asked_and_nothing_done(env: dict[str, str]) -> None:
+async def test_without_a_terminal_nobody_is_asked_and_nothing_done(
+    env: dict[str, str], delete_a_robot: tuple[str, ...]
+) -> None:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *delete_a_robot(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        *COMMAND, *delete_a_robot, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, start_new_session=True, env=env,
     )  # fmt: skip
     async with asyncio.timeout(PATIENCE):

@@ -137,6 +137,7 @@ def eras(portal: BlockingPortal, store: Store, tmp_path: Path) -> Iterator[Eras]
 
 # The jitter of what goes on in the other thread looks to hypothesis as if its strategies were random.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of the strategies, to warn so
 @pytest.mark.parametrize("name", TOOLS)
 def test_any_arguments_lead_to_an_answer_and_to_no_other_call_than_was_asked_for(eras: Eras, name: str) -> None:
     schema = definition(TOOLS[name])["inputSchema"]
