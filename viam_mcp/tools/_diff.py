@@ -2,7 +2,7 @@
 
 In the diff each stored credential reads `[redacted 1]`, `[redacted 2]` and so on, and stays that where it is sent
 back as it was shown. Those that the caller sends have numbers of their own, whatever is stored: nobody can try out
-what a credential is. What runs code, or brings some, comes first and is not crowded out by the rest.
+what a credential is. What runs code, brings some or gives access comes first and is not crowded out by the rest.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from viam_mcp.tools._base import ToolError
 from viam_mcp.tools._configs import Stored, plain_number
 from viam_mcp.tools._names import quoted
-from viam_mcp.tools._previews import count
+from viam_mcp.tools._previews import TOO_MUCH, count, room
 from viam_mcp.tools._secrets import REDACTED, may_be_code, redacted
 from viam_mcp.tools._text import sanitize, shorten, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from viam_mcp.tools._secrets import Label
+
 Json = Any
 
-_MOST_LINES = 32  # of the diff
-_MOST_CHARACTERS = 2_600
 _LONGEST_LINE = 160
 _LONGEST_CODE = 400
-_LONGEST_NOTE = 480  # characters of each line beside the diff
+_LONGEST_NOTE = 400  # characters of each line beside the diff
+_MOST_MISSING = 30  # characters that say how many of a line are missing, and its end
 _LONGEST_NAME = 30
 _MOST_NAMES = 8
 _MOST_SECTIONS = 100  # that are told one by one
@@ -41,10 +43,12 @@ _GAP = "@@"
 
 _CODE = ("modules", "processes", "packages", "fragments", "fragment_mods", "agent", "remotes")
 """Sections that run code or bring some."""
+_VITAL = (*_CODE, "auth", "cloud", "network")
+"""Those, and sections that give access."""
+_RUNS = ("module_id", "package", "version", "executable_path", "address", "args", "command", "cwd", "env")
+"""What tells what an item runs."""
 _FIRST = (
-    *_CODE, "components", "services", "jobs",
-    "name", "id", "type", "api", "model", "module_id", "package", "version", "executable_path", "address",
-    "args", "command", "cwd", "username", "one_shot", "env",
+    *_VITAL, "components", "services", "jobs", "name", "id", "type", "api", "model", *_RUNS, "username", "one_shot",
 )  # fmt: skip
 """Keys that come before all others: sections, then what tells what an item is and what it runs."""
 _RANKS = {key: rank for rank, key in enumerate(_FIRST)}
@@ -52,19 +56,24 @@ _RANKS = {key: rank for rank, key in enumerate(_FIRST)}
 STAYS = "Configuration: stays the same."
 
 _LABEL = REDACTED.removesuffix("]")
+_ITEM = re.compile(rf"(?:{'|'.join(_CODE)})\.[^.]+")  # as fragment_mods say which they change
 _CREDENTIAL = re.compile(r'[-+] *"((?:[^"\\]|\\.)*)": .*?(\[redacted \d+\])')
 
 
-def config_changes(stored: Stored, sent: Mapping[str, Json] | None, path: str) -> list[str]:
+def config_changes(stored: Stored, sent: Mapping[str, Json] | None, path: str, beside: Sequence[str] = ()) -> list[str]:
     """The lines that say how a configuration changes: how much and where, then the credentials, then the diff.
+
+    A preview holds all of them: they say themselves what they leave out.
 
     Args:
         stored: The configuration as it is.
         sent: What takes its place; None leaves it alone.
         path: The argument that it came in, for the error.
+        beside: The other lines of the preview.
 
     Raises:
-        ToolError: It says of something that it is not shown, and that is not what was shown there.
+        ToolError: It says of something that it is not shown, and that is not what was shown there. Or the other
+            lines leave no room.
     """
     if sent is None:
         return ["Configuration: not touched."]
@@ -72,20 +81,30 @@ def config_changes(stored: Stored, sent: Mapping[str, Json] | None, path: str) -
     changes = [*_changes(*_sides(stored, sent, path))]
     if not changes:
         return [STAYS]
-    shown = _fitting(changes)
-    notes = [_summary(changes, shown), *_credentials(line for change in changes for line in change.lines)]
-    lines = [*notes, *itertools.chain(*shown), *_left_out(changes, shown)]
-    return [shorten(line, _LONGEST_NOTE) for line in lines]
+    credentials = [_note(line) for line in _credentials(line for change in changes for line in change.lines)]
+    lines, characters = room([*beside, *credentials])
+    # The first line and the last, which say what is shown.
+    lines, characters = lines - 2, characters - 2 * (_LONGEST_NOTE + _MOST_MISSING)
+    if lines < 0 or characters < 0:
+        raise ToolError(TOO_MUCH)
+    shown = _fitting(changes, lines, characters)
+    left_out = [_note(line) for line in _left_out(changes, shown)]
+    return [_note(_summary(changes, shown)), *credentials, *itertools.chain(*shown), *left_out]
+
+
+def _note(line: str) -> str:
+    return shorten(line, _LONGEST_NOTE)
 
 
 @dataclass(frozen=True)
-class _Hidden:
-    """Stands for a stored text that holds a credential."""
+class _Settled:
+    """Stands for a value in which each credential is hidden already."""
 
-    shown: str
+    shown: Json
 
-    def __str__(self) -> str:
-        return self.shown
+
+def _shown(settled: _Settled) -> Json:
+    return settled.shown
 
 
 def _sides(stored: Stored, sent: Mapping[str, Json], path: str) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -95,11 +114,27 @@ def _sides(stored: Stored, sent: Mapping[str, Json], path: str) -> tuple[dict[st
     """
     labels = (f"{_LABEL} {number}]" for number in itertools.count(1))
     old = _hidden(_ordered(stored.value), stored.shown, labels)
-    new: Any = redacted(
-        _ordered(Stored(old, stored.shown).put_back(dict(sent), path)),
-        lambda secret: secret if isinstance(secret, _Hidden) or may_be_code(secret) else next(labels),
-    )
+
+    def label(secret: object) -> object:
+        return secret if isinstance(secret, _Settled) or may_be_code(secret) else next(labels)
+
+    new: Any = redacted(_told(_ordered(Stored(old, stored.shown).put_back(dict(sent), path)), label), label)
     return old, new
+
+
+def _told(value: Json, label: Label) -> Json:
+    """What a caller sends, with what tells what an item runs settled: what it stands in cannot hide it."""
+    if isinstance(value, list):
+        return [_told(item, label) for item in value]
+    if not isinstance(value, dict):
+        return value
+    told = {key: _told(item, label) for key, item in value.items()}
+    return {key: _Settled(redacted(item, label)) if _tells_what_runs(key) else item for key, item in told.items()}
+
+
+def _tells_what_runs(key: str) -> bool:
+    key = key.casefold()
+    return key in _RUNS or bool(_ITEM.fullmatch(key))
 
 
 def _hidden(value: Json, shown: Json, labels: Iterator[str]) -> Json:
@@ -113,7 +148,7 @@ def _hidden(value: Json, shown: Json, labels: Iterator[str]) -> Json:
     marked = shown if isinstance(shown, str) and REDACTED in shown else None
     if marked is None and shown == (sanitize(value) if isinstance(value, str) else value):
         return value
-    return _Hidden(re.sub(re.escape(REDACTED), lambda _: next(labels), marked or REDACTED))
+    return _Settled(re.sub(re.escape(REDACTED), lambda _: next(labels), marked or REDACTED))
 
 
 def _ordered(value: Json) -> Json:
@@ -137,21 +172,21 @@ class _Change:
     Attributes:
         sections: How many.
         name: What they are called.
-        code: Whether something in it runs code or brings some.
+        vital: Whether something in it runs code, brings some or gives access.
         compared: Whether it was compared line by line.
         lines: The lines of the diff.
     """
 
     sections: int
     name: str
-    code: bool
+    vital: bool
     compared: bool
     lines: list[str]
 
     @property
     def longest(self) -> int:
         """How much of a line is shown."""
-        return _LONGEST_CODE if self.code else _LONGEST_LINE
+        return _LONGEST_CODE if self.vital else _LONGEST_LINE
 
     def is_told_by(self, shown: Sequence[str]) -> bool:
         """Whether the lines that are shown are all there is."""
@@ -161,7 +196,7 @@ class _Change:
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[_Change]:
     """How each section changes that does, those first that matter most."""
     # Unlike the values, text tells true from 1.
-    before, after = ({key: json.dumps(value, default=str) for key, value in side.items()} for side in (old, new))
+    before, after = ({key: json.dumps(value, default=_shown) for key, value in side.items()} for side in (old, new))
     changed = sorted({key for key, _ in before.items() ^ after.items()}, key=_rank)
     each, rest = changed[:_MOST_SECTIONS], changed[_MOST_SECTIONS:]
     room = _MOST_COMPARED
@@ -173,8 +208,8 @@ def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[_Chan
         name = f"{len(rest):,} others" if sections is rest else _quoted(sections[0])
         diff = _unified(gone, come) if compared else _unordered(gone, come)
         lines = [f"@@ {name} @@" if line == _GAP else visible(line) for line in diff]
-        code = any(section.casefold() in _CODE for section in sections)
-        yield _Change(len(sections), name, code, compared, lines)
+        vital = any(section.casefold() in _VITAL for section in sections)
+        yield _Change(len(sections), name, vital, compared, lines)
 
 
 def _quoted(section: str) -> str:
@@ -182,7 +217,7 @@ def _quoted(section: str) -> str:
 
 
 def _lines(sections: Json) -> list[str]:
-    return json.dumps(sections, indent=2, ensure_ascii=False, default=str).split("\n")[1:-1]
+    return json.dumps(sections, indent=2, ensure_ascii=False, default=_shown).split("\n")[1:-1]
 
 
 def _differing(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
@@ -214,12 +249,17 @@ def _unordered(before: list[str], after: list[str]) -> Iterator[str]:
                 yield f"{sign}{line}"
 
 
-def _fitting(changes: Sequence[_Change]) -> list[list[str]]:
-    """The lines of each change that are shown: those that run code share the room, the others get what is left."""
+def _fitting(changes: Sequence[_Change], lines: int, characters: int) -> list[list[str]]:
+    """The lines of each change that are shown: the vital ones share the room, the others get what is left.
+
+    Args:
+        changes: The changes.
+        lines: How many lines there is room for.
+        characters: How many characters they may have, with their ends.
+    """
     shown: list[list[str]] = [[] for _ in changes]
     pairs = [*zip(changes, shown, strict=True)]
-    lines, characters = _MOST_LINES, _MOST_CHARACTERS
-    for group in ([pair for pair in pairs if pair[0].code], *([pair] for pair in pairs if not pair[0].code)):
+    for group in ([pair for pair in pairs if pair[0].vital], *([pair] for pair in pairs if not pair[0].vital)):
         waiting = deque(group)
         while waiting and lines:
             change, kept = waiting.popleft()
@@ -238,13 +278,13 @@ def _summary(changes: Sequence[_Change], shown: Sequence[Sequence[str]]) -> str:
     cut = [
         change.name
         for change, lines in zip(changes, shown, strict=True)
-        if change.code and not change.is_told_by(lines)
+        if change.vital and not change.is_told_by(lines)
     ]
     large = [change.name for change in changes if not change.compared]
     return "".join(
         (
             "Configuration: ",
-            f"NOT ALL that runs code is shown ({_listed(cut)}); " if cut else "",
+            f"NOT ALL that runs code or gives access is shown ({_listed(cut)}); " if cut else "",
             f"{count(taken, 'line')} removed, {count(added, 'line')} added, ",
             f"in {_listed([change.name for change in changes], sum(change.sections for change in changes))}",
             f"; too many to compare line by line in {_listed(large)}" if large else "",

@@ -44,9 +44,20 @@ def _whole(wanted: FragmentImport, present: Sequence[wire.FragmentImport]) -> wi
 
 
 async def import_changes(
-    app: AppClient, org: wire.Organization, wanted: Sequence[FragmentImport]
+    app: AppClient, org: wire.Organization, wanted: Sequence[FragmentImport], beside: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """The lines that say what new machines start with from then on, and those about what else changes."""
+    """The lines that say what new machines start with from then on, and those about what else changes.
+
+    Args:
+        app: Names the fragments.
+        org: The organization.
+        wanted: What it shall have.
+        beside: The other lines of the preview.
+
+    Raises:
+        ToolError: They say of something that it is not shown, and that is not what was shown there. Or there is no
+            room to say how their variables change.
+    """
     names = {one.id: one.name for one in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
     old, new = list(org.default_fragments.fragments), whole_imports(wanted, org)
     before, after = [_place(one) for one in old], [_place(one) for one in new]
@@ -58,15 +69,18 @@ async def import_changes(
 
     granted = [f"New machines start with {said(one)}." for one in new if _place(one) not in before]
     lines = [f"New machines start without {said(one)}." for one in old if _place(one) not in after]
-    for one, sent in zip(new, wanted, strict=True):
-        # What is stored and was not shown has no part in this: nobody can try out what it is.
-        changes = config_changes(_stored(_counterpart(one, old)), sent.fragment_variables or {}, _VARIABLES)
-        if changes != [STAYS]:
-            lines += [f"Variables of {said(one)}:", *changes]
-            if _place(one) in before:
-                granted.append(f"New machines start with {said(one)} as before, with other variables.")
     if set(before) == set(after) and before != after:
         lines.append("The order or the number of the default fragments changes.")
+    for one, sent in zip(new, wanted, strict=True):
+        which, more = f"Variables of {said(one)}:", []
+        if _place(one) in before:
+            more = [f"New machines start with {said(one)} as before, with other variables."]
+        others = [*beside, *granted, *lines, *more, which]
+        # What is stored and was not shown has no part in this: nobody can try out what it is.
+        changes = config_changes(_stored(_counterpart(one, old)), sent.fragment_variables or {}, _VARIABLES, others)
+        if changes != [STAYS]:
+            granted += more
+            lines += [which, *changes]
     return granted, lines
 
 

@@ -45,7 +45,7 @@ _OF_THE_MOMENT = frozenset(
 """Fields of parts, fragments and registry items that change by themselves."""
 
 UNCHANGED = "Nothing changes: it has these values already."
-_TOO_MUCH = (
+TOO_MUCH = (
     "What this would grant or get to run is more than a person can be shown at once, so nothing was done. Do it in "
     "several calls, each about less."
 )
@@ -91,10 +91,16 @@ def bounded(lines: Iterable[str], whole: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(lines)
     kept = min(kept, MOST_LINES) - 1
     if kept < len(whole) or too_long:
-        raise ToolError(_TOO_MUCH)
+        raise ToolError(TOO_MUCH)
     rest = "\n".join(lines[kept:])
     digest = hashlib.sha256(rest.encode(errors="surrogatepass")).hexdigest()[:16]
     return (*lines[:kept], f"… and {count(len(lines) - kept, 'more line')} that do not fit here (SHA-256 {digest})")
+
+
+def room(beside: Sequence[str]) -> tuple[int, int]:
+    """How many lines, and characters of lines with their ends, a preview surely holds beside others and its first."""
+    taken = sum(len(shorten(line, _LONGEST_LINE)) + 1 for line in beside)
+    return MOST_LINES - 1 - len(beside), MOST_CHARACTERS - _LAST_LINE - (_LONGEST_WHOLE + 1) - taken
 
 
 def state_of(*things: str | Message) -> tuple[str, ...]:

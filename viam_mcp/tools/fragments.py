@@ -107,18 +107,18 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
         visibility = self.visibility
         if visibility is None and self.public is not None:
             visibility = "public" if self.public else "private"
+        granted = visibility_change(fragment.visibility.value, visibility)
         lines = [
             *stale(self.last_known_update, fragment.last_updated),
             *change("Name", fragment.name, self.name),
             *users,
             *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
-            *config_changes(_stored(fragment), self.config, "config"),
         ]
         return preview(
             self,
             _fragment_of(fragment),
-            lines,
-            granted=visibility_change(fragment.visibility.value, visibility),
+            [*lines, *config_changes(_stored(fragment), self.config, "config", [*granted, *lines])],
+            granted=granted,
             subject=fragment.name,
             bound=machines,
             now=now,

@@ -139,7 +139,7 @@ class UpdateOrganization(
         ]
         granted: list[str] = []
         if self.default_fragments is not None:
-            granted, others = await import_changes(app, org, self.default_fragments)
+            granted, others = await import_changes(app, org, self.default_fragments, lines)
             lines += others
         if not granted and not lines:
             lines = [UNCHANGED]

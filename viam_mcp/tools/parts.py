@@ -114,14 +114,11 @@ class UpdateRobotPart(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         part, what = await _part(app, self.robot_part_id)
+        lines = [*stale(self.last_known_update, part.last_updated), *change("Name", part.name, self.name)]
         return preview(
             self,
             what,
-            [
-                *stale(self.last_known_update, part.last_updated),
-                *change("Name", part.name, self.name),
-                *config_changes(_stored(part), self._sent(), self._argument()),
-            ],
+            [*lines, *config_changes(_stored(part), self._sent(), self._argument(), lines)],
             subject=part.name,
             now=(f"It is {online_state(part.proto)}.",),
             last_known_update=earlier(self.last_known_update, part.last_updated),
