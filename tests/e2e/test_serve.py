@@ -119,31 +119,35 @@ CREATE = b'"method": "tools/call", "params": {"name": "create_organization", "ar
 BEGUN = b'{"jsonrpc": "2.0", "id": 7, ' + CREATE
 ENDED = b'}}, "jsonrpc": "2.0", "id": "seven"}'
 DEEP = b"[" * 5_000 + b"]" * 5_000
-MALFORMED: dict[str, tuple[bytes, int, int | str | None]] = {
-    "a word": (b"hello", types.PARSE_ERROR, None),
-    "a line that is not JSON": (b"{not json", types.PARSE_ERROR, None),
-    "a request that is cut off": (BEGUN + b'"a', types.PARSE_ERROR, 7),
-    "a request with a text that is not UTF-8": (BEGUN + b'"caf\xe9"}}}', types.PARSE_ERROR, 7),
-    "one whose id is at the end": (b"{" + CREATE + b'"caf\xe9"' + ENDED, types.PARSE_ERROR, "seven"),
-    "a line that is not UTF-8": (b'{"jsonrpc": "2.0", \xff\xfe"method": "ping"}', types.PARSE_ERROR, None),
-    "a response that is cut off": (b'{"jsonrpc": "2.0", "id": 7, "result": {', types.PARSE_ERROR, None),
-    "an id inside a request that is cut off": (
-        b"{" + CREATE + b'{"jsonrpc": "2.0", "a": 1, "id": 7}',
-        types.PARSE_ERROR,
-        None,
-    ),
-    "a deeply nested request": (BEGUN + DEEP + b"}}}", types.PARSE_ERROR, 7),
-    "deeply nested JSON": (b"[" * 100_000, types.PARSE_ERROR, None),
-    "a line of 100 MB": (b'"' + b"x" * 100_000_000 + b'"', types.PARSE_ERROR, None),
-    "a request of 100 MB": (BEGUN + b'"' + b"x" * 100_000_000 + b'"}}}', types.PARSE_ERROR, 7),
-    "JSON that is no object": (b'["jsonrpc"]', types.INVALID_REQUEST, None),
-    "params that are no object": (
-        b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": [1]}',
-        types.INVALID_REQUEST,
-        7,
-    ),
-    "a response without a result": (b'{"jsonrpc": "2.0", "id": 7}', types.INVALID_REQUEST, None),
-}
+
+
+def malformed() -> dict[str, tuple[bytes, int, int | str | None]]:
+    """What is no message, by what is wrong with it: the line, and the code and the id of its answer."""
+    return {
+        "a word": (b"hello", types.PARSE_ERROR, None),
+        "a line that is not JSON": (b"{not json", types.PARSE_ERROR, None),
+        "a request that is cut off": (BEGUN + b'"a', types.PARSE_ERROR, 7),
+        "a request with a text that is not UTF-8": (BEGUN + b'"caf\xe9"}}}', types.PARSE_ERROR, 7),
+        "one whose id is at the end": (b"{" + CREATE + b'"caf\xe9"' + ENDED, types.PARSE_ERROR, "seven"),
+        "a line that is not UTF-8": (b'{"jsonrpc": "2.0", \xff\xfe"method": "ping"}', types.PARSE_ERROR, None),
+        "a response that is cut off": (b'{"jsonrpc": "2.0", "id": 7, "result": {', types.PARSE_ERROR, None),
+        "an id inside a request that is cut off": (
+            b"{" + CREATE + b'{"jsonrpc": "2.0", "a": 1, "id": 7}',
+            types.PARSE_ERROR,
+            None,
+        ),
+        "a deeply nested request": (BEGUN + DEEP + b"}}}", types.PARSE_ERROR, 7),
+        "deeply nested JSON": (b"[" * 100_000, types.PARSE_ERROR, None),
+        "a line of 100 MB": (b'"' + b"x" * 100_000_000 + b'"', types.PARSE_ERROR, None),
+        "a request of 100 MB": (BEGUN + b'"' + b"x" * 100_000_000 + b'"}}}', types.PARSE_ERROR, 7),
+        "JSON that is no object": (b'["jsonrpc"]', types.INVALID_REQUEST, None),
+        "params that are no object": (
+            b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": [1]}',
+            types.INVALID_REQUEST,
+            7,
+        ),
+        "a response without a result": (b'{"jsonrpc": "2.0", "id": 7}', types.INVALID_REQUEST, None),
+    }
 
 
 @pytest.mark.parametrize("era", ["2025", "2026"])
@@ -156,7 +160,7 @@ async def test_what_is_no_message_is_answered_with_an_error_and_the_next_request
         assert json.loads(await process.line())["error"]["code"] == types.PARSE_ERROR
         if era == "2025":
             await process.initialize()
-        for what, (line, code, request_id) in MALFORMED.items():
+        for what, (line, code, request_id) in malformed().items():
             await process.send(b"", line)
             answer = json.loads(await process.line())
             assert (answer["error"]["code"], answer["id"]) == (code, request_id), what
