@@ -551,3 +551,16 @@ async def test_what_was_answered_leaves_room_for_other_questions(open_desk: Call
         for _ in range(5):
             question = await desk.ask(tool, Way.TOKEN)
             assert isinstance(await desk.answer(tool, question.token, Way.TOKEN), Admission)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"), [({"note": "x" * 1_000}, "too long to show"), ({"modules": {"token": "abc"}}, "not to be shown")]
+)
+async def test_nobody_is_asked_about_what_can_neither_be_read_nor_shown(
+    desk: Desk, config: dict[str, object], why: str
+) -> None:
+    desk.sandbox.faults.add("GetRobotPart", Fault(times=None, status=Status.PERMISSION_DENIED))
+    part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
+    with pytest.raises(Refused, match=why):
+        await desk.ask(desk.tool("update_robot_part", **part, robot_config=config))
+    assert isinstance(await desk.ask(desk.tool("update_robot_part", **part, robot_config={"components": []})), Question)

@@ -16,7 +16,7 @@ from viam_mcp.policy._admission import Stopped
 from viam_mcp.policy._arguments import canonical
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._tokens import digest
-from viam_mcp.tools import REDACTED, Preview, ToolError, may_be_code, redacted, sanitize
+from viam_mcp.tools import Preview, ToolError, redacted, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,10 +135,10 @@ def _arguments(tool: Tool, error: AppError) -> str:
         Stopped: They cannot be shown whole.
     """
     given = tool.model_dump(mode="json", exclude_unset=True)
-    text = canonical(redacted(given, lambda secret: secret if may_be_code(secret) else REDACTED))
-    if len(text) > _LONGEST_LINE:
-        name = tool.spec.name
-        reason = f"What it will touch could not be read, and its arguments are too long to show: {error}"
+    text = canonical(given)
+    if len(text) > _LONGEST_LINE or redacted(given) != given:
+        name, why = tool.spec.name, "too long to show" if len(text) > _LONGEST_LINE else "in part not to be shown"
+        reason = f"What it will touch could not be read, and its arguments are {why}: {error}"
         raise Stopped(Outcome.FAILED, f"{name} was not done. {reason}")
     return text
 

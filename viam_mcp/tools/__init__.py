@@ -24,7 +24,7 @@ from viam_mcp.tools._names import quoted
 from viam_mcp.tools._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools._paging import collect
 from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._secrets import REDACTED, may_be_code, redacted, without_secrets
+from viam_mcp.tools._secrets import REDACTED, redacted, without_secrets
 from viam_mcp.tools._text import sanitize, shorten
 from viam_mcp.tools._types import FORMS, NOT_EMPTY
 
@@ -53,7 +53,6 @@ __all__ = [
     "hints",
     "input_schema",
     "line",
-    "may_be_code",
     "no_progress",
     "output_schema",
     "quoted",
