@@ -1,0 +1,124 @@
+"""What holds for the preview of every destructive tool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from tests.tools.previews.conftest import AUDITOR, DESTRUCTIVE, HOSTILE, IN_QUOTES, Fleet, all_lines, rows
+from viam_mcp.app import NotFound
+from viam_mcp.proto import POOL
+from viam_mcp.proto.common import LogEntry
+from viam_mcp.sandbox.fleet import TIDEWATER, planted_credentials
+from viam_mcp.tools import TOOLS, Effect, Tool
+
+
+async def test_every_destructive_tool_has_a_preview_of_its_own(fleet: Fleet) -> None:
+    assert sorted(await fleet.calls()) == DESTRUCTIVE
+    assert [name for name in DESTRUCTIVE if TOOLS[name].preview is Tool.preview] == []
+
+
+async def test_no_preview_changes_anything(fleet: Fleet) -> None:
+    calls = await fleet.calls()
+    before = rows(fleet.sandbox.store)
+    fleet.sandbox.calls.clear()
+    for name, arguments in calls.items():
+        await fleet.preview(name, **arguments)
+    assert rows(fleet.sandbox.store) == before
+    methods = {method.name: method for method in POOL.FindServiceByName("viam.app.v1.AppService").methods}
+    called = set(fleet.sandbox.calls)
+    assert called
+    for rpc in called:
+        assert methods[rpc].GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS, rpc
+
+
+async def test_a_preview_needs_few_rpcs(fleet: Fleet) -> None:
+    for name, arguments in (await fleet.calls()).items():
+        fleet.sandbox.calls.clear()
+        await fleet.preview(name, **arguments)
+        assert fleet.sandbox.calls.total() <= 10, name
+
+
+async def test_no_credential_is_ever_in_a_preview(fleet: Fleet) -> None:
+    credentials = {*planted_credentials(fleet.sandbox.store), "planted-by-this-call"}
+    assert len(credentials) > 20
+    for name, preview in (await fleet.all_previews()).items():
+        shown = "\n".join([*all_lines(preview), preview.subject or ""])
+        assert [secret for secret in credentials if secret in shown] == [], name
+
+
+async def test_hostile_names_stay_inside_their_quotes_on_one_line(fleet: Fleet) -> None:
+    calls = await fleet.calls()
+    store = fleet.sandbox.store
+    for table in ("organizations", "locations", "robots", "parts", "fragments", "api_keys"):
+        store.run(f"UPDATE {table} SET name = ? || name", HOSTILE)
+    for table, column in (("users", "email"), ("registry_items", "description"), ("organizations", "public_namespace")):
+        store.run(f"UPDATE {table} SET {column} = ? || {column}", HOSTILE)
+    store.run(
+        "UPDATE organizations SET public_namespace = 'tidewater' WHERE id = ?", calls["delete_organization"]["org_id"]
+    )
+    for name, arguments in calls.items():
+        for line in all_lines(await fleet.preview(name, **arguments)):
+            assert line.isprintable(), (name, line)
+            assert "\U000e0064" not in line, (name, line)
+            assert "Nothing is deleted" not in IN_QUOTES.sub("", line), (name, line)
+
+
+async def test_a_preview_stays_the_same_while_nothing_but_time_and_logs_go_on(fleet: Fleet) -> None:
+    before = await fleet.all_previews()
+    store = fleet.sandbox.store
+    for row in store.all("SELECT id FROM parts"):
+        fleet.sandbox.emit(row["id"], LogEntry(level="info", message="still here"))
+    store.run("UPDATE parts SET online = 0, last_access = coalesce(last_access, 1) + 5000000000")
+    after = await fleet.all_previews()
+    for name, preview in before.items():
+        assert after[name].lines == preview.lines, name
+        assert after[name].last_known_update == preview.last_known_update
+    assert before["delete_robot"].now == ("It is online.",)
+    assert after["delete_robot"].now == ("It is offline.",)
+
+
+async def test_a_preview_changes_with_what_it_is_about(fleet: Fleet) -> None:
+    before = await fleet.preview("delete_robot", robot_id=fleet.id("robots", "picker-01"))
+    await fleet.app.new_robot_part(fleet.id("robots", "picker-01"), "picker-01-lamp")
+    after = await fleet.preview("delete_robot", robot_id=fleet.id("robots", "picker-01"))
+    assert before.lines != after.lines
+    assert "4 parts: 'picker-01-arm', 'picker-01-cameras', 'picker-01-lamp', 'picker-01-main'." in after.lines
+
+
+async def test_what_cannot_be_read_is_an_error_and_no_empty_preview(fleet: Fleet) -> None:
+    with pytest.raises(NotFound):
+        await fleet.preview("delete_robot", robot_id="00000000-0000-4000-8000-000000000000")
+
+
+@pytest.mark.parametrize("name", sorted(name for name, tool in TOOLS.items() if tool.spec.effect is Effect.WRITE))
+async def test_a_tool_that_adds_something_says_where_by_name(fleet: Fleet, name: str) -> None:
+    values: dict[str, Any] = {
+        "org_id": fleet.id("organizations", TIDEWATER),
+        "organization_id": fleet.id("organizations", TIDEWATER),
+        "location_id": fleet.id("locations", "Test Lab"),
+        "robot_id": fleet.id("robots", "picker-01"),
+        "robot_part_id": fleet.part_id("picker-01-main"),
+        "email": AUDITOR,
+        "name": "fresh",
+        "part_name": "fresh",
+        "type": "ml_model",
+    }
+    arguments = {field: values[field] for field in TOOLS[name].model_fields if field in values}
+    (line,) = (await fleet.preview(name, **arguments)).lines
+    places = {"location_id": "'Test Lab'", "robot_id": "'picker-01'", "robot_part_id": "'picker-01-main'"}
+    expected = [places.get(field, repr(TIDEWATER)) for field in arguments if field.endswith("_id")]
+    for word in [*expected, *(repr(value) for field, value in arguments.items() if field in ("name", "email"))]:
+        assert word in line
+
+
+async def test_the_subject_of_a_tool_without_a_better_one_holds_no_credential(fleet: Fleet) -> None:
+    class Configure(Tool):
+        config: dict[str, Any]
+
+    subject = await Configure(config={"api_key": "hunter2", "speed\x1b": 3}).subject(fleet.app)
+    assert "hunter2" not in subject
+    assert "[redacted]" in subject
+    assert subject.isprintable()
