@@ -135,6 +135,21 @@ async def test_more_tails_than_allowed_are_refused_while_all_are_watched(server:
         assert tails.open == 1
 
 
+async def test_one_of_several_callers_watches_a_quarter_of_them(server: LogServer, tails_with: Any) -> None:
+    async with tails_with(most_tails=8) as tails:
+        alice, bob = tails.of("alice"), tails.of("bob")
+        queries = [Query(PART, filter=text) for text in "abc"]
+        with alice.watch(queries[0]), alice.watch(queries[1]), alice.watch(queries[0]), bob.watch(queries[2]):
+            for query in (queries[2], Query(OTHER)):
+                with pytest.raises(ResourceExhausted, match="you follow 2 live logs, which is all"), alice.watch(query):
+                    pass
+            with bob.watch(queries[0]), tails.watch(Query(OTHER)):
+                assert alice.open == bob.open == tails.open == 4
+        # What it does not watch any more takes nothing of its share.
+        with alice.watch(queries[2]), alice.watch(Query(OTHER)):
+            pass
+
+
 async def test_a_part_that_does_not_exist_is_said_at_once(server: LogServer, tails: Tails) -> None:
     server.on("GetRobotPartLogs", fail(Status.NOT_FOUND, "no such part"))
     async with asyncio.timeout(PATIENCE):

@@ -336,15 +336,12 @@ async def test_what_is_in_use_is_not_closed_however_long_it_takes() -> None:
     async with asyncio.timeout(PATIENCE):
         await opened[1].closed.wait()
     assert not opened[0].closed.is_set()
+    # A log that is followed for a while longer belongs to nobody.
     road.active, road.tails.open = 0, 1
-    fleets(Context("c"))
-    async with asyncio.timeout(PATIENCE):
-        await opened[2].closed.wait()
-    assert not opened[0].closed.is_set()
     assert fleets.tails == 1
-    road.tails.open = 0
     async with asyncio.timeout(PATIENCE):
         await opened[0].closed.wait()
+    assert road.tails.open == fleets.tails == 0
 
 
 async def test_a_full_pool_lets_go_of_what_was_used_least_recently_and_never_of_what_is_in_use() -> None:
@@ -357,7 +354,7 @@ async def test_a_full_pool_lets_go_of_what_was_used_least_recently_and_never_of_
     assert not opened[0].closed.is_set()
     assert fleets(Context("a")) is first
     fleets(Context("c")).active = 1
-    with pytest.raises(MCPError, match="busy: it works for 2 keys"):
+    with pytest.raises(MCPError, match="busy: it works for 2 callers"):
         fleets(Context("d"))
     assert second is not first
     await fleets.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -51,7 +52,7 @@ class News:
 @dataclass
 class _Watched:
     tail: Tail
-    watchers: int = 0
+    watchers: list[str] = field(default_factory=list)
     lingering: asyncio.Task[None] | None = None
 
     def stay(self) -> None:
@@ -77,6 +78,7 @@ class Tails:
         """
         self._app = app
         self._options = options or Options()
+        self._account = ""
         self._open: dict[Query, _Watched] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -89,6 +91,12 @@ class Tails:
             tails = _SHARED[id(app)] = cls(app, options)
         return tails
 
+    def of(self, account: str) -> Self:
+        """The same tails for one of several callers, who may watch no more than a share of them at once."""
+        mine = copy(self)
+        mine._account = account
+        return mine
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -97,7 +105,8 @@ class Tails:
 
     async def close(self) -> None:
         """Close every tail at once."""
-        watched, self._open = list(self._open.values()), {}
+        watched = list(self._open.values())
+        self._open.clear()
         for one in watched:
             one.stay()
         await asyncio.gather(*(one.tail.close() for one in watched), *self._closing, return_exceptions=True)
@@ -117,15 +126,17 @@ class Tails:
 
         Raises:
             InvalidArgument: The filter is too long.
-            ResourceExhausted: There are as many tails as there may be, all of them watched.
+            ResourceExhausted: There are as many tails as there may be, all of them watched, or the caller watches its
+                share.
         """
+        self._check_share(query)
         watched = self._watched(query)
-        watched.watchers += 1
+        watched.watchers.append(self._account)
         watched.stay()
         try:
             yield watched.tail
         finally:
-            watched.watchers -= 1
+            watched.watchers.remove(self._account)
             if not watched.watchers and self._open.get(query) is watched:
                 watched.lingering = self._later(self._linger(query, watched))
 
@@ -203,6 +214,16 @@ class Tails:
         lowest = EVER if whole and entries else before
         position = position_after(entries, lowest=lowest, lateness=lateness)
         return encode(Query(part_id, errors_only, filter), position)
+
+    def _check_share(self, query: Query) -> None:
+        others = sum(self._account in one.watchers for other, one in self._open.items() if other != query)
+        if self._account and others >= self._options.share:
+            raise ResourceExhausted(
+                Status.RESOURCE_EXHAUSTED,
+                f"you follow {others} live logs, which is all that one caller may at once",
+                rpc=_RPC,
+                hint="Stop watching others first, name fewer parts, or use get_robot_part_logs.",
+            )
 
     def _watched(self, query: Query) -> _Watched:
         watched = self._open.get(query)

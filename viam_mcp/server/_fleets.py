@@ -1,13 +1,15 @@
 """What is kept for each caller with each key: a client of the Viam app, and the road that calls take to it.
 
 Nothing in it is ever anybody else's. Which entry a request belongs to is found by a keyed hash of the key, not
-by the key. What nobody has used for a while is closed.
+by the key. What nobody has used for a while is closed. One caller may have a quarter of the room, with however many
+keys it comes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -20,7 +22,7 @@ from mcp.shared.exceptions import MCPError
 from viam_mcp.server._callers import grant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mcp.server.context import ServerRequestContext
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     Open = Callable[[TokenSource], AppClient]
     Make = Callable[[Grant | None], Calls]
     Name = tuple[Grant | None, bytes]
+
+logger = logging.getLogger("viam_mcp.server")
 
 MOST = 256
 IDLE_SECONDS = 900.0
@@ -54,8 +58,9 @@ class _Fleet:
 
     @property
     def busy(self) -> bool:
-        """Whether calls are under way, or logs are followed."""
-        return self.calls.active > 0 or self.calls.tails.open > 0
+        """Whether calls are under way, or somebody is told about logs."""
+        # Not whether logs are followed: all roads to a client do that together.
+        return self.calls.active > 0
 
 
 class Fleets:
@@ -105,7 +110,7 @@ class Fleets:
         name = (grant, digest)
         fleet = self._fleets.get(name)
         if fleet is None:
-            self._make_room()
+            self._make_room(name)
             fleet = self._fleets[name] = self._open(grant, presented.credentials, digest)
             self._wait()
         self._fleets.move_to_end(name)
@@ -120,7 +125,7 @@ class Fleets:
     @property
     def tails(self) -> int:
         """How many logs are followed."""
-        return sum(tails.open for tails in {fleet.calls.tails for fleet in self._fleets.values()})
+        return sum({fleet.client: fleet.calls.tails.open for fleet in self._fleets.values()}.values())
 
     async def close(self) -> None:
         """Close all of them."""
@@ -134,19 +139,30 @@ class Fleets:
         client = self._clients.get(digest)
         if client is None:
             app = self._open_app(credentials)
-            client = self._clients[digest] = _Client(app, digest, self._make(app))
+            client = _Client(app, digest, self._make(app))
+        calls = _road(client, grant)
+        self._clients[digest] = client
         client.users += 1
-        return _Fleet(client, client.make(grant), self._clock())
+        return _Fleet(client, calls, self._clock())
 
-    def _make_room(self) -> None:
-        if len(self._fleets) < self._most:
-            return
-        idle = next((name for name, fleet in self._fleets.items() if not fleet.busy), None)
+    def _make_room(self, name: Name) -> None:
+        """Let go of something idle where there is no room: of the caller's own if it has its share."""
+        share = max(1, self._most // 4)
+        own = [one for one in self._fleets if _account(one) == _account(name)]
+        if len(own) >= share:
+            self._retire_idle(own, f"You are at work with {share} keys here, which is all that one caller may.")
+        elif len(self._fleets) >= self._most:
+            self._retire_idle(
+                self._fleets, f"This server is busy: it works for {self._most} callers, which is all that it may."
+            )
+
+    def _retire_idle(self, names: Iterable[Name], otherwise: str) -> None:
+        """Let go of the one of these that was used least recently, and is idle."""
+        idle = next((name for name in names if not self._fleets[name].busy), None)
         if idle is None:
             raise MCPError(
                 code=types.INTERNAL_ERROR,
-                message=f"This server is busy: it works for {self._most} keys, which is all that it may. Nothing was "
-                f"done; retry after {_RETRY_SECONDS} s.",
+                message=f"{otherwise} Nothing was done; retry after {_RETRY_SECONDS} s.",
             )
         self._retire(idle)
 
@@ -170,6 +186,32 @@ class Fleets:
             task = asyncio.create_task(_close(fleet))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _account(name: Name) -> str | bytes:
+    """Whose share of the room it takes: whoever is authenticated, or else whoever has the key."""
+    grant, digest = name
+    return digest if grant is None else grant.caller
+
+
+def _road(client: _Client, grant: Grant | None) -> Calls:
+    """The road to a client for whoever holds the grant, with a share of its tails.
+
+    Raises:
+        MCPError: The caller's folder for files cannot be used.
+    """
+    try:
+        calls = client.make(grant)
+    except OSError as error:
+        logger.error("a caller's folder for files cannot be used: %s", error)  # noqa: TRY400 - it says where and why
+        raise MCPError(
+            code=types.INTERNAL_ERROR,
+            message="The operator of this server has to repair your folder for files: "
+            f"{error.strerror or 'it is not a folder'}. Nothing was done.",
+        ) from None
+    if grant is not None:
+        calls.tails = calls.tails.of(grant.caller)
+    return calls
 
 
 async def _close(fleet: _Fleet) -> None:
