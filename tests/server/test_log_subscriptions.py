@@ -22,7 +22,7 @@ from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import Calls, build_server, choose, end_streams
 from viam_mcp.server._log_resource import URI
-from viam_mcp.server._subscriptions import PING_SECONDS
+from viam_mcp.server._subscriptions import MOST_URIS, PING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -267,6 +267,16 @@ async def test_a_client_that_does_not_read_is_told_once(watched: Watched) -> Non
         await sleeper.read(watched.uri)
         watched.log("after reading")
         await sleeper.until_told(2)
+
+
+async def test_nobody_watches_more_than_so_many_uris_at_once(watched: Watched) -> None:
+    uris = [f"{watched.uri}&limit={number}" for number in range(1, MOST_URIS + 2)]
+    async with watched.client() as watcher:
+        with pytest.raises(MCPError, match=f"(at most|watches) {MOST_URIS}"):
+            async with watcher.watching(*uris):
+                pass
+    async with watched.client(*uris[:-1]):
+        assert watched.calls.active == MOST_URIS
 
 
 async def test_what_the_policy_refuses_cannot_be_watched(serve: Any, sandbox: Sandbox) -> None:

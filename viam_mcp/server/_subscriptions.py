@@ -1,10 +1,10 @@
 """Who is told when a log has something new, in both eras of the protocol.
 
-Everybody who watches a log shares one upstream and one rhythm: told at once, and then not again before the
-interval is over. A client of 2026-07-28 listens on a stream that ends when it leaves. One of 2025-11-25
-subscribes on its session, whose end nothing tells: it is released with its connection, and when it no
-longer answers a ping. As a client that does not read would block its whole session, it is told again only
-when it has read, or has answered a ping since.
+Everybody who watches a log shares one upstream, and all clients of one caller one rhythm: told at once, and then
+not again before the interval is over. Nobody is told whose credential does not open the log any more: that ends it.
+A client of 2026-07-28 listens on a stream that ends when it leaves. One of 2025-11-25 subscribes on its session,
+whose end nothing tells: it is released with its connection, and when it no longer answers a ping. As a client that
+does not read would block its whole session, it is told again only when it has read, or has answered a ping since.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from viam_mcp.app import AppError
 from viam_mcp.server._attachments import NobodyToAsk
 from viam_mcp.server._callers import caller_of
 from viam_mcp.server._log_resource import TOOL, arguments_at, query_of
-from viam_mcp.tools import ToolError, no_progress, quoted
+from viam_mcp.tools import Effect, ToolError, no_progress, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
     from viam_mcp.logs import Query, Tail, Tails
+    from viam_mcp.policy import Caller
     from viam_mcp.server._calls import Calls
 
     Context = ServerRequestContext[Any, Any]
@@ -45,6 +47,10 @@ INTERVAL = 0.25
 PING_SECONDS = 30.0
 """How often a client of the 2025 era that watches a log is asked whether it is still there."""
 MOST_STREAMS = 1_024
+STREAMS_PER_CALLER = 102
+"""A tenth of what there is for all."""
+MOST_URIS = 64
+"""What one stream, or one session of the 2025 era, watches at most."""
 _PING_TIMEOUT = 5.0
 _AGAIN_SECONDS = 30.0
 
@@ -67,7 +73,7 @@ class Subscriptions:
         self._interval = interval
         self._rhythms: dict[tuple[Tails, Query], _Rhythm] = {}
         self._sessions: dict[Connection, _Session] = {}
-        self._streams: set[ListenHandler] = set()
+        self._streams: dict[ListenHandler, Caller] = {}
         self._closed = False
 
     @property
@@ -87,20 +93,27 @@ class Subscriptions:
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         """Tell a client of 2026-07-28 what it asks for, until it leaves."""
-        if len(self._streams) >= MOST_STREAMS:
-            raise MCPError(code=types.INTERNAL_ERROR, message="This server is busy: too many clients listen already.")
+        caller, uris = caller_of(ctx), params.notifications.resource_subscriptions or []
+        self._check_room(caller, len(uris))
         calls, bus = self._calls_for(ctx), InMemorySubscriptionBus()
         stream = ListenHandler(bus)
+
+        async def tell(uri: str) -> None:
+            if _may_read(caller):
+                await bus.publish(ResourceUpdated(uri=uri))
+            else:
+                stream.close()
+
         with ExitStack() as stack:
-            for uri in dict.fromkeys(params.notifications.resource_subscriptions or ()):
+            self._streams[stream] = caller
+            stack.callback(self._streams.pop, stream)
+            for uri in dict.fromkeys(uris):
                 query = await self._check(ctx, calls, uri)
                 # The protocol lets a client listen for what never changes.
                 if query is not None:
-                    stack.enter_context(self._told(calls, query, partial(bus.publish, ResourceUpdated(uri=uri))))
+                    stack.enter_context(self._told(calls, query, partial(tell, uri)))
             if self._closed:
                 raise MCPError(code=types.INTERNAL_ERROR, message="This server stops: listen again.")
-            self._streams.add(stream)
-            stack.callback(self._streams.discard, stream)
             return await stream(ctx, params)
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
@@ -111,7 +124,9 @@ class Subscriptions:
             raise _refused(f"{quoted(uri)} cannot be subscribed to: only the logs of parts can.")
         session = self._session(ctx)
         if uri not in session.watched:
-            session.watch(uri, query, partial(self._told, calls, query))
+            if len(session.watched) >= MOST_URIS:
+                raise _refused(f"This session watches {MOST_URIS} URIs, which is all that one may: unsubscribe first.")
+            session.watch(uri, query, caller_of(ctx), partial(self._told, calls, query))
         return types.EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
@@ -138,6 +153,24 @@ class Subscriptions:
         self._closed = True
         for stream in list(self._streams):
             stream.close()
+
+    def _check_room(self, caller: Caller, uris: int) -> None:
+        """Do nothing if a caller may have one more stream, for so many URIs.
+
+        Raises:
+            MCPError: They may not.
+        """
+        if uris > MOST_URIS:
+            raise _refused(f"{uris:,} URIs were named, and one stream is for at most {MOST_URIS}: name fewer of them.")
+        if len(self._streams) >= MOST_STREAMS:
+            raise MCPError(code=types.INTERNAL_ERROR, message="This server is busy: too many clients listen already.")
+        # Where callers need no credential, nobody is known to be one of several.
+        own = [one for one in self._streams.values() if one.opens is not None and one.id == caller.id]
+        if len(own) >= STREAMS_PER_CALLER:
+            raise MCPError(
+                code=types.INTERNAL_ERROR,
+                message=f"You listen on {len(own)} streams already, which is all that one caller may: end one first.",
+            )
 
     async def _check(self, ctx: Context, calls: Calls, uri: str) -> Query | None:
         """What the URI of a log follows, if whoever asks may read it; None for another URI.
@@ -189,7 +222,7 @@ class Subscriptions:
 
 
 class _Rhythm:
-    """One log, and everybody who is told about it.
+    """One log, and every client of a caller that is told about it.
 
     Attributes:
         tells: Tells each of them.
@@ -242,16 +275,25 @@ class _Rhythm:
             await self._tails.pause(self._interval)
 
 
+@dataclass(frozen=True)
+class _Subscription:
+    """What a session watches: for whom, and what ends that."""
+
+    query: Query
+    caller: Caller
+    stack: ExitStack
+
+
 class _Session:
     """A client of the 2025 era that watches logs.
 
     Attributes:
-        watched: What it watches, and what ends that, by URI.
+        watched: What it watches, by URI.
         ended: Called when it is gone.
     """
 
     def __init__(self, session: Any, pause: Pause) -> None:
-        self.watched: dict[str, tuple[Query, ExitStack]] = {}
+        self.watched: dict[str, _Subscription] = {}
         self.ended: list[Callable[[], object]] = []
         self._session = session
         self._pause = pause
@@ -259,22 +301,22 @@ class _Session:
         self._sending: set[asyncio.Task[None]] = set()
         self._pinging = asyncio.create_task(self._ping())
 
-    def watch(self, uri: str, query: Query, told: Callable[[Tell], Any]) -> None:
+    def watch(self, uri: str, query: Query, caller: Caller, told: Callable[[Tell], Any]) -> None:
         """Be told about a log under this URI."""
         stack = ExitStack()
         stack.enter_context(told(partial(self._tell, uri)))
-        self.watched[uri] = (query, stack)
+        self.watched[uri] = _Subscription(query, caller, stack)
 
     def forget(self, uri: str) -> None:
         """Be told no more."""
         self._unread.pop(uri, None)
         if uri in self.watched:
-            self.watched.pop(uri)[1].close()
+            self.watched.pop(uri).stack.close()
 
     def read(self, query: Query) -> None:
         """Be told again of what comes from now on."""
-        for uri, (watched, _) in self.watched.items():
-            if watched == query:
+        for uri, watched in self.watched.items():
+            if watched.query == query:
                 self._unread.pop(uri, None)
 
     def end(self) -> None:
@@ -287,6 +329,11 @@ class _Session:
             ended()
 
     async def _tell(self, uri: str) -> None:
+        if uri not in self.watched:
+            return  # it was forgotten while others were told
+        if not _may_read(self.watched[uri].caller):
+            self.forget(uri)
+            return
         if uri in self._unread:
             self._unread[uri] = True
             return
@@ -330,6 +377,11 @@ def connection_of(ctx: Context) -> Connection:
     """
     connection: Connection = ctx.session._connection
     return connection
+
+
+def _may_read(caller: Caller) -> bool:
+    """Whether a caller's credential opens logs at this moment."""
+    return caller.opens is None or caller.opens(TOOL, Effect.READ)
 
 
 def _refused(message: str) -> MCPError:
