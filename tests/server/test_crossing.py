@@ -1,20 +1,27 @@
-"""Live logs of two callers with keys of two organizations: neither follows what the other may."""
+"""Live logs of several callers: nobody is told what another may read, nor goes without because another leaves."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.pace import PATIENCE
-from tests.server.serving import client, keys_of_two_organizations, running
-from viam_mcp.settings import Settings
+from tests.sandbox.client import named
+from tests.server.http.site import edited
+from tests.server.serving import Key, client, keys_of_two_organizations, running
+from tests.server.test_log_subscriptions import Watcher
+from viam_mcp.proto.common import LogEntry
+from viam_mcp.server.http import add
+from viam_mcp.settings import Auth, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Mode
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
@@ -61,3 +68,75 @@ async def test_who_follows_a_log_opens_it_to_nobody_else(
         async with asyncio.timeout(PATIENCE):
             while b"viam_mcp_subscribers 0.0" not in service.metrics.text():  # noqa: ASYNC110 - numbers are read, not told
                 await asyncio.sleep(0.01)
+
+
+# The client warns that what it subscribes with is gone from later protocols.
+@pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")
+async def test_who_is_not_let_in_any_more_is_told_no_more(
+    sandbox: Sandbox, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    tokens = tmp_path / "tokens.toml"
+    add(tokens, "bob")
+    others = tokens.read_text()
+    alice = add(tokens, "alice")
+    part = named(sandbox, "parts", "picker-01-main")
+    told = Settings(
+        app_url=sandbox.url,
+        transport="http",
+        api_key_id=sandbox.api_key_id,
+        api_key=sandbox.api_key,
+        auth=Auth("tokens", tokens),
+        log_linger=0,
+        notify_interval=0.01,
+    )
+    watcher = Watcher(mode)
+    headers = {"authorization": f"Bearer {alice}"}
+    uri = f"viam://parts/{part}/logs"
+    async with (
+        running(told) as (site, _),
+        client(site, mode, headers, message_handler=watcher.heard) as watcher.client,
+        watcher.watching(uri),
+        asyncio.timeout(PATIENCE),
+    ):
+        await sandbox.hub.until(1)
+        sandbox.emit(part, LogEntry(level="error", message="while she may"))
+        await watcher.until_told(1)
+        await watcher.read(uri)
+        edited(tokens, lambda text: others)
+        sandbox.emit(part, LogEntry(level="error", message="when she may not"))
+        # The log was followed for nobody else.
+        await sandbox.hub.until(0)
+        assert watcher.told == [uri]
+
+
+async def test_a_log_is_followed_on_with_the_key_of_whoever_is_left(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    key = Key("", sandbox.api_key_id, sandbox.api_key)
+    part, other = named(sandbox, "parts", "picker-01-main"), named(sandbox, "parts", "picker-01-arm")
+    uri, told = f"viam://parts/{part}/logs", Watcher("auto")
+    settings = Settings(app_url=sandbox.url, transport="http", credentials="headers", log_linger=0, notify_interval=0)
+    async with (
+        running(settings) as (site, service),
+        client(site, headers=key.headers) as first,
+        client(site, headers=key.headers) as told.client,
+        AsyncExitStack() as stack,
+        asyncio.timeout(PATIENCE),
+    ):
+        await stack.enter_async_context(
+            first.listen(resource_subscriptions=[uri, f"viam://parts/{other}/logs"]),
+        )
+        async with told.watching(uri):
+            await sandbox.hub.until(2)
+            await stack.aclose()
+            # The first has left, and with it the log that nobody else follows.
+            await sandbox.hub.until(1)
+            sandbox.tokens.expire()
+            for kept in service.fleets._clients.values():
+                kept.app.session.channel.close()
+            await sandbox.hub.until(0)
+            await sandbox.hub.until(1)
+            sandbox.emit(part, LogEntry(level="error", message="after the access token ended"))
+            await told.until_told(1)

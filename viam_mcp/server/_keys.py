@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import stat
+from collections import defaultdict
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mcp_types as types
@@ -15,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from viam_mcp.app import Credentials, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -124,38 +129,31 @@ class CallersKeys:
         return Presented(self._others)
 
 
-@dataclass
-class _Loan:
-    """The key of a request, for as long as it is worked on."""
-
-    credentials: Credentials | None = field(default=None, repr=False)
-
-
-_LOAN: ContextVar[_Loan | None] = ContextVar("viam_mcp_loan", default=None)
+_LOANS: ContextVar[ExitStack | None] = ContextVar("viam_mcp_loans", default=None)
+"""What ends the loans of the request that is worked on."""
 
 
 async def lent_keys(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """A middleware of the MCP server, which `BroughtKeys` needs: when a request is done with, its key is gone.
 
     A connection that is made meanwhile keeps the context that it was made in. So the context does not have the
-    key, only what has it for now.
+    key, only what ends its loan.
     """
-    loan = _Loan()
-    token = _LOAN.set(loan)
-    try:
-        return await call_next(ctx)
-    finally:
-        loan.credentials = None
-        _LOAN.reset(token)
-
-
-def _lent() -> Credentials | None:
-    loan = _LOAN.get()
-    return None if loan is None else loan.credentials
+    with ExitStack() as loans:
+        token = _LOANS.set(loans)
+        try:
+            return await call_next(ctx)
+        finally:
+            _LOANS.reset(token)
 
 
 class BroughtKeys:
     """Keys that come with each request. They are kept for as long as the request is worked on, and nowhere else."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+        # One for each request with the key; those who do without one meanwhile know its hash.
+        self._lent: defaultdict[bytes, list[Credentials]] = defaultdict(list)
 
     def __call__(self, ctx: ServerRequestContext[Any, Any], grant: Grant | None) -> Presented:
         """See `Source`."""
@@ -168,22 +166,35 @@ class BroughtKeys:
                 f"{ID_HEADER} and the key as {KEY_HEADER}.",
             )
         credentials = Credentials(key_id, key)
-        loan = _LOAN.get()
-        assert loan is not None  # noqa: S101 - the server has the middleware
-        loan.credentials = credentials
-        return Presented(_Brought(key_id), _whole(credentials))
+        loans = _LOANS.get()
+        assert loans is not None  # noqa: S101 - the server has the middleware
+        whole = _whole(credentials)
+        digest = hashlib.blake2b(whole.encode(), key=self._secret).digest()
+        self._lent[digest].append(credentials)
+        loans.callback(self._end, digest)
+        return Presented(_Brought(key_id, partial(self._lent_now, digest)), whole)
+
+    def _end(self, digest: bytes) -> None:
+        self._lent[digest].pop()
+        if not self._lent[digest]:
+            del self._lent[digest]
+
+    def _lent_now(self, digest: bytes) -> Credentials | None:
+        """The key with this hash, while a request with it is worked on."""
+        return self._lent[digest][-1] if digest in self._lent else None
 
 
 class _Brought:
-    """Gets tokens with whatever key the request has that needs one."""
+    """Gets tokens with a key while any request brings it: what is made for one may go on for another."""
 
-    def __init__(self, api_key_id: str) -> None:
+    def __init__(self, api_key_id: str, lent: Callable[[], Credentials | None]) -> None:
         self.api_key_id = api_key_id
+        self._lent = lent
 
     async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
         """See `TokenSource`."""
-        credentials = _lent()
-        if credentials is None or credentials.api_key_id != self.api_key_id:
+        credentials = self._lent()
+        if credentials is None:
             raise Unauthenticated(
                 Status.UNAUTHENTICATED, "the request that brought the key is over", hint="Ask again, with the key."
             )
@@ -191,7 +202,7 @@ class _Brought:
 
     def secrets(self) -> Iterable[str]:
         """See `TokenSource`."""
-        credentials = _lent()
+        credentials = self._lent()
         return () if credentials is None else credentials.secrets()
 
 
