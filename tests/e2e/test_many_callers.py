@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import ssl
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -51,29 +51,35 @@ class Caller:
             "mcp-protocol-version": self._version,
             **key.headers,
         }
-        self._rounds = 0
+        self._checks = (self._own_organization, self._own_machine, self._own_words, self._own_rights)
+        self._calls = 0
 
     async def call(self, http: httpx2.AsyncClient, url: str, seconds: float) -> None:
-        """Call for so many seconds, at least once, and check every answer."""
+        """Call for so many seconds, each thing at least once, and check every answer."""
         if self._version == VERSIONS[0]:
             await self._open_session(http, url)
         end = asyncio.get_running_loop().time() + seconds
-        while True:
-            await self._check(http, url)
-            if asyncio.get_running_loop().time() >= end:
+        for made, check in enumerate(cycle(self._checks)):
+            if made >= len(self._checks) and asyncio.get_running_loop().time() >= end:
                 break
+            await check(http, url)
         if self._version == VERSIONS[0]:
             (await http.delete(url, headers=self._headers)).raise_for_status()
 
-    async def _check(self, http: httpx2.AsyncClient, url: str) -> None:
-        self._rounds += 1
+    async def _own_organization(self, http: httpx2.AsyncClient, url: str) -> None:
         found = await self._tool(http, url, "list_organizations", fields=["name"])
         assert [one["name"] for one in found["structuredContent"]["organizations"]] == [self._key.organization]
+
+    async def _own_machine(self, http: httpx2.AsyncClient, url: str) -> None:
         found = await self._tool(http, url, "get_robot", robot_id=self._robot)
         assert found["structuredContent"]["robot"]["id"] == self._robot
-        echo = f"tool_{self._number}_{self._rounds}"
+
+    async def _own_words(self, http: httpx2.AsyncClient, url: str) -> None:
+        echo = f"tool_{self._number}_{self._calls}"
         missing = await self._tool(http, url, echo)
         assert f"There is no tool '{echo}' here" in missing["content"][0]["text"]
+
+    async def _own_rights(self, http: httpx2.AsyncClient, url: str) -> None:
         refused = (await self._tool(http, url, "delete_robot"))["content"][0]["text"]
         expected = "is not open to your credential" if self._reads_only else "arguments of delete_robot are not right"
         assert expected in refused
@@ -88,6 +94,7 @@ class Caller:
         await self._request(http, url, "initialize", hello)
 
     async def _request(self, http: httpx2.AsyncClient, url: str, method: str, params: dict[str, Any]) -> Any:
+        self._calls += 1
         headers = self._headers
         if self._version != VERSIONS[0]:
             headers = {**headers, "mcp-method": method, "mcp-name": params["name"]}
@@ -96,23 +103,19 @@ class Caller:
                 types.CLIENT_INFO_META_KEY: {"name": "raw", "version": "0"},
                 types.CLIENT_CAPABILITIES_META_KEY: {},
             }
-        body = {"jsonrpc": "2.0", "id": self._rounds, "method": method, "params": params}
+        body = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": params}
         answer = (await http.post(url, json=body, headers=headers)).raise_for_status()
         if session := answer.headers.get("mcp-session-id"):
             self._headers["mcp-session-id"] = session
         # JSON, or a stream of events of which the last is the answer.
         message = json.loads(answer.text.rpartition("data: ")[2])
-        assert message["id"] == self._rounds
+        assert message["id"] == self._calls
         return message["result"]
 
 
 async def all_call(callers: list[Caller], url: str, seconds: float) -> None:
     limits = httpx2.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
-    trust = ssl.create_default_context()  # made once: nothing here speaks TLS
-    async with (
-        httpx2.AsyncClient(timeout=PATIENCE, limits=limits, verify=trust) as http,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with httpx2.AsyncClient(timeout=PATIENCE, limits=limits) as http, asyncio.TaskGroup() as tasks:
         for caller in callers:
             tasks.create_task(caller.call(http, url, seconds))
 

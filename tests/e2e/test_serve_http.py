@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import ssl
 import tomllib
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0")
-_TRUST = ssl.create_default_context()  # making one takes longer than a call, and nothing here speaks TLS
 
 
 @asynccontextmanager
@@ -54,7 +52,7 @@ def mode_of(path: Path) -> int:
 async def connected(url: str, token: str, mode: Any) -> AsyncIterator[Client]:
     headers = {"authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=120, verify=_TRUST) as http,
+        httpx2.AsyncClient(headers=headers, timeout=120) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client
@@ -152,7 +150,7 @@ async def test_a_token_has_all_that_it_was_given(env: dict[str, str], tmp_path: 
 async def test_a_signal_ends_it_well_with_a_call_that_runs_and_clients_that_wait(
     fleet_env: dict[str, str], number: signal.Signals
 ) -> None:
-    async with served(fleet_env) as (process, url), httpx2.AsyncClient(timeout=PATIENCE, verify=_TRUST) as http:
+    async with served(fleet_env) as (process, url), httpx2.AsyncClient(timeout=PATIENCE) as http:
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "0"}}
         async with posting(http, url, "", "initialize", **hello) as opened:
             session = opened.headers["mcp-session-id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from tests.pace import PATIENCE
 from viam_mcp.server.http import HttpServer, listen
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
 
-TRUST = ssl.create_default_context()  # making one takes longer than a call
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
@@ -52,7 +51,7 @@ class Site:
 
     @asynccontextmanager
     async def client(
-        self, mode: Mode, token: str | None = None, verify: ssl.SSLContext = TRUST, **options: Any
+        self, mode: Mode, token: str | None = None, verify: ssl.SSLContext | bool = True, **options: Any
     ) -> AsyncIterator[Client]:
         """The official client, with a bearer token if one is given."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
@@ -67,7 +66,7 @@ class Site:
     ) -> httpx2.Response:
         """A raw POST to `/mcp`; by default the opening request of a client of the 2025 era."""
         bearer = {} if token is None else {"authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(timeout=PATIENCE, verify=TRUST) as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as http:
             return await http.post(
                 self.url, json=opening() if body is None else body, headers=JSON_HEADERS | bearer | (headers or {})
             )

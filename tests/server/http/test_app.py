@@ -21,7 +21,6 @@ from tests.pace import PATIENCE
 from tests.server.http.issuer import AUDIENCE, Issuer
 from tests.server.http.site import (
     JSON_HEADERS,
-    TRUST,
     Site,
     edited,
     opening,
@@ -77,7 +76,7 @@ async def test_without_authentication_this_computers_user_calls(served: Served, 
 )
 async def test_whoever_has_no_token_of_the_file_is_sent_away(site: Site, credential: str | None) -> None:
     headers = {} if credential is None else {"authorization": credential.encode("latin-1")}
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         for method in ("POST", "GET", "DELETE"):
             response = await http.request(method, site.url, headers={**JSON_HEADERS, **headers})
             assert response.status_code == 401
@@ -90,7 +89,7 @@ async def test_the_scheme_is_read_in_upper_and_lower_case(site: Site, alice: str
 
 
 async def test_a_token_in_the_url_counts_for_nothing(site: Site, alice: str) -> None:
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         response = await http.post(f"{site.url}?access_token={alice}", json=opening(), headers=JSON_HEADERS)
     assert response.status_code == 401
 
@@ -154,7 +153,7 @@ async def test_an_access_token_without_the_required_scope_is_refused(oauth_site:
 async def test_where_tokens_are_had_and_which_scopes_there_are_is_told_to_everybody(
     oauth_site: Site, issuer: Issuer
 ) -> None:
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         response = await http.get(f"{oauth_site.base}/.well-known/oauth-protected-resource/mcp")
     assert response.status_code == 200
     metadata = response.json()
@@ -171,7 +170,7 @@ async def test_the_samples_of_proxies_pass_on_what_clients_need_and_no_more(oaut
     (served,) = re.findall(r"@served path (.*)", caddy)
     paths = {"/mcp", "/healthz", httpx2.URL(METADATA).path}
     assert set(served.split()) == set(re.findall(r"location = (\S+)", nginx)) == paths
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         found = {path: (await http.get(oauth_site.base + path)).status_code for path in paths}
     assert found == {"/mcp": 401, "/healthz": 200, httpx2.URL(METADATA).path: 200}
 
@@ -255,7 +254,7 @@ async def test_a_session_is_its_callers_alone(site: Site, new_token: Callable[..
     unknown = await site.post(bob, listing, {"mcp-session-id": "0" * 32})
     # Whether the session exists is not told.
     assert (stranger.status_code, stranger.text) == (unknown.status_code, unknown.text)
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         for method in ("GET", "DELETE"):
             headers = {**JSON_HEADERS, **session, "authorization": f"Bearer {bob}"}
             assert (await http.request(method, site.url, headers=headers)).status_code == 404
@@ -274,7 +273,7 @@ async def test_a_caller_who_opens_sessions_without_end_leaves_room_for_others(
         assert (refused.status_code, "Too many open sessions" in refused.text) == (503, True)
         assert (await site.post(bob)).status_code == 200
         # An open one goes on, and one that ends makes room.
-        async with httpx2.AsyncClient(verify=TRUST) as http:
+        async with httpx2.AsyncClient() as http:
             for status in (200, 404):
                 headers = {"authorization": f"Bearer {alice}", "mcp-session-id": sessions[0]}
                 assert (await http.delete(site.url, headers=headers)).status_code == status
@@ -299,7 +298,7 @@ async def test_a_caller_who_opens_sessions_without_end_leaves_room_for_others(
     ],
 )
 async def test_without_authentication_whoever_comes_through_a_proxy_is_refused(served: Served, header: str) -> None:
-    async with served() as site, httpx2.AsyncClient(verify=TRUST) as http:
+    async with served() as site, httpx2.AsyncClient() as http:
         for path in ("/mcp", "/metrics", "/readyz", "/healthz", "/nowhere"):
             for method in ("GET", "POST", "OPTIONS", "DELETE"):
                 answer = await http.request(method, site.base + path, headers={header: "127.0.0.1"})
@@ -368,7 +367,7 @@ async def raw(site: Site, data: bytes) -> bytes:
 @pytest.mark.parametrize("twice", ["Authorization", "Origin", "Content-Type", "Mcp-Session-Id", "Mcp-Method"])
 async def test_a_header_that_decides_is_there_once(site: Site, alice: str, twice: str) -> None:
     headers = [("authorization", f"Bearer {alice}"), *JSON_HEADERS.items()]
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         for more in ([(twice, "other"), (twice, "other")], [(twice, f"Bearer {alice}"), (twice.lower(), "x")]):
             answer = await http.post(site.url, json=opening(), headers=[*headers, *more])
             assert answer.status_code == 400
@@ -412,7 +411,7 @@ async def test_a_target_that_is_not_the_path_is_nobodys(site: Site, alice: str, 
 
 
 async def test_nobody_is_sent_elsewhere_by_the_host_that_a_request_named(site: Site, alice: str) -> None:
-    async with httpx2.AsyncClient(verify=TRUST) as http:
+    async with httpx2.AsyncClient() as http:
         for path in ("/mcp/", "/metrics/", "/healthz/"):
             headers = {"host": "evil.example", "authorization": f"Bearer {alice}"}
             answer = await http.get(site.base + path, headers=headers)
@@ -452,7 +451,7 @@ async def test_a_page_from_elsewhere_is_refused(served: Served, origin: str) -> 
 async def test_a_page_that_is_allowed_can_call_and_read_the_answer(served: Served, alice: str, by_tokens: Auth) -> None:
     origin = {"origin": "https://console.example.com"}
     async with served(by_tokens, allowed_origins=("https://console.example.com",)) as site:
-        async with httpx2.AsyncClient(verify=TRUST) as http:
+        async with httpx2.AsyncClient() as http:
             asked = {
                 "access-control-request-method": "POST",
                 "access-control-request-headers": "authorization,mcp-method",
@@ -474,7 +473,7 @@ async def test_a_body_that_is_too_large_is_refused(served: Served, chunked: bool
         for _ in range(8):
             yield b" " * 1_024
 
-    async with served(max_request_bytes=4_096) as site, httpx2.AsyncClient(verify=TRUST) as http:
+    async with served(max_request_bytes=4_096) as site, httpx2.AsyncClient() as http:
         content = pieces() if chunked else b" " * 8_192
         assert (await http.post(site.url, content=content, headers=JSON_HEADERS)).status_code == 413
         assert (await site.post()).status_code == 200

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 
 from tests.pace import PATIENCE
 from tests.server.http.certificate import make_certificate
-from tests.server.http.site import JSON_HEADERS, TRUST, Site, serving
+from tests.server.http.site import JSON_HEADERS, Site, serving
 from viam_mcp.server.http import HttpError, build_app, listen, tls_context, transport_security
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ async def test_a_subscription_that_comes_while_the_server_stops_is_refused(serve
 async def test_the_stream_that_a_client_of_the_2025_era_waits_on_is_ended_and_not_cut_off(served: Served) -> None:
     async with (
         served(server={"grace_seconds": 600}) as site,
-        httpx2.AsyncClient(timeout=PATIENCE, verify=TRUST) as http,
+        httpx2.AsyncClient(timeout=PATIENCE) as http,
     ):
         session = {"mcp-session-id": (await site.post()).headers["mcp-session-id"]}
         async with http.stream("GET", site.url, headers={**JSON_HEADERS, **session}) as stream:
@@ -176,7 +176,7 @@ async def test_the_stream_that_a_client_of_the_2025_era_waits_on_is_ended_and_no
 
 
 async def test_connections_that_nothing_is_asked_on_do_not_hold_the_end_up(served: Served) -> None:
-    async with served(server={"grace_seconds": 600}) as site, httpx2.AsyncClient(verify=TRUST) as http:
+    async with served(server={"grace_seconds": 600}) as site, httpx2.AsyncClient() as http:
         await http.get(site.base)
         reader, writer = await site.connect()
         site.server.stop()
