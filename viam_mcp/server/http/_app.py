@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from viam_mcp.server.http._front import BODIES_BYTES, BODY_SECONDS, Front
+from viam_mcp.server.http._bodies import BODIES_BYTES, CALLER_BYTES, Bodies, Refused, say_why
+from viam_mcp.server.http._front import BODY_SECONDS, Front
 from viam_mcp.server.http._sessions import SESSIONS_PER_CALLER, share_sessions
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def build_app(
     max_request_bytes: int = MAX_REQUEST_BYTES,
     body_seconds: float = BODY_SECONDS,
     bodies_bytes: int = BODIES_BYTES,
+    caller_bytes: int = CALLER_BYTES,
     sessions: bool = True,
     sessions_per_caller: int = SESSIONS_PER_CALLER,
 ) -> Front:
@@ -46,7 +48,8 @@ def build_app(
         origins: The origins of web pages that may read answers.
         max_request_bytes: How large the body of a request may be.
         body_seconds: How long it may take to arrive.
-        bodies_bytes: How large the bodies of all requests may be together.
+        bodies_bytes: How large the bodies of all requests may be together, before they are parsed.
+        caller_bytes: How large those of one caller may be together, until they are answered; one is always let in.
         sessions: Whether clients of the 2025 era get sessions, which live in one process. Without, each of their
             requests stands alone: they follow no resources, and confirm by token.
         sessions_per_caller: How many of them a caller may have open.
@@ -78,4 +81,5 @@ def build_app(
             allow_headers=["*"],
             expose_headers=["Mcp-Session-Id", "WWW-Authenticate"],
         )
-    return Front(app, body_seconds=body_seconds, bodies_bytes=bodies_bytes)
+    app.add_exception_handler(Refused, say_why)
+    return Front(app, body_seconds=body_seconds, bodies=Bodies(bodies_bytes, max(caller_bytes, max_request_bytes)))

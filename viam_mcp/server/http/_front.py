@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
+
+from viam_mcp.server.http._bodies import Bodies, Body, Refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_SECONDS = 30.0
 """How long the body of a request may take to arrive."""
-BODIES_BYTES = 128 * 1_048_576
-"""How large the bodies of all requests may be together. Each is held whole before anything is done with it."""
 
 
 class Front:
@@ -25,14 +24,13 @@ class Front:
     Args:
         app: The other.
         body_seconds: How long the body of a request may take to arrive.
-        bodies_bytes: How large the bodies of all requests may be together.
+        bodies: What the bodies of all requests may take.
     """
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS, bodies_bytes: int = BODIES_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS, bodies: Bodies | None = None) -> None:
         self._app = app
         self._body_seconds = body_seconds
-        self._bodies_bytes = bodies_bytes
-        self._held = 0
+        self._bodies = bodies or Bodies()
         self._standing: set[anyio.CancelScope] = set()
         self._closing = False
 
@@ -41,21 +39,9 @@ class Front:
             await self._app(scope, receive, send)
             return
         # That of a GET means nothing, and is read all the same.
-        in_time, held = _in_time(receive, self._body_seconds), 0
-
-        async def counted() -> Message:
-            nonlocal held
-            message = await in_time()
-            size = len(message.get("body", b""))
-            held, self._held = held + size, self._held + size
-            if self._held > self._bodies_bytes:
-                raise HTTPException(503, headers={"connection": "close", "retry-after": "1"})
-            return message
-
-        try:
-            await (self._stand if scope["method"] == "GET" else self._app)(scope, counted, send)
-        finally:
-            self._held -= held
+        with Body(self._bodies, scope, _in_time(receive, self._body_seconds)) as body:
+            answer = self._stand if scope["method"] == "GET" else self._app
+            await answer(scope, body.receive, body.before(send))
 
     def close(self) -> None:
         """End the streams on which clients of the 2025 era wait for whatever may come: they would stay for ever."""
@@ -99,7 +85,7 @@ def _in_time(receive: Receive, seconds: float) -> Receive:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, headers={"connection": "close"}) from None
+            raise Refused(408, f"The request did not arrive within {seconds:g} s.") from None
         arriving = message.get("more_body", False)
         return message
 
