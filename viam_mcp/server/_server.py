@@ -21,6 +21,7 @@ from viam_mcp._version import __version__
 from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._callers import caller_of
 from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
+from viam_mcp.server._sharing import sharing
 from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition
 
@@ -95,7 +96,7 @@ def build_server(
         **subscriptions.handlers(),
     )
     _SUBSCRIPTIONS[server] = subscriptions
-    server.middleware.insert(0, _contain)
+    server.middleware[:0] = [_contain, sharing()]
     return server
 
 
