@@ -6,13 +6,14 @@ import asyncio
 import socket
 import ssl
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from sse_starlette.sse import AppStatus
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.config import STARTUP_FAILURE
 
-from viam_mcp.app._gather import Gathering
+from viam_mcp.server.http._connections import Connection, Patience
 from viam_mcp.server.http._errors import HttpError
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 25
 """How long running calls may take to finish once the server is told to stop."""
-HEAD_SECONDS = 15.0
-"""How long the head of a request may take to arrive."""
 
+_BACKLOG = 2_048
 _KEEP_ALIVE_SECONDS = 75  # longer than reverse proxies do, which otherwise send into a closed connection
 
 
@@ -39,7 +39,7 @@ class HttpServer(uvicorn.Server):
         on_start: Called when connections are accepted.
         on_stop: What ends the streams that would never end by themselves, when the server is told to stop.
         grace_seconds: How long running calls may take to finish after that.
-        head_seconds: How long the head of a request may take to arrive.
+        limits: What else is waited for, and how long: those of `Patience`.
     """
 
     def __init__(
@@ -51,11 +51,10 @@ class HttpServer(uvicorn.Server):
         on_start: Callable[[], None] = lambda: None,
         on_stop: Sequence[Callable[[], None]] = (),
         grace_seconds: int = GRACE_SECONDS,
-        head_seconds: float = HEAD_SECONDS,
+        **limits: Any,
     ) -> None:
         config = uvicorn.Config(
             cast("Any", app),  # each of the two has names of its own for the same types
-            http=_protocol(head_seconds),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -70,6 +69,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self._listeners = list(listeners)
         self._on_start = on_start
+        self._patience = Patience(**limits)
         self._on_stop = on_stop
         # It would cut off every stream at once, those of running calls too.
         AppStatus.enable_automatic_graceful_drain = False
@@ -88,8 +88,27 @@ class HttpServer(uvicorn.Server):
             end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, as uvicorn calls it."""
-        await super().startup(sockets)
+        """Begin to accept connections, as uvicorn calls it, which itself gives a handshake of TLS a minute."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise SystemExit(STARTUP_FAILURE)
+        protocol = partial(
+            Connection,
+            self._patience,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        tls = self.config.ssl
+        handshake = None if tls is None else self._patience.head_seconds
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=listener, ssl=tls, ssl_handshake_timeout=handshake, backlog=_BACKLOG
+            )
+            for listener in self._listeners
+        ]
+        self.started = True
         self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -116,7 +135,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=2_048)
+        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
         # Connections inherit it. asyncio sets it by itself only where the socket's protocol number is given, which
         # Python does not, and without it an answer that is written in two parts takes 40 ms more.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -151,41 +170,3 @@ def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | 
     except OSError as error:
         raise HttpError(f"--tls-cert {certificate}, --tls-key {key or certificate}: {error.strerror}.") from None
     return context
-
-
-def _protocol(head_seconds: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol with a limit on how long a request's head may take: without one, a connection that
-    sends a byte now and then is kept for ever."""
-    base: Any = AutoHTTPProtocol
-
-    class Protocol(base):  # type: ignore[misc]
-        _waiting: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(Gathering(transport))
-            self._watch()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            self._unwatch()
-
-        def on_response_complete(self) -> None:
-            self.transport.flush()
-            super().on_response_complete()
-
-        def _watch(self) -> None:
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._unwatch()
-            elif self._waiting is None:
-                self._waiting = self.loop.call_later(head_seconds, self.transport.close)
-
-        def _unwatch(self) -> None:
-            if self._waiting is not None:
-                self._waiting.cancel()
-                self._waiting = None
-
-    return Protocol
