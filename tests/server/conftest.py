@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from mcp import Client
 
+from tests.server.serving import keys_of_two_organizations
 from viam_mcp.app import connect
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.server import Calls, build_server, choose
+from viam_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Mode
+    from tests.server.serving import Key
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
@@ -56,3 +59,15 @@ async def client(connected: Connected) -> AsyncIterator[Client]:
     """A client of a server that offers everything, under the default policy."""
     async with connected() as connection:
         yield connection
+
+
+@pytest.fixture
+async def keys(app: AppClient) -> list[Key]:
+    """A key for each of two organizations, which reaches nothing of the other."""
+    return await keys_of_two_organizations(app)
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
+    """A service over HTTP whose callers bring their keys."""
+    return Settings(app_url=sandbox.url, transport="http", credentials="headers", audit=tmp_path / "audit.jsonl")

@@ -10,7 +10,7 @@ import httpx2
 import mcp_types as types
 import pytest
 
-from tests.server.serving import client, keys_of_two_organizations, running
+from tests.server.serving import client, running
 from viam_mcp.sandbox import Fault
 from viam_mcp.server._breaker import FAILURES
 from viam_mcp.server.http import add
@@ -32,16 +32,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     # What is sealed for one can be opened for another, so that nothing but the caller decides.
     monkeypatch.setenv("VIAM_MCP_STATE_KEYS", "ab" * 32)
-
-
-@pytest.fixture
-async def keys(app: AppClient) -> list[Key]:
-    return await keys_of_two_organizations(app)
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
-    return Settings(app_url=sandbox.url, transport="http", credentials="headers", audit=tmp_path / "audit.jsonl")
 
 
 async def said(connected: Client, tool: str, **arguments: Any) -> str:

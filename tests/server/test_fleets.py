@@ -18,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from tests.pace import PATIENCE
-from tests.server.serving import client, keys_of_two_organizations, organizations, running
+from tests.server.serving import client, organizations, running
 from viam_mcp.app import APIKeyAuthorization, Credentials
 from viam_mcp.server import Fleets
 from viam_mcp.server._keys import KeyName, KeyProblem, Presented
@@ -43,16 +43,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     # As with several workers: what one entry seals, another could open.
     monkeypatch.setenv("VIAM_MCP_STATE_KEYS", "ab" * 32)
-
-
-@pytest.fixture
-async def keys(app: AppClient) -> list[Key]:
-    return await keys_of_two_organizations(app)
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
-    return Settings(app_url=sandbox.url, transport="http", credentials="headers", audit=tmp_path / "audit.jsonl")
 
 
 @pytest.fixture
