@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from grpclib.server import Stream
 
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 MACHINES = 1_000
 LOCATION = "Thousand Machines"

@@ -19,7 +19,7 @@ from viam_mcp.proto.app import GetRobotRequest
 from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import AuthenticateRequest, Credentials
-from viam_mcp.tools._encode import encode
+from viam_mcp.tools.results._encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

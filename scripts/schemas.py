@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from viam_mcp.server import ConfirmOperation
+from viam_mcp.calls import ConfirmOperation
 from viam_mcp.tools import TOOLS, TOOLSETS, definition
 
 if TYPE_CHECKING:

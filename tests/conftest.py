@@ -14,14 +14,16 @@ from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
 
 from tests.fleet import Fleet, connected_to
+from viam_mcp.app import connect
 from viam_mcp.sandbox import Sandbox, open_fleet
-from viam_mcp.sandbox.store import Store
+from viam_mcp.sandbox.rows.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.fleet import ToolCaller
+    from viam_mcp.app import AppClient
 
 Mode = Literal["legacy", "auto"]
 MODES: tuple[Mode, ...] = ("legacy", "auto")
@@ -106,3 +108,10 @@ async def fleets(demo_fleet: Store, tmp_path_factory: pytest.TempPathFactory) ->
 def call_tool(fleet: Fleet) -> ToolCaller:
     """`await call_tool(name, **arguments)`: the result, validated against the tool's output schema."""
     return fleet.call
+
+
+@pytest.fixture
+async def app(sandbox: Sandbox) -> AsyncIterator[AppClient]:
+    """A client of the sandbox."""
+    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as client:
+        yield client

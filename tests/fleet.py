@@ -16,10 +16,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 from mcp import Client
 
 from viam_mcp.app import AppClient, Credentials, Session
+from viam_mcp.calls import Calls
 from viam_mcp.policy import Action, Audit, Gate, Ledger, Policy, Rule
-from viam_mcp.server import Calls, build_server
+from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, definition
-from viam_mcp.tools._output import Readable
+from viam_mcp.tools.results._output import Readable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from viam_mcp.assembly.settings import OPTIONS, Option, read_settings
 from viam_mcp.cli import COMMANDS
 from viam_mcp.cli._token import _OPTIONS as TOKEN_OPTIONS
 from viam_mcp.policy import Gates
-from viam_mcp.settings import OPTIONS, Option, read_settings
 
 ROOT = Path(__file__).parents[1]
 README, DEPLOYING = ((ROOT / path).read_text() for path in ("README.md", "docs/deploy.md"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backs off as always, a hundred times faster."""
-    monkeypatch.setattr("viam_mcp.app._session._FIRST_BACKOFF", 0.002)
+    monkeypatch.setattr("viam_mcp.app.transport._session._FIRST_BACKOFF", 0.002)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from viam_mcp.app import (
     Unknown,
     connect,
 )
-from viam_mcp.app._call import rpc_at
+from viam_mcp.app.transport._call import rpc_at
 from viam_mcp.proto import app as wire
 
 MACHINE = reply(wire.GetRobotResponse(robot=wire.Robot(id="r", name="rover")))
@@ -50,7 +50,7 @@ async def test_repetition_has_an_end(service: Service, client: AppClient) -> Non
 
 
 async def test_repetition_stays_within_the_deadline(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viam_mcp.app._session._FIRST_BACKOFF", 1e9)
+    monkeypatch.setattr("viam_mcp.app.transport._session._FIRST_BACKOFF", 1e9)
     service.on("GetRobot", fail(Status.UNAVAILABLE))
     async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, timeout=5) as app:
         with pytest.raises(Unavailable):

@@ -20,7 +20,7 @@ from grpclib.const import Status
 
 from tests.app.service import KEY, KEY_ID, Received, Service, fail, hang, reply, serving
 from viam_mcp.app import AppClient, Credentials, DeadlineExceeded, Unauthenticated, Unavailable, connect
-from viam_mcp.app._dial import parse_url
+from viam_mcp.app.transport._dial import parse_url
 from viam_mcp.proto import app as wire
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ async def test_a_wrong_key_is_reported_at_once_and_never_shown(service: Service)
 
 async def test_a_token_is_replaced_before_it_expires(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
-    monkeypatch.setattr("viam_mcp.app._credentials.time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+    monkeypatch.setattr(
+        "viam_mcp.app.credentials._credentials.time", SimpleNamespace(monotonic=lambda: now, time=time.time)
+    )
     service.mint = lambda number: jwt(iat=1_000, exp=1_600, number=number)
     async with connect(service.url, api_key_id=KEY_ID, api_key=KEY) as app:
         for seconds in (0, 530, 20):
@@ -221,7 +223,7 @@ async def test_a_write_waits_for_a_connection_that_cannot_be_made_yet(
     unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The longest pauses that the jitter can draw, so that the server is there in time.
-    monkeypatch.setattr("viam_mcp.app._session._FIRST_BACKOFF", 0.05)
+    monkeypatch.setattr("viam_mcp.app.transport._session._FIRST_BACKOFF", 0.05)
     monkeypatch.setattr("random.uniform", lambda _low, high: high)
     service = Service()
     attempts = asyncio.Event()

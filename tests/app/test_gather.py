@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from viam_mcp.app._gather import Gathering
+from viam_mcp.app.transport._gather import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

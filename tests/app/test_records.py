@@ -18,8 +18,8 @@ from viam_mcp.app import (
     RobotPart,
     RobotPartHistoryEntry,
 )
-from viam_mcp.app._struct import to_plain, to_struct
-from viam_mcp.app._time import to_datetime, to_timestamp
+from viam_mcp.app.records._struct import to_plain, to_struct
+from viam_mcp.app.records._time import to_datetime, to_timestamp
 from viam_mcp.proto import app as wire
 from viam_mcp.proto import common
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp

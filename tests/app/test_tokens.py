@@ -8,7 +8,7 @@ import pytest
 from grpclib.const import Status
 
 from viam_mcp.app import DeadlineExceeded, Unauthenticated
-from viam_mcp.app._credentials import AccessToken, Tokens
+from viam_mcp.app.credentials._credentials import AccessToken, Tokens
 
 LATE = DeadlineExceeded(Status.DEADLINE_EXCEEDED, "no answer", rpc="Authenticate")
 REFUSED = Unauthenticated(Status.UNAUTHENTICATED, "no such key", rpc="Authenticate")

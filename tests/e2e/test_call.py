@@ -14,7 +14,7 @@ from tests.e2e.processes import Ended, ended, running
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 
 def said_once(end: Ended, code: int = 1) -> str:

@@ -16,7 +16,7 @@ from tests.e2e.processes import COMMAND, running
 from tests.pace import PATIENCE
 from tests.server.serving import keys_of_two_organizations
 from viam_mcp.app import connect
-from viam_mcp.server.http import add
+from viam_mcp.http import add
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from tests.pace import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 # A terminal becomes a process's own when it is the first that the process opens as leader of a session.
 OWN_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"

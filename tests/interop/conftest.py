@@ -6,7 +6,7 @@ import pytest
 
 from tests.interop.driving import Cloud, signed_in
 from tests.sandbox.client import named
-from viam_mcp.sandbox import fleet
+from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from tests.interop.official import mltraining, packages, wire
 from tests.sandbox.client import named
 from viam_mcp.app import AppClient
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox import fleet
+from viam_mcp.sandbox.demo import fleet
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:

@@ -7,25 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.app import connect
 from viam_mcp.policy import LOCAL, Admission, Answer, Audit, Gate, Ledger, Question, Reply, Way, entries, parse
 from viam_mcp.policy import Policy as PolicyOf
 from viam_mcp.tools import TOOLS, Environment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy import Caller
     from viam_mcp.sandbox import Sandbox
     from viam_mcp.tools import Tool
-
-
-@pytest.fixture
-async def app(sandbox: Sandbox) -> AsyncIterator[AppClient]:
-    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as client:
-        yield client
 
 
 @dataclass

@@ -113,7 +113,7 @@ def test_a_line_that_there_is_no_room_for_leaves_no_part_of_it(path: Path, monke
             raise OSError(28, "No space left on device")
         return write(descriptor, data[: len(data) // 2])
 
-    monkeypatch.setattr("viam_mcp.policy._files.os.write", full)
+    monkeypatch.setattr("viam_mcp.policy.record._files.os.write", full)
     with pytest.raises(PolicyError, match="No space left on device"):
         Audit(path).append({"outcome": "done", "text": "x" * 1_000})
     assert path.read_bytes() == before
@@ -185,7 +185,7 @@ def test_an_audit_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None
 def test_an_audit_that_another_process_holds_is_not_waited_for_without_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viam_mcp.policy._files.lock.__defaults__", (0.01,))
+    monkeypatch.setattr("viam_mcp.policy.record._files.lock.__defaults__", (0.01,))
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(PolicyError, match="another process has held it"):

@@ -10,12 +10,12 @@ import pytest
 
 from viam_mcp.policy import LOCAL, Question, Refused, Way
 from viam_mcp.proto import app as wire
-from viam_mcp.sandbox.fleet import KESTREL
+from viam_mcp.sandbox.demo.fleet import KESTREL
 from viam_mcp.tools import Environment
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 OTHER = "cccccccc-0000-4000-8000-000000000000"
 Change = Callable[["Store"], None]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from viam_mcp.assembly.settings import SettingsError
 from viam_mcp.cli import _audit, _policy
 from viam_mcp.policy import STARTING_FILE, Audit, Outcome, PolicyError, load
-from viam_mcp.settings import SettingsError
 
 MODULES = {"policy": _policy, "audit": _audit}
 READY = sorted((Path(__file__).parents[2] / "policies").glob("*.toml"))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.pace import is_linear
+from viam_mcp.calls import Calls
 from viam_mcp.policy import PolicyError, Refused, state_dir
-from viam_mcp.policy._credentials import Delivery
-from viam_mcp.policy._shown import shown_arguments
-from viam_mcp.server import Calls
+from viam_mcp.policy.record._credentials import Delivery
+from viam_mcp.policy.record._shown import shown_arguments
 from viam_mcp.tools import TOOLS, no_progress
 
 if TYPE_CHECKING:

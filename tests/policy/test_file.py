@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from viam_mcp.policy import STARTING_FILE, Action, ConfirmVia, PolicyError, Secrets, load, parse
-from viam_mcp.policy._lines import line_of
+from viam_mcp.policy.rules._lines import line_of
 from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:

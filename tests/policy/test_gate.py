@@ -26,8 +26,8 @@ from viam_mcp.policy import (
     Way,
     entries,
 )
-from viam_mcp.policy._question import Seen, message
-from viam_mcp.policy._shelf import MOST_BYTES
+from viam_mcp.policy.confirm._question import Seen, message
+from viam_mcp.policy.confirm._shelf import MOST_BYTES
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.tools import Environment, Files, Preview
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from viam_mcp.policy import LOCAL, Admission, Audit, Gate, Ledger, Question, Refused, Way, parse
-from viam_mcp.sandbox.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import TIDEWATER
 from viam_mcp.tools import TOOLS, Effect, Environment
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viam_mcp.policy import PolicyError, parse_keys
-from viam_mcp.policy._shelf import MOST_BYTES, FolderShelf, MemoryShelf
-from viam_mcp.policy._tokens import Claims, InvalidToken, Seal
+from viam_mcp.policy.confirm._shelf import MOST_BYTES, FolderShelf, MemoryShelf
+from viam_mcp.policy.confirm._tokens import Claims, InvalidToken, Seal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from viam_mcp.policy._shelf import Shelf
+    from viam_mcp.policy.confirm._shelf import Shelf
 
 CLAIMS = Claims("person", "delete_robot", "arguments", "caller", "fingerprint", 1_800_000_000, "0" * 32)
 OLD, NEW = b"o" * 32, b"n" * 40
@@ -141,7 +141,7 @@ def test_a_folder_shelf_is_for_its_owner_and_keeps_to_its_folder(tmp_path: Path)
 def test_nobody_takes_the_room_of_others_and_everybody_can_answer(
     shelf: Shelf, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viam_mcp.policy._shelf.MOST_THINGS", 20)
+    monkeypatch.setattr("viam_mcp.policy.confirm._shelf.MOST_THINGS", 20)
     data = b"x" * size
     with pytest.raises(PolicyError, match="too many of your confirmations are open"):
         for number in range(21):
@@ -151,7 +151,7 @@ def test_nobody_takes_the_room_of_others_and_everybody_can_answer(
 
 
 def test_answers_are_not_without_number_either(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viam_mcp.policy._shelf.MOST_MARKS", 20)
+    monkeypatch.setattr("viam_mcp.policy.confirm._shelf.MOST_MARKS", 20)
     with pytest.raises(PolicyError, match="too many of your confirmations were answered"):
         for number in range(21):
             assert shelf.put("eve", f"spent-{number:032x}", b"", 200)

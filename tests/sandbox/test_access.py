@@ -6,7 +6,7 @@ import pytest
 from grpclib.const import Status
 
 from tests.sandbox.client import Client, connected, named, refused
-from viam_mcp.sandbox import fleet
+from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from viam_mcp.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Client
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 
 def request(sandbox: Sandbox, **changes: str) -> auth_pb2.AuthenticateRequest:

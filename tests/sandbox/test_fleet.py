@@ -13,10 +13,10 @@ import pytest
 
 from viam_mcp.proto import app
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox import fleet
-from viam_mcp.sandbox.config import references
+from viam_mcp.sandbox.demo import fleet
+from viam_mcp.sandbox.rows.store import Store
+from viam_mcp.sandbox.rules.config import references
 from viam_mcp.sandbox.service import nanoseconds
-from viam_mcp.sandbox.store import Store
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ import pytest
 from grpclib.const import Status
 
 from tests.sandbox.client import connected, named, refused, role
-from viam_mcp.sandbox import fleet
+from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from tests.pace import PATIENCE
 from tests.sandbox.client import connected, named
-from viam_mcp.sandbox import Sandbox, livelogs
+from viam_mcp.sandbox import Sandbox
+from viam_mcp.sandbox.live import livelogs
+from viam_mcp.sandbox.rows.store import now
 from viam_mcp.sandbox.service import CHECK_IN
-from viam_mcp.sandbox.store import now
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Client
     from viam_mcp.proto.common import LogEntry
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 
 def test_a_part_says_again_what_it_has_said_before(demo_fleet: Store) -> None:

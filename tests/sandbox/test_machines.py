@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from grpclib.const import Status
 
 from tests.sandbox.client import Calls, connected, named, refused, role
 from viam_mcp.proto import app
-from viam_mcp.sandbox import Sandbox, fleet
+from viam_mcp.sandbox.demo import fleet
+
+if TYPE_CHECKING:
+    from viam_mcp.sandbox import Sandbox
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 SECOND = 1_000_000_000

@@ -11,8 +11,8 @@ from grpclib.const import Status
 from tests.sandbox.client import Client, connected, refused, role
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
-from viam_mcp.sandbox.platforms import PLATFORMS, overlap
-from viam_mcp.sandbox.semver import precedence
+from viam_mcp.sandbox.rules.platforms import PLATFORMS, overlap
+from viam_mcp.sandbox.rules.semver import precedence
 
 if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox

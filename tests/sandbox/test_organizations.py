@@ -7,7 +7,7 @@ from grpclib.const import Status
 
 from tests.sandbox.client import named, refused
 from viam_mcp.proto import app
-from viam_mcp.sandbox import fleet
+from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls

@@ -14,7 +14,7 @@ from tests.sandbox.client import Calls, connected, refused, role
 from viam_mcp.proto import app
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
-from viam_mcp.sandbox.config import fill, parse, text_of
+from viam_mcp.sandbox.rules.config import fill, parse, text_of
 
 if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox

@@ -7,8 +7,8 @@ from grpclib.const import Status
 
 from tests.sandbox.client import connected, named, refused, role
 from viam_mcp.proto import app
-from viam_mcp.sandbox import fleet
-from viam_mcp.sandbox.roles import PERMISSIONS
+from viam_mcp.sandbox.demo import fleet
+from viam_mcp.sandbox.services.roles import PERMISSIONS
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 MAIN = """
 import asyncio, sys

@@ -13,15 +13,15 @@ from tests.pace import PATIENCE
 from tests.sandbox.client import connected, named, refused
 from viam_mcp.proto import POOL, app
 from viam_mcp.sandbox import Fault, Sandbox, StartError, empty, open_fleet
-from viam_mcp.sandbox.machines import Machines
 from viam_mcp.sandbox.server import UPLOAD_LIMIT
+from viam_mcp.sandbox.services.machines import Machines
 from viam_mcp.sandbox.wire import MESSAGE_LIMIT, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.sandbox.client import Calls, Client
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 INFO = app.UploadModuleFileRequest(
     module_file_info=app.ModuleFileInfo(module_id="kestrel:fresh", version="1.0.0", platform="linux/amd64")

@@ -11,11 +11,11 @@ from tests.pace import PATIENCE
 from tests.sandbox.client import connected, named, refused
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Sandbox
-from viam_mcp.sandbox.hub import BACKLOG
+from viam_mcp.sandbox.live.hub import BACKLOG
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls, Client
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from mcp import Client
 
 from tests.server.serving import keys_of_two_organizations
-from viam_mcp.app import connect
+from viam_mcp.assembly.settings import Settings
+from viam_mcp.calls import Calls, choose
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
-from viam_mcp.server import Calls, build_server, choose
-from viam_mcp.settings import Settings
+from viam_mcp.server import build_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,12 +31,6 @@ class Connected(Protocol):
     def __call__(
         self, *, policy: str = ..., max_result_bytes: int = ..., **chosen: Any
     ) -> AbstractAsyncContextManager[Client]: ...
-
-
-@pytest.fixture
-async def app(sandbox: Sandbox) -> AsyncIterator[AppClient]:
-    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as client:
-        yield client
 
 
 @pytest.fixture

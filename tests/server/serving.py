@@ -11,18 +11,18 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.http.site import Site, serving
 from tests.pace import PATIENCE
-from tests.server.http.site import Site, serving
 from viam_mcp.app import APIKeyAuthorization
+from viam_mcp.assembly._service import Service, open_service
 from viam_mcp.cli._http import app_of
-from viam_mcp.cli._service import Service, open_service
 from viam_mcp.server import end_streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from viam_mcp.app import AppClient
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.pace import is_linear
-from viam_mcp.server._arguments import parse, unknown_tool
+from viam_mcp.calls._arguments import parse, unknown_tool
 from viam_mcp.tools import FORMS, TOOLS, ToolError, input_schema
 
 if TYPE_CHECKING:

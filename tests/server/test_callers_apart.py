@@ -11,17 +11,17 @@ import mcp_types as types
 import pytest
 
 from tests.server.serving import client, running
+from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.calls._breaker import FAILURES
+from viam_mcp.http import add
 from viam_mcp.sandbox import Fault
-from viam_mcp.server._breaker import FAILURES
-from viam_mcp.server.http import add
-from viam_mcp.settings import Auth, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp import Client
 
-    from tests.server.http.site import Site
+    from tests.http.site import Site
     from tests.server.serving import Key
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox

@@ -11,9 +11,10 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
+from viam_mcp.calls import Calls, choose
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, entries, parse
 from viam_mcp.sandbox import Fault
-from viam_mcp.server import Calls, build_server, choose
+from viam_mcp.server import build_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

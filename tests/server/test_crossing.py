@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from tests.http.site import edited
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
-from tests.server.http.site import edited
 from tests.server.serving import Key, client, keys_of_two_organizations, running
 from tests.server.test_log_subscriptions import Watcher
+from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.http import add
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.server.http import add
-from viam_mcp.settings import Auth, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,10 @@ from mcp import Client
 
 from tests.sandbox.client import named
 from viam_mcp.app import connect
+from viam_mcp.calls import Calls
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
-from viam_mcp.server import Calls, build_server
+from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ TIMEOUT = 0.5
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backs off as always, a hundred times faster."""
-    monkeypatch.setattr("viam_mcp.app._session._FIRST_BACKOFF", 0.002)
+    monkeypatch.setattr("viam_mcp.app.transport._session._FIRST_BACKOFF", 0.002)
 
 
 @pytest.fixture

@@ -20,22 +20,22 @@ from mcp.shared.exceptions import MCPError
 from tests.pace import PATIENCE
 from tests.server.serving import client, organizations, running
 from viam_mcp.app import APIKeyAuthorization, Credentials
-from viam_mcp.server import Fleets
-from viam_mcp.server._keys import KeyName, KeyProblem, Presented
-from viam_mcp.server.http import HttpError, add
-from viam_mcp.settings import Auth, Settings
+from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.calls import Fleets
+from viam_mcp.calls._keys import KeyName, KeyProblem, Presented
+from viam_mcp.http import HttpError, add
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.conftest import Mode
-    from tests.server.http.site import Site
+    from tests.http.site import Site
     from tests.server.serving import Key
     from viam_mcp.app import AppClient
-    from viam_mcp.cli._service import Service
+    from viam_mcp.assembly._service import Service
+    from viam_mcp.calls._callers import Grant
     from viam_mcp.sandbox import Sandbox
-    from viam_mcp.server._callers import Grant
 
 
 @pytest.fixture(autouse=True)

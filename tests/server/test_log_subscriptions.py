@@ -17,10 +17,11 @@ from mcp.shared.message import SessionMessage
 
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
+from viam_mcp.calls import Calls, choose
 from viam_mcp.logs import Options, Tails
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.server import Calls, build_server, choose, end_streams
+from viam_mcp.server import build_server, end_streams
 from viam_mcp.server._log_resource import URI
 from viam_mcp.server._subscriptions import MOST_URIS, PING_SECONDS
 

@@ -11,9 +11,9 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.sandbox.client import named
-from viam_mcp.server import choose
-from viam_mcp.server._arguments import parse
-from viam_mcp.server._prompt_texts import PROMPTS
+from viam_mcp.calls import choose
+from viam_mcp.calls._arguments import parse
+from viam_mcp.server.prompts._texts import PROMPTS
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.sandbox.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import TIDEWATER
 from viam_mcp.tools import REDACTED
 
 if TYPE_CHECKING:

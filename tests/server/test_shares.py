@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from tests.sandbox.client import named
 from tests.server.serving import Key, client, organizations, running
 from viam_mcp.app import APIKeyAuthorization
-from viam_mcp.server.http import add
-from viam_mcp.settings import Auth, Settings
+from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.http import add
 from viam_mcp.tools._files import folder_name
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-    from tests.server.http.site import Site
+    from tests.http.site import Site
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from viam_mcp.app import to_plain, to_struct
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._configs import Stored
-from viam_mcp.tools._encode import encode
+from viam_mcp.tools.redaction._configs import Stored
+from viam_mcp.tools.results._encode import encode
 
 SECRETS = ("s3cr3t-one", "s3cr3t-two")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tests.fleet import connected_to
 from tests.tools.cases import CASES
 from viam_mcp.sandbox import Sandbox
-from viam_mcp.sandbox.fleet import planted_credentials
+from viam_mcp.sandbox.demo.fleet import planted_credentials
 from viam_mcp.tools import Environment, collect
-from viam_mcp.tools.machines import GetRobotApiKeys
-from viam_mcp.tools.parts import GetRobotParts
+from viam_mcp.tools.sets.machines import GetRobotApiKeys
+from viam_mcp.tools.sets.parts import GetRobotParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.fleet import Fleet
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 
 def test_every_credential_of_the_demo_fleet_is_a_canary(demo_fleet: Store) -> None:

@@ -13,8 +13,8 @@ from tests.pace import is_linear
 from tests.tools.configs import SECRETS, configs, stored, swapped
 from viam_mcp.app import connect
 from viam_mcp.tools import TOOLS, Environment, ToolError
-from viam_mcp.tools._diff import config_changes
-from viam_mcp.tools._previews import MOST_CHARACTERS, MOST_LINES, bounded
+from viam_mcp.tools.previews._diff import config_changes
+from viam_mcp.tools.previews._wording import MOST_CHARACTERS, MOST_LINES, bounded
 
 if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox

@@ -17,7 +17,7 @@ from tests.fleet import FORMATS
 from tests.tools.messages import RESULTS, messages, struct
 from viam_mcp.proto import POOL, app, common
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
-from viam_mcp.tools._encode import encode, enum_names, rfc3339, schema_of
+from viam_mcp.tools.results._encode import encode, enum_names, rfc3339, schema_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import FieldDescriptor

@@ -10,8 +10,9 @@ import pytest
 from mcp import Client
 
 from tests.fleet import EVERYTHING
+from viam_mcp.calls import Calls
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
-from viam_mcp.server import Calls, build_server
+from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, ToolError
 
 if TYPE_CHECKING:

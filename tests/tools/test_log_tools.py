@@ -15,8 +15,8 @@ from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Fault
 from viam_mcp.sandbox.service import Refusal
-from viam_mcp.tools import logs
-from viam_mcp.tools._patterns import fold, pattern
+from viam_mcp.tools.results._patterns import fold, pattern
+from viam_mcp.tools.sets import logs
 
 if TYPE_CHECKING:
     from pathlib import Path

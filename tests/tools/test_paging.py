@@ -11,8 +11,8 @@ from pydantic_core import to_json
 
 from tests.fleet import connected_to
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox.fleet import HOSTILE_PART, KESTREL, NOISY_PART, TIDEWATER
-from viam_mcp.sandbox.store import now
+from viam_mcp.sandbox.demo.fleet import HOSTILE_PART, KESTREL, NOISY_PART, TIDEWATER
+from viam_mcp.sandbox.rows.store import now
 from viam_mcp.tools import TOOLS, ListTool, collect
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from tests.conftest import MODES
 from tests.fleet import connected_to
 from tests.pace import PATIENCE
 from tests.tools.arguments import broken, fitting
-from viam_mcp.app._struct import to_plain
+from viam_mcp.app.records._struct import to_plain
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 from viam_mcp.sandbox import Sandbox, open_fleet
 from viam_mcp.tools import TOOLS, definition
-from viam_mcp.tools._encode import enum_names
+from viam_mcp.tools.results._encode import enum_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.fleet import Fleet
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 # Arguments of the tool that are no arguments of the rpc: how much comes back at once, and what becomes of it.
 NOT_SENT = {

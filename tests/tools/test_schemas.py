@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from scripts import schemas
 from scripts.schemas import LISTED
 from viam_mcp.app import AppClient
-from viam_mcp.server import CORE
+from viam_mcp.calls import CORE
 from viam_mcp.tools import TOOLS, TOOLSETS, Effect, ListTool
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.pace import is_linear
 from viam_mcp.tools import REDACTED, redacted
-from viam_mcp.tools._secrets import names_secret, without_secrets, without_secrets_sent
+from viam_mcp.tools.redaction._secrets import names_secret, without_secrets, without_secrets_sent
 
 
 @pytest.mark.parametrize(

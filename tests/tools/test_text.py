@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pace import is_linear
-from viam_mcp.sandbox.fleet import HOSTILE_MESSAGES
-from viam_mcp.tools._text import sanitize, shorten, visible
+from viam_mcp.sandbox.demo.fleet import HOSTILE_MESSAGES
+from viam_mcp.tools.redaction._text import sanitize, shorten, visible
 
 # Unicode's format characters that are seen: signs that stand before or around numbers in Arabic and other scripts.
 SEEN = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"}

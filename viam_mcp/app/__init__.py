@@ -9,8 +9,6 @@ reconnects. Records are views over the messages of `viam_mcp.proto.app`. Errors 
 
 from viam_mcp.app._client import AppClient
 from viam_mcp.app._connect import DEFAULT_URL, connect, open_client
-from viam_mcp.app._credentials import AccessToken, Credentials, Exchange, TokenSource
-from viam_mcp.app._dial import parse_url
 from viam_mcp.app._errors import (
     Aborted,
     AlreadyExists,
@@ -29,9 +27,10 @@ from viam_mcp.app._errors import (
     Unimplemented,
     Unknown,
 )
-from viam_mcp.app._keys import APIKeyAuthorization
-from viam_mcp.app._login import PROFILE_VARIABLE, Login, login_path, read_login
-from viam_mcp.app._records import (
+from viam_mcp.app._watcher import Watcher
+from viam_mcp.app.credentials._credentials import AccessToken, Credentials, Exchange, TokenSource
+from viam_mcp.app.credentials._login import PROFILE_VARIABLE, Login, login_path, read_login
+from viam_mcp.app.records._records import (
     Fragment,
     FragmentHistoryEntry,
     LogEntry,
@@ -39,9 +38,10 @@ from viam_mcp.app._records import (
     RobotPart,
     RobotPartHistoryEntry,
 )
-from viam_mcp.app._session import LOGGER, Session
-from viam_mcp.app._struct import to_plain, to_struct
-from viam_mcp.app._watcher import Watcher
+from viam_mcp.app.records._struct import to_plain, to_struct
+from viam_mcp.app.subjects._keys import APIKeyAuthorization
+from viam_mcp.app.transport._dial import parse_url
+from viam_mcp.app.transport._session import LOGGER, Session
 
 __all__ = [
     "DEFAULT_URL",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.app._fragments import Fragments
-from viam_mcp.app._keys import Keys
-from viam_mcp.app._locations import Locations
-from viam_mcp.app._logs import Logs
-from viam_mcp.app._machines import Machines
-from viam_mcp.app._modules import Modules
-from viam_mcp.app._organizations import Organizations
-from viam_mcp.app._parts import Parts
-from viam_mcp.app._registry import Registry
-from viam_mcp.app._roles import Roles
-from viam_mcp.app._session import Session
+from viam_mcp.app.subjects._fragments import Fragments
+from viam_mcp.app.subjects._keys import Keys
+from viam_mcp.app.subjects._locations import Locations
+from viam_mcp.app.subjects._logs import Logs
+from viam_mcp.app.subjects._machines import Machines
+from viam_mcp.app.subjects._modules import Modules
+from viam_mcp.app.subjects._organizations import Organizations
+from viam_mcp.app.subjects._parts import Parts
+from viam_mcp.app.subjects._registry import Registry
+from viam_mcp.app.subjects._roles import Roles
+from viam_mcp.app.transport._session import Session
 from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
 
 if TYPE_CHECKING:

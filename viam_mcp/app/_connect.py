@@ -6,16 +6,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from viam_mcp.app._client import AppClient
-from viam_mcp.app._credentials import Credentials
-from viam_mcp.app._dial import open_channel, parse_url
-from viam_mcp.app._session import DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, Session
+from viam_mcp.app.credentials._credentials import Credentials
+from viam_mcp.app.transport._dial import open_channel, parse_url
+from viam_mcp.app.transport._session import DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, Session
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from viam_mcp.app._credentials import TokenSource
     from viam_mcp.app._watcher import Watcher
+    from viam_mcp.app.credentials._credentials import TokenSource
 
 DEFAULT_URL = "https://app.viam.com"
 

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from viam_mcp._version import __version__
-from viam_mcp.settings import SettingsError, add_options, wants_debug
+from viam_mcp.assembly.settings import SettingsError, add_options, wants_debug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _log_to_stderr(debug: bool, *, json: bool = False) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     if json:
         # Only who serves many has a use for it.
-        from viam_mcp.server.operations import JsonFormatter
+        from viam_mcp.operations import JsonFormatter
 
         handler.setFormatter(JsonFormatter())
         logging.getLogger("viam_mcp").setLevel(logging.INFO)

@@ -10,7 +10,7 @@ from viam_mcp.policy import default_audit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
 
 
 def audit_file(settings: Settings) -> Path:

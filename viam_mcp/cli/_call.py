@@ -7,17 +7,17 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.cli._calls import open_calls
-from viam_mcp.cli._fleet import open_fleet, settings_of
+from viam_mcp.assembly._calls import open_calls
+from viam_mcp.assembly._fleet import open_fleet, settings_of
+from viam_mcp.assembly.settings import SettingsError, add_options
 from viam_mcp.cli._terminal import TerminalAsker
-from viam_mcp.settings import SettingsError, add_options
 from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:
     import argparse
 
-    from viam_mcp.server import Result
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
+    from viam_mcp.calls import Result
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

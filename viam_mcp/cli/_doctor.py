@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from viam_mcp._version import __version__
 from viam_mcp.app import AppError, PermissionDenied
+from viam_mcp.assembly._calls import chosen_tools
+from viam_mcp.assembly._fleet import open_fleet, settings_of
+from viam_mcp.assembly.settings import KEY_ID_VARIABLE, KEY_VARIABLE, SettingsError, add_options
 from viam_mcp.cli._audit_file import audit_file, unwritable
-from viam_mcp.cli._calls import chosen_tools
-from viam_mcp.cli._fleet import open_fleet, settings_of
 from viam_mcp.policy import KEYS_VARIABLE, PolicyError, load, parse_keys, state_dir
 from viam_mcp.proto.app import AuthorizedPermissions
-from viam_mcp.settings import KEY_ID_VARIABLE, KEY_VARIABLE, SettingsError, add_options
 from viam_mcp.tools import Files, quoted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from viam_mcp.app import AppClient
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
 
 # What decides whether the tools of a fleet's daily work will be allowed, in the service's own names.
 _PERMISSIONS = (

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
-from viam_mcp.cli._service import open_service
-from viam_mcp.cli._workers import supervise, worker
-from viam_mcp.server import end_streams
-from viam_mcp.server.http import (
+from viam_mcp.assembly._service import open_service
+from viam_mcp.assembly._workers import supervise, worker
+from viam_mcp.assembly.settings import SettingsError
+from viam_mcp.http import (
     PATH,
     Authentication,
     HttpServer,
@@ -29,8 +29,8 @@ from viam_mcp.server.http import (
     transport_security,
     url,
 )
-from viam_mcp.server.operations import OPERATIONS, Health, Requests, operations_routes
-from viam_mcp.settings import SettingsError
+from viam_mcp.operations import OPERATIONS, Health, Requests, operations_routes
+from viam_mcp.server import end_streams
 
 if TYPE_CHECKING:
     import socket
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from mcp.server.transport_security import TransportSecuritySettings
     from starlette.types import ASGIApp
 
-    from viam_mcp.cli._service import Service
-    from viam_mcp.cli._workers import Line
-    from viam_mcp.server.http import Front
-    from viam_mcp.server.operations import Metrics
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly._service import Service
+    from viam_mcp.assembly._workers import Line
+    from viam_mcp.assembly.settings import Settings
+    from viam_mcp.http import Front
+    from viam_mcp.operations import Metrics
 
-logger = logging.getLogger("viam_mcp.server.http")
+logger = logging.getLogger("viam_mcp.http")
 
 _SAMPLE_SECONDS = 5.0
 

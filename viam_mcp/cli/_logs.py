@@ -8,17 +8,17 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.cli._calls import open_calls
-from viam_mcp.cli._fleet import open_fleet, settings_of
+from viam_mcp.assembly._calls import open_calls
+from viam_mcp.assembly._fleet import open_fleet, settings_of
+from viam_mcp.assembly.settings import add_options
 from viam_mcp.server._directory import Directory, Kind, is_id
-from viam_mcp.settings import add_options
 from viam_mcp.tools import line, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_mcp.server import Calls, Result
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
+    from viam_mcp.calls import Calls, Result
 
 Json = Any
 

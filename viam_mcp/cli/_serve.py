@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import anyio
 
 from viam_mcp.app import PermissionDenied
+from viam_mcp.assembly._calls import open_calls
+from viam_mcp.assembly._fleet import open_fleet, settings_of
+from viam_mcp.assembly.settings import SettingsError, add_options
 from viam_mcp.cli._audit_file import unwritable
-from viam_mcp.cli._calls import open_calls
-from viam_mcp.cli._fleet import open_fleet, settings_of
 from viam_mcp.server import build_server, stdio
-from viam_mcp.settings import SettingsError, add_options
 
 if TYPE_CHECKING:
     import argparse
 
     from viam_mcp.app import AppClient
-    from viam_mcp.settings import Settings
+    from viam_mcp.assembly.settings import Settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from viam_mcp.assembly.settings import Option, add_flags, add_options, names, values_of
+from viam_mcp.http import add
 from viam_mcp.policy import state_dir
-from viam_mcp.server.http import add
-from viam_mcp.settings import Option, add_flags, add_options, names, values_of
 
 if TYPE_CHECKING:
     import argparse

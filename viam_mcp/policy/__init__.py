@@ -5,18 +5,18 @@ MCP: whoever puts questions to people brings their answers back to the gate.
 """
 
 from viam_mcp.policy._admission import LOCAL, Admission, Caller
-from viam_mcp.policy._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy._errors import PolicyError, Refused
-from viam_mcp.policy._file import load, parse
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
 from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
-from viam_mcp.policy._ledger import Ledger
-from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy._question import Answer, Question, Reply, Way
-from viam_mcp.policy._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
-from viam_mcp.policy._start import STARTING_FILE
-from viam_mcp.policy._state import state_dir
-from viam_mcp.policy._tokens import parse_keys
+from viam_mcp.policy.confirm._question import Answer, Question, Reply, Way
+from viam_mcp.policy.confirm._tokens import parse_keys
+from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
+from viam_mcp.policy.record._ledger import Ledger
+from viam_mcp.policy.record._outcomes import Outcome
+from viam_mcp.policy.record._state import state_dir
+from viam_mcp.policy.rules._file import load, parse
+from viam_mcp.policy.rules._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
+from viam_mcp.policy.rules._start import STARTING_FILE
 
 __all__ = [
     "CONFIRM_OPERATION",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
-    from viam_mcp.policy._outcomes import Outcome
-    from viam_mcp.policy._rules import Decision
+    from viam_mcp.policy.record._outcomes import Outcome
+    from viam_mcp.policy.rules._rules import Decision
     from viam_mcp.tools import Tool
 
 Opens = Callable[[str, Effect], bool]

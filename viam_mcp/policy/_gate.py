@@ -18,14 +18,14 @@ import anyio.to_thread
 
 from viam_mcp.app import AppError
 from viam_mcp.policy._admission import Admission, Stopped
-from viam_mcp.policy._confirmations import Confirmations
-from viam_mcp.policy._credentials import Undelivered
 from viam_mcp.policy._errors import PolicyError, Refused
-from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
-from viam_mcp.policy._rules import Action, ConfirmVia, Secrets
 from viam_mcp.policy._scope import Boundary
-from viam_mcp.policy._shown import shown_arguments
+from viam_mcp.policy.confirm._confirmations import Confirmations
+from viam_mcp.policy.confirm._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
+from viam_mcp.policy.record._credentials import Undelivered
+from viam_mcp.policy.record._outcomes import Outcome
+from viam_mcp.policy.record._shown import shown_arguments
+from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy._admission import Caller
-    from viam_mcp.policy._credentials import Delivery
-    from viam_mcp.policy._ledger import Ledger
-    from viam_mcp.policy._question import Answer, Seen
-    from viam_mcp.policy._rules import Decision, Policy
+    from viam_mcp.policy.confirm._question import Answer, Seen
+    from viam_mcp.policy.record._credentials import Delivery
+    from viam_mcp.policy.record._ledger import Ledger
+    from viam_mcp.policy.rules._rules import Decision, Policy
     from viam_mcp.tools import Environment, Spec, Tool
 
 Json = Any

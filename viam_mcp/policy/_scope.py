@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from viam_mcp.app import AppError, InvalidArgument, NotFound, PermissionDenied
 from viam_mcp.policy._admission import Stopped
-from viam_mcp.policy._outcomes import Outcome
+from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import Effect
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from viam_mcp.app import AppClient
-    from viam_mcp.policy._rules import Scope
+    from viam_mcp.policy.rules._rules import Scope
     from viam_mcp.tools import Spec, Tool
 
 Json = Any

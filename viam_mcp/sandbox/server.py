@@ -23,23 +23,25 @@ from grpclib.const import Cardinality, Handler, Status
 
 from viam_mcp.proto import POOL, app
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
-from viam_mcp.sandbox import auth, grants, keys, logs, wire
+from viam_mcp.sandbox import wire
 from viam_mcp.sandbox.faults import Faults
-from viam_mcp.sandbox.fragments import Fragments
-from viam_mcp.sandbox.hub import Hub, Tail
-from viam_mcp.sandbox.keys import Keys
-from viam_mcp.sandbox.livelogs import speak
-from viam_mcp.sandbox.locations import Locations
-from viam_mcp.sandbox.logs import Logs
-from viam_mcp.sandbox.machines import Machines
-from viam_mcp.sandbox.members import Members
-from viam_mcp.sandbox.modules import Modules
-from viam_mcp.sandbox.organizations import Organizations
-from viam_mcp.sandbox.parts import Parts
-from viam_mcp.sandbox.registry import Registry
-from viam_mcp.sandbox.roles import Roles
+from viam_mcp.sandbox.live.hub import Hub, Tail
+from viam_mcp.sandbox.live.livelogs import speak
+from viam_mcp.sandbox.rows.store import StateError, Store, now
+from viam_mcp.sandbox.rules import grants
 from viam_mcp.sandbox.service import Call, Credential, Refusal, invalid, set_time
-from viam_mcp.sandbox.store import StateError, Store, now
+from viam_mcp.sandbox.services import auth, keys, logs
+from viam_mcp.sandbox.services.fragments import Fragments
+from viam_mcp.sandbox.services.keys import Keys
+from viam_mcp.sandbox.services.locations import Locations
+from viam_mcp.sandbox.services.logs import Logs
+from viam_mcp.sandbox.services.machines import Machines
+from viam_mcp.sandbox.services.members import Members
+from viam_mcp.sandbox.services.modules import Modules
+from viam_mcp.sandbox.services.organizations import Organizations
+from viam_mcp.sandbox.services.parts import Parts
+from viam_mcp.sandbox.services.registry import Registry
+from viam_mcp.sandbox.services.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -113,7 +115,7 @@ def empty(store: Store, now: int) -> Credential:
 
 def _demo(store: Store, now: int) -> Credential:
     # Its many lines of text are read only where a fleet is made.
-    from viam_mcp.sandbox import fleet
+    from viam_mcp.sandbox.demo import fleet
 
     with store.ids_from(random.Random(fleet.SEED)):  # noqa: S311 - ids are no secrets
         return fleet.seed(store, now)

@@ -15,7 +15,7 @@ from grpclib.const import Status
 
 if TYPE_CHECKING:
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from viam_mcp.calls._callers import caller_of
 from viam_mcp.policy import Refused, Way
-from viam_mcp.server._callers import caller_of
 from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types.methods import CacheableMethod
 
+    from viam_mcp.calls._calls import Calls, Result
     from viam_mcp.policy import Question
-    from viam_mcp.server._calls import Calls, Result
     from viam_mcp.server._directory import Call
 
     Context = ServerRequestContext[Any, Any]
@@ -60,8 +60,8 @@ class Offer:
         # A client that only calls tools does not wait for these at the start.
         from viam_mcp.server._completions import Completions
         from viam_mcp.server._directory import Directory
-        from viam_mcp.server._prompts import Prompts
         from viam_mcp.server._resources import Resources
+        from viam_mcp.server.prompts._prompts import Prompts
 
         directory = Directory(calls.tools)
         self.resources = Resources(calls.tools)

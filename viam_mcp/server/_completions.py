@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from viam_mcp.server._directory import Call, Directory, Thing
-    from viam_mcp.server._prompts import Prompts
     from viam_mcp.server._resources import Resources
+    from viam_mcp.server.prompts._prompts import Prompts
 
 Json = Any
 T = TypeVar("T")

@@ -18,9 +18,9 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from viam_mcp._version import __version__
+from viam_mcp.calls._callers import caller_of
+from viam_mcp.calls._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.server._attachments import LISTS, handlers
-from viam_mcp.server._callers import caller_of
-from viam_mcp.server._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.server._sharing import sharing
 from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-    from viam_mcp.server._calls import Calls, Result
+    from viam_mcp.calls._calls import Calls, Result
     from viam_mcp.tools import Progress
 
 logger = logging.getLogger("viam_mcp.server")

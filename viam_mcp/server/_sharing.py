@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import anyio
 from anyio.lowlevel import checkpoint
 
+from viam_mcp.calls._callers import grant_of
 from viam_mcp.policy import LOCAL
-from viam_mcp.server._callers import grant_of
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext

@@ -21,8 +21,8 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.shared.exceptions import MCPError
 
 from viam_mcp.app import AppError
+from viam_mcp.calls._callers import caller_of
 from viam_mcp.server._attachments import NobodyToAsk
-from viam_mcp.server._callers import caller_of
 from viam_mcp.server._log_resource import TOOL, arguments_at, query_of
 from viam_mcp.tools import Effect, ToolError, no_progress, quoted
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from mcp.server.connection import Connection
     from mcp.server.context import ServerRequestContext
 
+    from viam_mcp.calls._calls import Calls
     from viam_mcp.logs import Query, Tail, Tails
     from viam_mcp.policy import Caller
-    from viam_mcp.server._calls import Calls
 
     Context = ServerRequestContext[Any, Any]
     Tell = Callable[[], Awaitable[None]]

@@ -3,7 +3,19 @@
 `TOOLS` holds all of them by name, `definition` is a tool as data, `collect` runs a list.
 """
 
-from viam_mcp.tools import (
+from viam_mcp.tools._environment import Environment, Progress, no_progress
+from viam_mcp.tools._files import Files
+from viam_mcp.tools._schema import definition, hints, input_schema
+from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, Spec, Tool, ToolError
+from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY
+from viam_mcp.tools.previews._names import quoted
+from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
+from viam_mcp.tools.redaction._text import sanitize, shorten
+from viam_mcp.tools.results._budget import fit
+from viam_mcp.tools.results._log_entries import Tails, line
+from viam_mcp.tools.results._output import Done, Whole, as_text, output_schema
+from viam_mcp.tools.results._paging import collect
+from viam_mcp.tools.sets import (
     fragments,
     keys,
     locations,
@@ -15,18 +27,6 @@ from viam_mcp.tools import (
     registry,
     roles,
 )
-from viam_mcp.tools._base import TOOLS, Effect, ListTool, Preview, Spec, Tool, ToolError
-from viam_mcp.tools._budget import fit
-from viam_mcp.tools._environment import Environment, Progress, no_progress
-from viam_mcp.tools._files import Files
-from viam_mcp.tools._live import Tails, line
-from viam_mcp.tools._names import quoted
-from viam_mcp.tools._output import Done, Whole, as_text, output_schema
-from viam_mcp.tools._paging import collect
-from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._secrets import REDACTED, redacted, without_secrets
-from viam_mcp.tools._text import sanitize, shorten
-from viam_mcp.tools._types import FORMS, NOT_EMPTY
 
 __all__ = [
     "FORMS",

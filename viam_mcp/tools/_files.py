@@ -22,8 +22,8 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from viam_mcp.tools._base import Effect, Preview, Tool, ToolError
-from viam_mcp.tools._names import quoted
+from viam_mcp.tools._tool import Effect, Preview, Tool, ToolError
+from viam_mcp.tools.previews._names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

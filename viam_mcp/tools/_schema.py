@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from viam_mcp.tools._base import Effect
-from viam_mcp.tools._output import output_schema
+from viam_mcp.tools._tool import Effect
+from viam_mcp.tools.results._output import output_schema
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
-    from viam_mcp.tools._base import Tool
+    from viam_mcp.tools._tool import Tool
 
 Json = Any
 

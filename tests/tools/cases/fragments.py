@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from viam_mcp.sandbox.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import TIDEWATER
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet

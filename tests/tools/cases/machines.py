@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.sandbox.fleet import LONG_GONE_MACHINE, TIDEWATER, UNDERVOLTAGE_MACHINE
+from viam_mcp.sandbox.demo.fleet import LONG_GONE_MACHINE, TIDEWATER, UNDERVOLTAGE_MACHINE
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.sandbox.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
+from viam_mcp.sandbox.demo.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox.fleet import NOISY_PART, UNDERVOLTAGE_MACHINE
-from viam_mcp.sandbox.store import now
+from viam_mcp.sandbox.demo.fleet import NOISY_PART, UNDERVOLTAGE_MACHINE
+from viam_mcp.sandbox.rows.store import now
 
 if TYPE_CHECKING:
     from tests.fleet import Fleet

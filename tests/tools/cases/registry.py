@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
-from viam_mcp.sandbox.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import TIDEWATER
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,16 +11,16 @@ import pytest
 
 from viam_mcp.app import connect
 from viam_mcp.sandbox import Sandbox
-from viam_mcp.sandbox.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
+from viam_mcp.sandbox.demo.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
 from viam_mcp.tools import TOOLS, Effect, Environment, Files
-from viam_mcp.tools._encode import encode
+from viam_mcp.tools.results._encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from viam_mcp.app import AppClient
-    from viam_mcp.sandbox.store import Store
+    from viam_mcp.sandbox.rows.store import Store
     from viam_mcp.tools import Preview
 
 TOMAS = "tomas.vega@tidewater.example"

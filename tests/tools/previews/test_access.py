@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.tools.previews.conftest import AUDITOR, TOMAS, Fleet, grant_many, signed_in
-from viam_mcp.sandbox.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import TIDEWATER
 from viam_mcp.tools import ToolError
-from viam_mcp.tools._grants import MOST_GRANTS
-from viam_mcp.tools._previews import bounded
+from viam_mcp.tools.previews._grants import MOST_GRANTS
+from viam_mcp.tools.previews._wording import bounded
 
 
 async def test_roles_tell_who_gains_and_loses_what_and_what_they_have(fleet: Fleet) -> None:

@@ -11,7 +11,7 @@ from tests.tools.previews.conftest import AUDITOR, DESTRUCTIVE, HOSTILE, IN_QUOT
 from viam_mcp.app import NotFound
 from viam_mcp.proto import POOL
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox.fleet import TIDEWATER, planted_credentials
+from viam_mcp.sandbox.demo.fleet import TIDEWATER, planted_credentials
 from viam_mcp.tools import TOOLS, Effect, Tool
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.tools.previews.conftest import Fleet, signed_in
-from viam_mcp.sandbox.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
+from viam_mcp.sandbox.demo.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
 
 
 @pytest.mark.parametrize(

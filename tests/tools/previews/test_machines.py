@@ -9,7 +9,7 @@ import pytest
 
 from tests.tools.previews.conftest import Fleet
 from viam_mcp.app import connect
-from viam_mcp.sandbox.fleet import INJECTION_MACHINE, KESTREL
+from viam_mcp.sandbox.demo.fleet import INJECTION_MACHINE, KESTREL
 from viam_mcp.tools import ToolError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.previews.conftest import AUDITOR, TOMAS, Fleet
 from viam_mcp.proto import app as wire
-from viam_mcp.sandbox.fleet import KESTREL, TIDEWATER
+from viam_mcp.sandbox.demo.fleet import KESTREL, TIDEWATER
 from viam_mcp.tools import TOOLS, ToolError
 
 

@@ -1,0 +1,200 @@
+"""A call that waits for a yes and for its turn: what was agreed to runs, and a yes without room is on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from viam_mcp.calls import Calls, Limits, Turns
+from viam_mcp.policy import LOCAL, Answer, Audit, Gate, Ledger, Policy, Reply, Way
+from viam_mcp.tools import TOOLS, Files, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.policy import Question
+    from viam_mcp.sandbox import Sandbox
+
+
+class Person:
+    """Says yes, after something else has happened."""
+
+    way = Way.PERSON
+    answer = None
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._meanwhile = meanwhile
+
+    async def ask(self, question: Question) -> Answer:
+        if self._meanwhile is not None:
+            await self._meanwhile()
+        return Answer(question.token, Reply.ACCEPTED, agreed=True)
+
+
+@pytest.fixture
+def robot(sandbox: Sandbox) -> str:
+    return str(sandbox.store.value("SELECT id FROM robots WHERE name = 'picker-01'"))
+
+
+def exists(sandbox: Sandbox, robot: str) -> bool:
+    return bool(sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot))
+
+
+def lines(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def road(app: AppClient, tmp_path: Path) -> Callable[..., Calls]:
+    """`road(at_once=1, waiting=1)`: the road of calls, with these limits."""
+
+    def make(**limits: int) -> Calls:
+        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
+        (tmp_path / "files").mkdir()
+        return Calls(TOOLS, app, gate, files=Files(tmp_path / "files"), turns=Turns(Limits(**limits)))
+
+    return make
+
+
+async def queued(calls: Calls) -> None:
+    """Let others run until one of them waits for its turn."""
+    for _ in range(1_000):
+        if calls._turns.waiting:
+            return
+        await asyncio.sleep(0)
+    pytest.fail("nobody waits")
+
+
+async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
+    road: Callable[..., Calls], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = road(at_once=1)
+    admit, others = calls._gate.admit, list[asyncio.Task[Any]]()
+
+    async def admit_with_another_in_the_queue(*arguments: Any) -> Any:
+        decided = await admit(*arguments)
+        if arguments[-1] is not None:
+            renaming = {"robot_id": robot, "name": "renamed", "location_id": location}
+            others.append(asyncio.create_task(calls.call("update_robot", renaming, no_progress, LOCAL, Person())))
+            await queued(calls)
+        return decided
+
+    location = str(sandbox.store.value("SELECT location_id FROM robots WHERE id = ?", robot))
+    monkeypatch.setattr(calls._gate, "admit", admit_with_another_in_the_queue)
+    result = await calls.call("delete_robot", {"robot_id": robot}, no_progress, LOCAL, Person())
+    assert "'picker-01'" in result.text
+    assert not exists(sandbox, robot)
+    monkeypatch.undo()
+    (other,) = await asyncio.gather(*others)
+    assert other.is_error
+
+
+@asynccontextmanager
+async def full(calls: Calls) -> AsyncIterator[None]:
+    """No room for a further call, not even to wait."""
+    with await calls._turns.take("other", "get_robot"):
+        waiting = asyncio.create_task(_wait(calls))
+        await queued(calls)
+        yield
+    await waiting
+
+
+async def _wait(calls: Calls) -> None:
+    with await calls._turns.take("another", "get_robot"):
+        pass
+
+
+async def test_a_yes_that_finds_no_room_is_on_record_and_nothing_is_done(
+    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    calls = road(at_once=1, waiting=1)
+    rooms = full(calls)
+    person = Person(lambda: rooms.__aenter__())
+    result = await calls.call("delete_robot", {"robot_id": robot}, no_progress, LOCAL, person)
+    await rooms.__aexit__(None, None, None)
+    assert (result.outcome, result.is_error) == ("busy", True)
+    assert "Nothing was done; retry after" in result.text
+    assert exists(sandbox, robot)
+    asked, busy = lines(tmp_path)
+    assert (asked["outcome"], busy["outcome"]) == ("asked", "busy")
+    assert asked["question"] == busy["question"]
+
+
+async def test_a_token_that_found_no_room_is_still_good(
+    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    calls = road(at_once=1, waiting=1)
+    asked = await calls.call("delete_robot", {"robot_id": robot}, no_progress)
+    assert asked.question is not None
+    token = {"token": asked.question.token}
+    async with full(calls):
+        assert (await calls.call("confirm_operation", token, no_progress)).outcome == "busy"
+    assert not (await calls.call("confirm_operation", token, no_progress)).is_error
+    assert not exists(sandbox, robot)
+    assert [line["outcome"] for line in lines(tmp_path)] == ["asked", "busy", "started", "done"]
+
+
+SHOWN, OTHER = b"shown" * 500_000, b"other" * 500_000
+UPLOAD = {
+    "module_file_info": {"module_id": "tidewater:picking", "version": "9.0.0", "platform": "linux/amd64"},
+    "file": "a.tar.gz",
+}
+
+
+@pytest.mark.parametrize("how", ["in its place", "over it", "longer", "shorter", "not at all"])
+async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
+    road: Callable[..., Calls], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    calls, file = road(), tmp_path / "files" / "a.tar.gz"
+    file.write_bytes(SHOWN)
+    admit = calls._gate.admit
+
+    async def admit_and_change(*arguments: Any) -> Any:
+        decided = await admit(*arguments)
+        if arguments[-1] is not None:
+            if how == "in its place":
+                (tmp_path / "new").write_bytes(OTHER)
+                (tmp_path / "new").rename(file)
+            elif how != "not at all":
+                file.write_bytes({"over it": OTHER, "longer": SHOWN + b"x", "shorter": SHOWN[:-1]}[how])
+        return decided
+
+    monkeypatch.setattr(calls._gate, "admit", admit_and_change)
+    result = await calls.call("upload_module_file", UPLOAD, no_progress, LOCAL, Person())
+    uploaded = int(sandbox.store.value("SELECT count(*) FROM registry_uploads WHERE version = '9.0.0'"))
+    if how == "not at all":
+        assert (result.is_error, uploaded) == (False, 1)
+    else:
+        assert "'a.tar.gz' has changed since it was shown. Nothing was uploaded" in result.text
+        assert uploaded == 0
+        assert lines(tmp_path)[-1]["outcome"] == "failed"
+
+
+async def test_a_caller_has_only_so_many_questions_open(
+    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viam_mcp.calls._calls._MOST_ASKED", 2)
+    calls, asked, go = road(), asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait() -> None:
+        asked.release()
+        await go.wait()
+
+    arguments = {"robot_part_id": str(sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'"))}
+    call = ("mark_part_for_restart", arguments, no_progress, LOCAL)
+    open_ones = [asyncio.create_task(calls.call(*call, Person(wait))) for _ in range(2)]
+    for _ in open_ones:
+        await asked.acquire()
+    third = await calls.call(*call, Person(wait))
+    assert (third.outcome, third.is_error) == ("busy", True)
+    assert "You have 2 questions open" in third.text
+    go.set()
+    assert not any(result.is_error for result in await asyncio.gather(*open_ones))
+    assert not (await calls.call(*call, Person())).is_error
+    assert [line["outcome"] for line in lines(tmp_path)].count("lost") == 1

@@ -1,0 +1,1 @@
+"""Access tokens: where they come from, and when they are renewed."""

@@ -1,0 +1,1 @@
+"""Read-only views over wire messages, and the conversions between wire types and Python types."""

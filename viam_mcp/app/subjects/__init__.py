@@ -1,0 +1,1 @@
+"""The methods of `AppClient`, one module for each subject of the API."""

@@ -1,0 +1,114 @@
+"""One call: what the wire contract says about it, how far it got, and what its failures mean."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from google.protobuf.message import DecodeError
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from h2.exceptions import H2Error
+
+from viam_mcp.app._errors import AppError, error_for
+from viam_mcp.app.records._redact import REDACTED, asked, secrets_in
+from viam_mcp.app.transport._dial import DialError
+from viam_mcp.proto import POOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.message import Message
+
+TRANSIENT = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
+_AMBIGUOUS = frozenset(
+    {Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN, Status.INTERNAL}
+)
+_BROKEN = (StreamTerminatedError, H2Error, ProtocolError, OSError)
+# grpclib asserts that a message is complete, so a reply that ends early is an AssertionError.
+_UNREADABLE = (DecodeError, AssertionError)
+FAILURES = (GRPCError, DialError, *_BROKEN, *_UNREADABLE)
+
+
+class Rpc(NamedTuple):
+    """What the wire contract says about an rpc."""
+
+    name: str
+    repeatable: bool
+
+
+@cache
+def rpc_at(path: str) -> Rpc:
+    """The facts about the rpc at an HTTP/2 path such as `/viam.app.v1.AppService/GetRobot`."""
+    method = POOL.FindMethodByName(path.lstrip("/").replace("/", "."))
+    return Rpc(method.name, bool(method.GetOptions().idempotency_level))
+
+
+class Call:
+    """One call over all its attempts.
+
+    Attributes:
+        rpc: What is called.
+        request: With what.
+        timeout: Seconds that were allowed.
+        deadline: When they are over, by the loop's clock.
+        attempts: How often it has failed.
+        sent: Whether the current attempt may have reached the server.
+        token: The access token that it was sent with.
+        renewed: Whether a refused token has been replaced already.
+    """
+
+    __slots__ = ("attempts", "deadline", "renewed", "request", "rpc", "sent", "timeout", "token")
+
+    def __init__(self, rpc: Rpc, request: Message, timeout: float) -> None:
+        """Start the clock."""
+        self.rpc = rpc
+        self.request = request
+        self.timeout = timeout
+        self.deadline = asyncio.get_running_loop().time() + timeout
+        self.attempts = 0
+        self.sent = False
+        self.token: str | None = None
+        self.renewed = False
+
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - asyncio.get_running_loop().time())
+
+    def failure(self, error: Exception, target: str, secrets: Iterable[str]) -> AppError:
+        """What `error` means for the caller.
+
+        Args:
+            error: One of `FAILURES`.
+            target: The server's address.
+            secrets: Credentials that the server might have repeated in its message.
+        """
+        if isinstance(error, AppError):
+            return error
+        status, message = _status_of(error, target, self.timeout)
+        for secret in (*secrets, *secrets_in(self.request)):
+            if secret:
+                message = message.replace(secret, REDACTED)
+        return error_for(
+            status,
+            message,
+            rpc=self.rpc.name,
+            asked=asked(self.rpc.name, self.request),
+            hint=error.hint if isinstance(error, DialError) else None,
+            outcome_unknown=self.sent and not self.rpc.repeatable and status in _AMBIGUOUS,
+        )
+
+
+def _status_of(error: Exception, target: str, timeout: float) -> tuple[Status, str]:
+    if isinstance(error, GRPCError):
+        return error.status, error.message or ""
+    if isinstance(error, DialError):
+        return Status.UNAVAILABLE, str(error)
+    if isinstance(error, TimeoutError):
+        return Status.DEADLINE_EXCEEDED, f"{target} did not answer within {timeout:g} s"
+    if isinstance(error, _UNREADABLE):
+        return Status.INTERNAL, f"the answer of {target} cannot be read: {error}"
+    if str(error) == "Protocol error":
+        return Status.UNAVAILABLE, f"what answers at {target} does not speak gRPC"
+    return Status.UNAVAILABLE, f"the connection to {target} broke: {error}"

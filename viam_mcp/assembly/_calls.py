@@ -1,0 +1,139 @@
+"""From settings and a fleet to the road that calls take."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.assembly.settings import Settings, SettingsError
+from viam_mcp.calls import Calls, ChoiceError, Grant, choose, open_to
+from viam_mcp.logs import Options as TailOptions
+from viam_mcp.logs import Tails
+from viam_mcp.policy import Caller, Gates
+from viam_mcp.tools import Effect, Files
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.policy import Gate
+    from viam_mcp.tools import Tool
+
+
+def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
+    """The tools that the settings offer.
+
+    Raises:
+        SettingsError: A name of a tool or toolset is not one.
+    """
+    try:
+        return choose(
+            toolsets=settings.toolsets,
+            tools=settings.tools,
+            exclude_tools=settings.exclude_tools,
+            read_only=settings.read_only,
+        )
+    except ChoiceError as error:
+        raise SettingsError(str(error)) from None
+
+
+def open_gates(settings: Settings, audited: Callable[[Mapping[str, Any]], None] | None = None) -> Gates:
+    """What makes gates as the settings have them.
+
+    Args:
+        settings: The settings.
+        audited: Told of every entry of the audit.
+
+    Raises:
+        PolicyError: The policy or a key cannot be used.
+    """
+    return Gates(
+        policy=settings.policy,
+        audit=settings.audit,
+        read_only=settings.read_only,
+        dry_run=settings.dry_run,
+        watch=audited,
+    )
+
+
+def calls_maker(
+    settings: Settings,
+    app: AppClient,
+    gates: Gates,
+    tools: Mapping[str, type[Tool]],
+    *,
+    key: str = "",
+    **options: Any,
+) -> Callable[[Grant | None], Calls]:
+    """What makes roads to this fleet, as the settings have them, for whoever holds a grant.
+
+    Each is for the tools that the grant opens, under its policy, with a folder for files of the caller's own; None
+    stands for all of the tools, the settings' policy and the whole folder.
+
+    Args:
+        settings: The settings.
+        app: The fleet.
+        gates: What makes gates.
+        tools: What the server offers.
+        key: The id of the key that `app` uses, where callers bring their own.
+        options: What `Calls` takes besides.
+
+    Raises:
+        SettingsError: The files folder is not a folder.
+    """
+    files = _files(settings)
+    tail_options = TailOptions(
+        ring_entries=settings.log_entries,
+        ring_bytes=settings.log_bytes,
+        linger=settings.log_linger,
+        most_tails=settings.max_tails,
+    )
+    tails = Tails(app, tail_options)
+
+    @cache
+    def gate(policy: Path | None) -> Gate:
+        return gates.gate(app, policy)
+
+    def make(grant: Grant | None) -> Calls:
+        opened = dict(tools) if grant is None else open_to(grant, tools)
+        mine = files
+        if files is not None and grant is not None:
+            mine = files.of(Caller(grant.caller, key=key).name)
+        return Calls(
+            opened,
+            app,
+            gate(None if grant is None else grant.policy),
+            closed={name: tool for name, tool in tools.items() if name not in opened},
+            effects=tuple(Effect) if grant is None else grant.effects,
+            files=mine,
+            max_result_bytes=settings.max_result_bytes,
+            tails=tails,
+            key=key,
+            **options,
+        )
+
+    return make
+
+
+def _files(settings: Settings) -> Files | None:
+    if settings.files_dir is None:
+        return None
+    try:
+        return Files(settings.files_dir)
+    except OSError as error:
+        raise SettingsError(f"--files-dir: {error.strerror or error}: {settings.files_dir}") from None
+
+
+@asynccontextmanager
+async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]:
+    """The road that calls to this fleet take, as the settings have it.
+
+    Raises:
+        SettingsError: A name of a tool is not one, or the files folder is not a folder.
+        PolicyError: The policy cannot be used.
+    """
+    calls = calls_maker(settings, app, open_gates(settings), chosen_tools(settings))(None)
+    async with calls.tails:
+        yield calls

@@ -1,0 +1,310 @@
+"""The road that every call takes: arguments validated, the policy asked, one method of the fleet, the answer shaped.
+
+Whoever calls, over MCP or from the shell, calls here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from viam_mcp.app import AppError
+from viam_mcp.calls._arguments import parse, unknown_tool
+from viam_mcp.calls._confirm import ConfirmOperation, TokenAsker, token_text
+from viam_mcp.calls._limits import Busy, Turns
+from viam_mcp.calls._self_check import check
+from viam_mcp.logs import Tails
+from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply, Secrets
+from viam_mcp.tools import (
+    Done,
+    Effect,
+    Environment,
+    ListTool,
+    ToolError,
+    Whole,
+    as_text,
+    collect,
+    fit,
+    sanitize,
+    without_secrets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Collection, Mapping
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.calls._confirm import Asker
+    from viam_mcp.calls._limits import Turn
+    from viam_mcp.policy import Admission, Caller, Gate
+    from viam_mcp.tools import Files, Progress, Tool
+
+logger = logging.getLogger("viam_mcp.server")
+
+Json = Any
+
+DEFAULT_RESULT_BYTES = 65_536
+"""How many bytes of compact JSON a result takes at most, if nobody says otherwise."""
+
+Watch = Callable[[str, str, float], None]
+"""Told of every call when it has ended: the tool, what it came to (see `Result.outcome`), after how many seconds."""
+
+_UNLIMITED = 1 << 40
+_MOST_ASKED = 100  # calls of one caller that wait for answers at the same time
+_ANSWER_SECONDS = 60  # that people take, about
+_MOST_QUESTIONS = 3  # about one call, each because what it would touch changed since the one before
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call came to.
+
+    Attributes:
+        data: The structured answer; None for an error.
+        text: The same for a reader of text, or what went wrong.
+        question: What has to be answered before anything is done; None if nothing has to.
+        outcome: The same in a word, for who counts: ok, asked, invalid, refused, busy, fault, or the status that
+            the Viam app gave, such as NOT_FOUND.
+    """
+
+    data: dict[str, Json] | None
+    text: str
+    question: Question | None = None
+    outcome: str = "ok"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the call was not done."""
+        return self.data is None
+
+
+class Calls:
+    """Runs calls against one fleet.
+
+    Args:
+        tools: The tools that may be called, by name.
+        closed: Those that the server offers besides, which the caller's credential does not open.
+        effects: What calls may do at all, as far as the caller's credential opens it.
+        app: The fleet.
+        gate: Decides which calls run.
+        files: The folder that tools may use; None for none.
+        max_result_bytes: How large a result may be, in bytes of compact JSON.
+        tails: Follows the parts of the fleet, None for those that everybody with `app` shares.
+        turns: How many calls run at the same time, shared with whoever is to be limited together; None for
+            limits of its own.
+        key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
+            audit, and confirmations given with one key are good with no other.
+        watch: Told of every call.
+
+    Attributes:
+        active: How many calls are under way.
+        tails: Follows the parts of the fleet.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, type[Tool]],
+        app: AppClient,
+        gate: Gate,
+        *,
+        closed: Mapping[str, type[Tool]] | None = None,
+        effects: Collection[Effect] = tuple(Effect),
+        files: Files | None = None,
+        max_result_bytes: int = DEFAULT_RESULT_BYTES,
+        tails: Tails | None = None,
+        turns: Turns | None = None,
+        key: str = "",
+        watch: Watch | None = None,
+    ) -> None:
+        self.tools = tools
+        self._closed = closed or {}
+        self._app = app
+        self._gate = gate
+        self._files = files
+        self._budget = max_result_bytes
+        self.tails = tails or Tails.shared(app)
+        self._turns = turns or Turns()
+        self._key = key
+        self._watch = watch
+        self.active = 0
+        self._asking = 0
+        # What a client that cannot ask its user has besides.
+        asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
+        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
+        self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
+
+    def _effects(self, tool: type[Tool], opened: Collection[Effect]) -> list[Effect]:
+        """What calls of a tool may do here: without a folder for files, none writes one."""
+        may = tool.effects() if self._files is not None else (tool.spec.effect,)
+        return [effect for effect in may if effect in opened]
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Json],
+        progress: Progress,
+        caller: Caller = LOCAL,
+        asker: Asker | None = None,
+    ) -> Result:
+        """Run one call to its end. Whatever goes wrong comes back as an error result.
+
+        Args:
+            name: The tool.
+            arguments: Its arguments, not validated yet.
+            progress: Where the call says how far it has come.
+            caller: Who calls.
+            asker: How questions are asked; None for a caller who cannot be asked.
+        """
+        if self._key:
+            caller = replace(caller, key=self._key)
+        began, result = time.monotonic(), None
+        self.active += 1
+        try:
+            result = await self._call(name, arguments, progress, caller, asker or TokenAsker())
+            return result
+        finally:
+            self.active -= 1
+            if self._watch is not None:
+                known = name in self.tools or name in self._closed or name in self.confirming
+                tool = name if known else "unknown"
+                self._watch(tool, "cancelled" if result is None else result.outcome, time.monotonic() - began)
+
+    async def _call(
+        self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
+    ) -> Result:
+        try:
+            tool = await self._parsed(name, arguments, caller)
+            if isinstance(tool, ConfirmOperation):
+                asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
+                waiting, given = await self._gate.waiting(tool.token, caller)
+                tool = await self._parsed(waiting, given, caller)
+            environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
+            return await self._through(tool, caller, environment, asker)
+        except (ToolError, AppError, Refused) as error:
+            return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error))
+        except Exception as error:
+            # The caller learns that it was our fault and nothing else: the text of an unforeseen
+            # exception may hold anything.
+            logger.exception("call of %s failed", name)
+            done = "Whether anything was done is not known." if isinstance(error, _Broken) else "Nothing was done."
+            return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
+
+    async def _parsed(self, name: str, arguments: Mapping[str, Json], caller: Caller) -> Tool:
+        kind = self.tools.get(name) or self.confirming.get(name)
+        if kind is not None:
+            return parse(kind, arguments)
+        if name not in self._closed:
+            raise unknown_tool(name, self.tools)
+        # The gate refuses what the caller's credential does not open, and writes it down.
+        try:
+            return parse(self._closed[name], arguments)
+        except ToolError:
+            raise await self._gate.closed(name, caller) from None
+
+    async def _through(self, tool: Tool, caller: Caller, environment: Environment, asker: Asker) -> Result:
+        """Run a call if it is admitted, in the turn in which it was: what it was held against then still holds."""
+        answer = asker.answer
+        for _ in range(_MOST_QUESTIONS):
+            with await self._turn(tool, caller, answer):
+                admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
+                if not isinstance(admitted, Question):
+                    return await self._done(admitted, environment)
+            try:
+                answer = await self._asked(asker, admitted)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._gate.abandoned(tool, caller, admitted)
+                raise
+            if answer is None:
+                return Result(None, token_text(admitted), admitted, outcome="asked")
+        raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
+
+    async def _asked(self, asker: Asker, question: Question) -> Answer | None:
+        """The answer to a question, for which a call may wait; only so many of one caller do."""
+        if self._asking >= _MOST_ASKED:
+            raise Busy(f"You have {self._asking} questions open, which is all that may.", _ANSWER_SECONDS)
+        self._asking += 1
+        try:
+            return await asker.ask(question)
+        finally:
+            self._asking -= 1
+
+    async def _turn(self, tool: Tool, caller: Caller, answer: Answer | None) -> Turn:
+        try:
+            return await self._turns.take(caller.account, tool.spec.name)
+        except Busy:
+            if answer is not None:
+                await self._gate.unheard(tool, caller, answer)
+            raise
+
+    async def _done(self, admitted: Admission, environment: Environment) -> Result:
+        """Run a call that was admitted."""
+        spec, began = admitted.tool.spec, False
+        try:
+            async with self._gate.running(admitted, environment.notes):
+                began = True
+                if admitted.file is not None:
+                    environment = replace(environment, file=admitted.file)
+                data = await self._run(admitted, environment)
+            if environment.notes:
+                data["warnings"] = [*data.get("warnings", []), *environment.notes]
+            check(spec, data)
+            return Result(data, as_text(spec.returns, data))
+        except (ToolError, AppError, Refused):
+            raise
+        except Exception as error:
+            if began:
+                raise _Broken from error
+            raise
+
+    async def _run(self, admitted: Admission, environment: Environment) -> dict[str, Json]:
+        """What the tool answers, as JSON; a credential in it as the policy has it given."""
+        with self._gate.delivery(admitted) or nullcontext() as delivery:
+            shape = await self._answer(admitted.tool, environment)
+            if delivery is not None and (whole := await shape(True, _UNLIMITED)) != await shape(False, _UNLIMITED):
+                environment.notes.append(delivery.write(whole))
+            return await shape(admitted.decision.secrets is Secrets.REVEAL, self._budget)
+
+    async def _answer(self, tool: Tool, environment: Environment) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:
+        """What gives the tool's answer as JSON: with its credentials or without, in so many bytes."""
+        returns = tool.spec.returns
+        # What a thing was called is asked before it is gone.
+        subject = await tool.subject(self._app) if isinstance(returns, Done) else None
+        value = await tool.execute(self._app, environment)
+        if isinstance(tool, ListTool):
+            visible = await self._gate.visible(tool.spec)
+
+            async def listed(reveal: bool, budget: int) -> dict[str, Json]:
+                return await collect(
+                    tool, self._app, reveal=reveal, budget=budget, environment=environment, visible=visible
+                )
+
+            return listed
+
+        if not isinstance(returns, Whole):
+            raise TypeError(f"{tool.spec.name} returns a list and is none")
+
+        async def one(reveal: bool, budget: int) -> dict[str, Json]:
+            data, warnings = fit(returns.encode(value if subject is None else subject, reveal=reveal), budget)
+            if warnings:
+                data["warnings"] = warnings
+            return data
+
+        return one
+
+
+class _Broken(Exception):  # noqa: N818 - never shown
+    """Something unforeseen happened while a call ran: it may have been done."""
+
+
+def _outcome(error: ToolError | AppError | Refused) -> str:
+    if isinstance(error, AppError):
+        return str(error.status.name)
+    if isinstance(error, Busy):
+        return "busy"
+    return "refused" if isinstance(error, Refused) else "invalid"

@@ -1,0 +1,21 @@
+"""What whoever runs the server over HTTP sees of it: health, numbers, traces, logs. Imported by nobody else."""
+
+from viam_mcp.operations._health import Health
+from viam_mcp.operations._logs import JsonFormatter
+from viam_mcp.operations._metrics import FOLDER_VARIABLE, Metrics, forget_worker
+from viam_mcp.operations._requests import Requests, in_request
+from viam_mcp.operations._routes import OPERATIONS, operations_routes
+from viam_mcp.operations._tracing import tracer
+
+__all__ = [
+    "FOLDER_VARIABLE",
+    "OPERATIONS",
+    "Health",
+    "JsonFormatter",
+    "Metrics",
+    "Requests",
+    "forget_worker",
+    "in_request",
+    "operations_routes",
+    "tracer",
+]

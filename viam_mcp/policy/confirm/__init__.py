@@ -1,0 +1,1 @@
+"""Confirmations: the question, the answer, and the open operations."""

@@ -1,0 +1,1 @@
+"""The record of calls: audit, budgets, and delivered credentials."""

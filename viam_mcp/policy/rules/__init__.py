@@ -1,0 +1,1 @@
+"""Rules: the policy file, and how rules match a call's arguments."""

@@ -1,0 +1,1 @@
+"""The demo fleet, as data, and how its rows are made."""

@@ -1,0 +1,69 @@
+"""What online machines log while the sandbox runs.
+
+A part says again what it has said before, with the present time: that sounds like that part, in every
+fleet. When it checks in and was asked to restart, it says that it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from viam_mcp.proto.common import LogEntry
+from viam_mcp.sandbox.rows.store import now as present
+from viam_mcp.sandbox.service import CHECK_IN, set_time
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from viam_mcp.sandbox.rows.store import Store
+
+LIVE_INTERVAL = 2.0
+"""Seconds between two entries of an online part, on average, in a fleet that people look at."""
+
+# Only a part's oldest entries: with the new ones among them, the fleet would say ever less.
+_REPERTOIRE = 1_000
+
+
+async def speak(store: Store, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float) -> None:
+    """Have every online part log something now and then, for ever.
+
+    Args:
+        store: The fleet.
+        emit: Stores an entry of a part and shows it to those who tail the part.
+        rng: Decides who says what, and when.
+        interval: Seconds between two entries of one part, on average.
+    """
+    while True:
+        online = [row["id"] for row in store.all("SELECT id FROM parts WHERE online ORDER BY id")]
+        await asyncio.sleep(rng.expovariate(max(len(online), 1) / interval))
+        time = present()
+        for part_id in checked_in(store, time):
+            emit(part_id, _entry("viam-server is restarting: it was asked to", time))
+        if online and (entry := again(store, rng.choice(online), rng, time)):
+            emit(*entry)
+
+
+def again(store: Store, part_id: str, rng: random.Random, time: int) -> tuple[str, LogEntry] | None:
+    """Something that the part has logged before, as if it were logged at `time`; None if it never has."""
+    seqs = store.all("SELECT seq FROM logs WHERE part_id = ? ORDER BY time, seq LIMIT ?", part_id, _REPERTOIRE)
+    if not seqs:
+        return None
+    entry = LogEntry.FromString(store.value("SELECT entry FROM logs WHERE seq = ?", rng.choice(seqs)["seq"]))
+    set_time(entry.time, time)
+    return part_id, entry
+
+
+def checked_in(store: Store, time: int) -> list[str]:
+    """The parts that have heard by `time` that they should restart, and so do; they are not told again."""
+    heard = "online AND restart_requested <= ?"
+    parts = [row["id"] for row in store.all(f"SELECT id FROM parts WHERE {heard} ORDER BY id", time - CHECK_IN)]  # noqa: S608
+    store.run(f"UPDATE parts SET restart_requested = NULL WHERE {heard}", time - CHECK_IN)  # noqa: S608
+    return parts
+
+
+def _entry(message: str, time: int) -> LogEntry:
+    entry = LogEntry(level="info", logger_name="rdk", message=message)
+    set_time(entry.time, time)
+    return entry

@@ -1,0 +1,1 @@
+"""The sandbox's database: its schema and its transactions."""

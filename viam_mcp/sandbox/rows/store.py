@@ -1,0 +1,185 @@
+"""The fleet's rows: one SQLite database, one transaction per rpc."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import sqlite3
+import string
+import time
+import uuid
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from viam_mcp.sandbox.rows.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+_ANOTHER = "Give another path, or move the file away."
+_LOCK_WAIT = 0.1  # seconds; whoever holds the file holds it as long as it runs
+
+
+class StateError(Exception):
+    """The state file cannot be used; the message says why and what to do."""
+
+
+class Store:
+    """A fleet's rows.
+
+    Args:
+        path: The SQLite file that keeps the fleet, or None to keep it in memory.
+
+    Raises:
+        StateError: The file is not a fleet of this version.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._rng: random.Random = random.SystemRandom()
+        try:
+            if path is not None:
+                # It holds credentials: nobody else may read it, not even before the first write.
+                path.touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_LOCK_WAIT)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from None
+        try:
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            if path is not None:
+                # A second process on the same fleet would answer from other tokens and other live logs.
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._open(path)
+        except (OSError, sqlite3.Error) as error:
+            self._db.close()
+            raise _unusable(path, error) from None
+        except StateError:
+            self._db.close()
+            raise
+
+    def _open(self, path: Path | None) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        known = version == SCHEMA_VERSION and _columns(self._db) >= _fleet_columns()
+        if not known and (version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone()):
+            raise StateError(
+                f"the state file {path} is of version {version}, not {SCHEMA_VERSION}, or of another program: it is no"
+                f" fleet of this release. {_ANOTHER}"
+            )
+        if path is not None:
+            _close_to_others(path)
+            self._db.execute("PRAGMA journal_mode = WAL")
+        if not known:
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    def copy(self) -> Store:
+        """The same fleet in memory, a store of its own."""
+        twin = Store()
+        self._db.backup(twin._db)
+        return twin
+
+    def close(self) -> None:
+        """Close the database; what was committed stays in the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside happens, or, if an exception leaves the block, nothing of it."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Every row of a query."""
+        return self._db.execute(sql, values).fetchall()
+
+    def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        return row
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.one(sql, *values)
+        return None if row is None else row[0]
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Execute a statement that changes rows; how many it changed."""
+        return self._db.execute(sql, values).rowcount
+
+    def insert(self, table: str, **columns: Any) -> None:
+        """Add one row. Table and column names come from this package's code, values from anywhere."""
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
+
+    def insert_many(self, table: str, names: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> None:
+        """Add many rows that have the same columns."""
+        marks = ", ".join("?" * len(names))
+        self._db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
+
+    @contextmanager
+    def ids_from(self, rng: random.Random) -> Iterator[None]:
+        """Inside, new ids come from `rng`: the same ones every time, if it is seeded. Secrets never do."""
+        self._rng, before = rng, self._rng
+        try:
+            yield
+        finally:
+            self._rng = before
+
+    def new_uuid(self) -> str:
+        """An id for everything but locations."""
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def new_location_id(self) -> str:
+        """An id for a location: 10 lowercase alphanumerics."""
+        return "".join(self._rng.choices(string.ascii_lowercase + string.digits, k=10))
+
+
+def _columns(database: sqlite3.Connection) -> set[tuple[str, str]]:
+    """The names of all tables, each with the names of its columns."""
+    tables = "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+    return {(table, column) for table, column in database.execute(tables)}
+
+
+def _fleet_columns() -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return _columns(database)
+
+
+def _close_to_others(path: Path) -> None:
+    """Keep everybody else from reading a file of which it is sure by now that it is ours."""
+    # What SQLite has written beside it while it was opened has its mode.
+    for file in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))):
+        if file.exists() and file.stat().st_mode & 0o077:
+            file.chmod(0o600)
+
+
+def _unusable(path: Path | None, error: Exception) -> StateError:
+    # The upper bytes of a code say more closely what it was.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        return StateError(f"another sandbox uses the state file {path}: stop it, or give another path.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StateError(f"cannot use the state file {path}: {reason}. {_ANOTHER}")
+
+
+def new_api_key() -> str:
+    """The value of an API key: as hard to guess as any secret, and plainly not a real fleet's."""
+    return f"sandbox-{secrets.token_urlsafe(18)}"
+
+
+def new_secret() -> str:
+    """A credential that nobody can guess, not even from a seeded store."""
+    return secrets.token_urlsafe(24)
+
+
+def now() -> int:
+    """Nanoseconds since 1970 UTC."""
+    return time.time_ns()

@@ -1,0 +1,1 @@
+"""The rules of the service that several rpcs of the sandbox share."""

@@ -1,0 +1,86 @@
+"""Which names things may have."""
+
+from __future__ import annotations
+
+import re
+
+from viam_mcp.sandbox.rules.access import quoted
+from viam_mcp.sandbox.service import invalid
+
+# Published for registry items; for machines and parts it is not, and these are the characters that
+# survive in an address.
+_FORM = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
+
+LABEL_LIMIT = 200
+PART_LIMIT = 63  # a part's name becomes one label of its DNS name
+MACHINE_LIMIT = PART_LIMIT - len("-main")  # so that the first part of every machine has a name that fits
+REGISTRY_LIMIT = 200
+
+
+def label(name: str, what: str) -> str:
+    """A name for people, of a location or a fragment: anything printable that is not blank.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, naming what is wrong with it.
+    """
+    if not name.strip():
+        raise invalid(f"the {what}'s name is empty: give it a name")
+    if len(name) > LABEL_LIMIT:
+        raise invalid(f"the {what}'s name has {len(name)} characters: at most {LABEL_LIMIT} are allowed")
+    if not name.isprintable():
+        raise invalid(f"the {what}'s name {quoted(name)} has control characters: use printable ones")
+    return name
+
+
+def region(name: str) -> str:
+    """A region's name, whichever: the list of those that exist is not published.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT: nothing that could be one.
+    """
+    if len(name) > LABEL_LIMIT or not _REGION.fullmatch(name):
+        raise invalid(f"the region {quoted(name)} has not the form of one: use a name like 'us-central'")
+    return name
+
+
+def machine(name: str) -> str:
+    """A machine's name; short enough for the name of its first part.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    return _formed(name, "machine", MACHINE_LIMIT)
+
+
+def part(name: str) -> str:
+    """A part's name, which its address is made from.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    return _formed(name, "part", PART_LIMIT)
+
+
+def registry_item(name: str) -> str:
+    """A registry item's name, which is the second half of its id.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT, saying which form it needs.
+    """
+    return _formed(name, "registry item", REGISTRY_LIMIT)
+
+
+def _formed(name: str, what: str, limit: int) -> str:
+    if len(name) > limit or not _FORM.fullmatch(name):
+        raise invalid(
+            f"the {what} name {quoted(name)} is not allowed: it needs 1 to {limit} letters, digits, '-' or '_', "
+            "starting with a letter or digit"
+        )
+    return name
+
+
+def dns(name: str) -> str:
+    """A name as one label of a DNS name: lowercase, with '-' for what does not fit."""
+    return _OUTSIDE_DNS.sub("-", name.lower()).strip("-")

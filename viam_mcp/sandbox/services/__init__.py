@@ -1,0 +1,1 @@
+"""The sandbox's rpcs, one module for each subject of the API."""

@@ -1,0 +1,1 @@
+"""MCP prompts: their texts as data, and how they are rendered."""

@@ -1,0 +1,213 @@
+"""What a tool is: a pydantic model of its arguments that can be run against an `AppClient`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from viam_mcp.app import Page
+from viam_mcp.proto import POOL
+from viam_mcp.tools.redaction._secrets import redacted
+from viam_mcp.tools.redaction._text import shorten, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from google.protobuf.descriptor import MethodDescriptor
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+    from viam_mcp.tools.results._output import Output
+
+
+class Effect(StrEnum):
+    """What a call does to the fleet.
+
+    `READ` changes nothing. `WRITE` adds something new that can be taken away again. `DESTRUCTIVE`
+    deletes, overwrites, revokes, grants access, makes public, restarts a machine or rolls out code.
+    """
+
+    READ = "read"
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+
+
+class ToolError(Exception):
+    """A call cannot be done as it was asked; the message tells the caller what is wrong and what to try."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a person sees before a call runs; made by `await tool.preview(app, environment)`.
+
+    Attributes:
+        lines: A few lines that name what will be touched and what becomes of it. No text in them
+            changes while the target stays the same (no "seen 3 s ago"): they are what a confirmation
+            is bound to.
+        subject: The name of what is touched, exactly as it is stored, for a person to type where a rule
+            asks for it. Not made safe for display.
+        type_subject: Whether to have the name typed whatever the rules say, because so much goes with it.
+        bound: What a confirmation is bound to besides `lines`: what they only count or name in part, as a
+            digest (see `state_of`).
+        file: The SHA-256 of the file that the call sends, in hexadecimal digits: it then sends that one or none.
+        now: What is worth knowing and changes by itself, such as how many machines are online. The person
+            sees it after `lines`; a confirmation is not bound to it.
+        last_known_update: For configurations, when the target was last saved; the call then carries
+            it, so that the service refuses to overwrite an edit made in between.
+    """
+
+    lines: tuple[str, ...]
+    subject: str | None = None
+    type_subject: bool = False
+    bound: tuple[str, ...] = ()
+    file: str | None = None
+    now: tuple[str, ...] = ()
+    last_known_update: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a tool without running it.
+
+    Attributes:
+        name: The tool's name, exactly the `AppClient` method's.
+        toolset: The subject it belongs to.
+        effect: What a call does to the fleet; see also `Tool.effect`.
+        returns: The shape of the result.
+        reveals_secret: Whether the answer carries a credential.
+        description: What it is for, what it returns, and when to use another tool.
+        rpc: The method of the wire contract behind it; None where it is not a single one.
+    """
+
+    name: str
+    toolset: str
+    effect: Effect
+    returns: Output
+    reveals_secret: bool
+    description: str
+    rpc: MethodDescriptor | None
+
+    @property
+    def title(self) -> str:
+        """The name as a person reads it: `Get robot part`."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def summary(self) -> str:
+        """The description's first sentence."""
+        return self.description.split(". ")[0].rstrip(".") + "."
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether repeating a call leaves the fleet as one call does, by the contract's `idempotency_level`."""
+        return self.effect is Effect.READ or (self.rpc is not None and bool(self.rpc.GetOptions().idempotency_level))
+
+
+TOOLS: dict[str, type[Tool]] = {}
+"""Every tool, by name."""
+
+
+class Tool(BaseModel):
+    """One operation of the fleet: its arguments, its documentation, and how it runs.
+
+    A subclass's fields are the arguments, its docstring is the description, its name in snake_case
+    the tool's name. The class keywords say the rest (see `Spec`): `toolset`, `effect`, `returns`,
+    `reveals_secret`. A subclass without them is a base for others.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
+
+    spec: ClassVar[Spec]
+
+    def __init_subclass__(
+        cls,
+        toolset: str | None = None,
+        effect: Effect = Effect.READ,
+        returns: Output | None = None,
+        reveals_secret: bool = False,
+    ) -> None:
+        super().__init_subclass__()
+        if toolset is None or returns is None:
+            return
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        description = " ".join((cls.__doc__ or "").split())
+        rpc = _RPCS.get(name.replace("_", ""))
+        cls.spec = Spec(name, toolset, effect, returns, reveals_secret, description, rpc)
+        if TOOLS.setdefault(name, cls) is not cls:
+            raise TypeError(f"there are two tools named {name}")
+
+    @property
+    def effect(self) -> Effect:
+        """What this very call does: as its tool says, unless its arguments make it do more."""
+        return self.spec.effect
+
+    @classmethod
+    def effects(cls) -> tuple[Effect, ...]:
+        """What calls may do, depending on their arguments."""
+        return (cls.spec.effect,)
+
+    def meant(self) -> dict[str, Any]:
+        """The arguments as JSON values, with what the service puts in the place of those that were left out."""
+        return self.model_dump(mode="json")
+
+    async def run(self, app: AppClient) -> Any:
+        """Do it: one method of `app`. What comes back fits `spec.returns`."""
+        raise NotImplementedError
+
+    async def execute(self, app: AppClient, environment: Environment) -> Any:
+        """Do it, for tools that need more than the fleet: files, progress."""
+        return await self.run(app)
+
+    async def subject(self, app: AppClient) -> str:
+        """What the call is about, by kind, name and id, such as `machine 'rover-1' (4a8f…)`. Reads, never changes."""
+        arguments: Any = redacted(self.model_dump(exclude_defaults=True))
+        return ", ".join(f"{key} {shorten(visible(repr(value)), 200)}" for key, value in arguments.items())
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        """What a person sees before it runs. Reads, never changes.
+
+        Raises:
+            AppError: If what is to be touched cannot be read.
+            ToolError: If the call cannot be done as it was asked, such as when a file is missing.
+        """
+        return Preview(lines=(f"{self.spec.title}: {await self.subject(app)}",))
+
+
+class ListTool(Tool):
+    """A tool whose answer is a list. A result may stop before the end, with `next_cursor` to go on from."""
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="At most this many items")] | None = None
+    cursor: Annotated[str, Field(description="next_cursor of the answer before")] | None = None
+    fields: Annotated[list[str], Field(max_length=100, description="Only these fields of each item")] | None = None
+
+    exact_pages: ClassVar[bool] = False
+    """Whether `page` gives exactly `limit` items, as long as there are so many."""
+
+    async def execute(self, app: AppClient, environment: Environment) -> Any:
+        """What is done once besides listing: nothing, for most."""
+
+    async def page(self, app: AppClient, token: str, limit: int) -> Page[Any]:
+        """Items from the service's page `token` on, about `limit` of them. Most lists come whole, as one page."""
+        return Page(await self.run(app))
+
+    def besides(self, environment: Environment, items: Sequence[Any], *, last: bool) -> dict[str, Any]:
+        """Members of the answer besides the list.
+
+        Args:
+            environment: What the tool may use.
+            items: The items that are in the answer.
+            last: Whether none comes after them.
+        """
+        return {}
+
+    def total(self) -> int | None:
+        """How many items the caller wants over all pages; None for every one."""
+        return None
+
+
+_RPCS = {rpc.name.lower(): rpc for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods}

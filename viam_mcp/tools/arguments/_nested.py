@@ -1,0 +1,121 @@
+"""Arguments that are objects, and the enums that arguments name: as people write them, and as the wire wants them."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from viam_mcp.app import APIKeyAuthorization, to_struct
+from viam_mcp.proto import app as wire
+from viam_mcp.proto.app import packages
+from viam_mcp.tools.arguments._types import (
+    Config,
+    FragmentId,
+    Name,
+    RegistryItemId,
+    ResourceId,
+    ResourceType,
+    Role,
+    Text,
+)
+
+
+class _Nested(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+class Authorization(_Nested):
+    """A role on a resource, for whoever accepts an invite."""
+
+    role: Role
+    resource_type: ResourceType
+    resource_id: ResourceId
+
+    def message(self, org_id: str) -> wire.Authorization:
+        """As the wire contract has it."""
+        return wire.Authorization(
+            authorization_type="role",
+            authorization_id=f"{self.resource_type}_{self.role}",
+            resource_type=self.resource_type,
+            resource_id=self.resource_id,
+            organization_id=org_id,
+        )
+
+
+class KeyAuthorization(_Nested):
+    """A role on a resource, for an API key."""
+
+    role: Role
+    resource_type: ResourceType
+    resource_id: ResourceId
+
+    def record(self) -> APIKeyAuthorization:
+        """As `AppClient.create_key` takes it."""
+        return APIKeyAuthorization(self.role, self.resource_type, self.resource_id)
+
+
+class AuthorizedPermissions(_Nested):
+    """Permissions on one resource."""
+
+    resource_type: ResourceType
+    resource_id: ResourceId
+    permissions: Annotated[list[str], Field(max_length=100, description="Such as control_robot, read_robot_logs")]
+
+    def message(self) -> wire.AuthorizedPermissions:
+        """As the wire contract has it."""
+        return wire.AuthorizedPermissions(**self.model_dump())
+
+
+class Model(_Nested):
+    """A model that a module brings."""
+
+    api: Annotated[Name, Field(description="Such as rdk:component:base")]
+    model: Annotated[Name, Field(description="Such as acme:rover:wheeled")]
+    description: Text | None = None
+
+    def message(self) -> wire.Model:
+        """As the wire contract has it."""
+        return wire.Model(**self.model_dump())
+
+
+class ModuleFileInfo(_Nested):
+    """What an uploaded file is."""
+
+    module_id: RegistryItemId
+    version: Annotated[Name, Field(description="Semantic version, such as 1.2.0")]
+    platform: Annotated[Name, Field(description="Such as linux/arm64")]
+    platform_tags: Annotated[list[str], Field(max_length=100)] = []
+
+    def message(self) -> wire.ModuleFileInfo:
+        """As the wire contract has it."""
+        return wire.ModuleFileInfo(**self.model_dump())
+
+
+class FragmentImport(_Nested):
+    """A fragment that new machines start with."""
+
+    fragment_id: FragmentId
+    version: Text | None = None
+    prefix: Text | None = None
+    fragment_variables: Config | None = None
+
+    def message(self) -> wire.FragmentImport:
+        """As the wire contract has it."""
+        variables = to_struct(self.fragment_variables, "fragment_variables")
+        return wire.FragmentImport(**self.model_dump(exclude={"fragment_variables"}), fragment_variables=variables)
+
+
+def package_type(name: str) -> packages.PackageType:
+    """The wire's number for a type of registry item."""
+    return cast("packages.PackageType", packages.PackageType.Value(f"PACKAGE_TYPE_{name.upper()}"))
+
+
+def visibility(name: str) -> wire.Visibility:
+    """The wire's number for who may see a registry item."""
+    return cast("wire.Visibility", wire.Visibility.Value(f"VISIBILITY_{name.upper()}"))
+
+
+def registry_item_status(name: str) -> wire.RegistryItemStatus:
+    """The wire's number for a registry item's status."""
+    return cast("wire.RegistryItemStatus", wire.RegistryItemStatus.Value(f"REGISTRY_ITEM_STATUS_{name.upper()}"))

@@ -1,0 +1,89 @@
+"""The kinds of argument that tools share: ids with their form, names, times, roles."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from viam_mcp.app import to_struct
+from viam_mcp.tools.redaction._configs import config_from
+from viam_mcp.tools.redaction._text import sanitize
+
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_UUID_OR_NONE = r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$"
+_LOCATION = r"^[a-z0-9]{10}$"
+_LOCATION_OR_NONE = r"^([a-z0-9]{10})?$"
+# Either half may hold more than the service takes today; what is certain is the colon between them.
+_REGISTRY_ITEM = r"^[^:\s]+:[^:\s]+$"
+_RESOURCE = r"^[0-9a-zA-Z-]{10,36}$"
+_DURATION = r"^[1-9][0-9]{0,5}[mhd]$"
+
+NOT_EMPTY = "text that is not empty"
+FORMS = {
+    _UUID: "a UUID such as 2da16acb-273d-4352-956a-19397bd0aae9",
+    _UUID_OR_NONE: 'a UUID such as 2da16acb-273d-4352-956a-19397bd0aae9, or ""',
+    _LOCATION: "10 lowercase letters and digits such as k3v9x0q2ab",
+    _LOCATION_OR_NONE: '10 lowercase letters and digits such as k3v9x0q2ab, or ""',
+    _REGISTRY_ITEM: "two names with a colon between them such as acme:drive",
+    _RESOURCE: "a UUID or, for a location, 10 lowercase letters and digits",
+    _DURATION: "a number of minutes, hours or days",
+}
+"""What the patterns of arguments ask for, in words. Every pattern of a tool's argument is in it."""
+
+
+def _not_blank(text: str) -> str:
+    if not sanitize(text).strip():
+        raise PydanticCustomError("expected", NOT_EMPTY)
+    return text
+
+
+def _sendable(config: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    # What would not arrive as it is has to be found before anybody is asked to agree to it.
+    to_struct(config, info.field_name or "config")
+    return config
+
+
+def _readable(text: str, info: ValidationInfo) -> str:
+    _sendable(config_from(text), info)
+    return text
+
+
+# A UUID in capital letters is the same id, but the service knows ids in small letters only. Whoever confirms
+# a call and the audit see the id that is sent.
+_Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
+OrganizationId = Annotated[_Uuid, Field(description="Organization id")]
+OrganizationIdOrNone = Annotated[str, StringConstraints(pattern=_UUID_OR_NONE, to_lower=True)]
+LocationId = Annotated[str, StringConstraints(pattern=_LOCATION), Field(description="Location id")]
+MachineId = Annotated[_Uuid, Field(description="Machine id")]
+PartId = Annotated[_Uuid, Field(description="Machine part id")]
+FragmentId = Annotated[_Uuid, Field(description="Fragment id")]
+UserId = Annotated[_Uuid, Field(description="User id")]
+IdentityId = Annotated[_Uuid, Field(description="Id of a user or an API key")]
+KeyId = Annotated[_Uuid, Field(description="API key id")]
+SecretId = Annotated[str, StringConstraints(min_length=1, max_length=200), Field(description="Secret id")]
+RegistryItemId = Annotated[
+    str, StringConstraints(pattern=_REGISTRY_ITEM), Field(description="namespace:name or organization-id:name")
+]
+ResourceId = Annotated[
+    str,
+    StringConstraints(pattern=_RESOURCE, to_lower=True),
+    Field(description="Id of the organization, location or machine"),
+]
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+Email = Annotated[str, StringConstraints(min_length=3, max_length=320), AfterValidator(_not_blank)]
+Config = Annotated[dict[str, Any], AfterValidator(_sendable), Field(description="A JSON object")]
+ConfigText = Annotated[str, AfterValidator(_readable)]
+
+Time = AwareDatetime
+Duration = Annotated[str, StringConstraints(pattern=_DURATION), Field(description="Such as 10m, 10h, 10d")]
+
+Role = Literal["owner", "operator"]
+ResourceType = Literal["organization", "location", "robot"]
+PackageType = Literal["archive", "ml_model", "module", "slam_map", "ml_training"]
+Visibility = Literal["private", "public", "public_unlisted"]
+RegistryItemStatus = Literal["published", "in_development"]
+LogLevel = Literal["debug", "info", "warn", "error"]

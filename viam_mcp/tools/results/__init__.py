@@ -1,0 +1,1 @@
+"""The shapes of results: encoding, output schemas, paging, and the size limit."""

@@ -1,0 +1,232 @@
+"""Fragments: configuration that many machines share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from viam_mcp.app import Fragment, Page
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._types import Config, FragmentId, Name, OrganizationId, Time, Visibility
+from viam_mcp.tools.previews._diff import config_changes
+from viam_mcp.tools.previews._names import fragment_name, named, organization_name, quoted
+from viam_mcp.tools.previews._wording import (
+    GONE_FOR_GOOD,
+    VISIBILITIES,
+    change,
+    count,
+    counted,
+    earlier,
+    online_state,
+    preview,
+    stale,
+    state_of,
+    visibility_change,
+)
+from viam_mcp.tools.redaction._configs import Stored, lacks
+from viam_mcp.tools.results._encode import encode
+from viam_mcp.tools.results._output import Done, Many, One
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from viam_mcp.app import AppClient, FragmentHistoryEntry
+    from viam_mcp.tools._environment import Environment
+
+_MOST_MACHINES = 1_000
+
+
+class ListFragments(ListTool, toolset="fragments", returns=Many(fragments=wire.Fragment)):
+    """List an organization's fragments with their configurations and how many parts use each;
+    fields=["id","name"] keeps it short. Say which by visibilities; without them, public ones are listed, or
+    private ones if show_public is false."""
+
+    org_id: OrganizationId
+    show_public: Annotated[bool, Field(description="Deprecated, use visibilities")] = True
+    visibilities: Annotated[list[Visibility], Field(max_length=10)] | None = None
+
+    async def run(self, app: AppClient) -> list[Fragment]:
+        chosen = None if self.visibilities is None else [Fragment.Visibility(item) for item in self.visibilities]
+        return await app.list_fragments(self.org_id, self.show_public, chosen)
+
+
+class GetFragment(Tool, toolset="fragments", returns=One("fragment", wire.Fragment)):
+    """Get one fragment: its configuration, who may see it, how many parts and organizations use it, and
+    last_updated, which update_fragment takes as last_known_update."""
+
+    fragment_id: FragmentId
+    version: Annotated[str, Field(description="A revision or a tag; the latest if left out")] | None = None
+
+    async def run(self, app: AppClient) -> Fragment:
+        return await app.get_fragment(self.fragment_id, self.version)
+
+
+class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One("fragment", wire.Fragment)):
+    """Create a private fragment. No machine uses it until its configuration names it. Returns the fragment with
+    its id."""
+
+    org_id: OrganizationId
+    name: Name
+    config: Config | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return f"fragment {quoted(self.name)} in {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> Fragment:
+        if lacks(self.config):
+            Stored({}, {}).whole(self.config, "config")  # nothing is stored that could be put back
+        return await app.create_fragment(self.org_id, self.name, self.config)
+
+
+class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=One("fragment", wire.Fragment)):
+    """Rename a fragment and, where given, replace its whole configuration or change who may see it. A new
+    configuration reaches every machine that follows the fragment. Read it with get_fragment first and send all of
+    it back, changed; where it reads [redacted], send that as it is. Returns the fragment as it is then."""
+
+    fragment_id: FragmentId
+    name: Name
+    config: Config | None = None
+    public: Annotated[bool, Field(description="Deprecated, use visibility")] | None = None
+    visibility: Visibility | None = None
+    last_known_update: (
+        Annotated[
+            Time, Field(description="last_updated of what was read: the call fails if the fragment was saved since")
+        ]
+        | None
+    ) = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await fragment_name(app, self.fragment_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        fragment = await app.get_fragment(self.fragment_id)
+        users, machines, now = await _users(app, fragment)
+        visibility = self.visibility
+        if visibility is None and self.public is not None:
+            visibility = "public" if self.public else "private"
+        granted = visibility_change(fragment.visibility.value, visibility)
+        lines = [
+            *stale(self.last_known_update, fragment.last_updated),
+            *change("Name", fragment.name, self.name),
+            *users,
+            *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
+        ]
+        return preview(
+            self,
+            _fragment_of(fragment),
+            [*lines, *config_changes(_stored(fragment), self.config, "config", [*granted, *lines])],
+            granted=granted,
+            subject=fragment.name,
+            bound=machines,
+            now=now,
+            last_known_update=earlier(self.last_known_update, fragment.last_updated),
+        )
+
+    async def run(self, app: AppClient) -> Fragment:
+        visibility = None if self.visibility is None else Fragment.Visibility(self.visibility)
+        config, known = self.config, self.last_known_update
+        if lacks(config):
+            fragment = await app.get_fragment(self.fragment_id)
+            config = _stored(fragment).whole(config, "config")
+            # What is put back is what was stored when it was read, so nobody may have saved it since.
+            known = earlier(known, fragment.last_updated)
+        return await app.update_fragment(
+            self.fragment_id, self.name, config, self.public, visibility, last_known_update=known
+        )
+
+
+class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a fragment, even one in use: machines that name it lose what it configured. This cannot be
+    undone."""
+
+    fragment_id: FragmentId
+
+    async def subject(self, app: AppClient) -> str:
+        return await fragment_name(app, self.fragment_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        fragment = await app.get_fragment(self.fragment_id)
+        users, machines, now = await _users(app, fragment)
+        lines = [*users, f"They lose what it configures. {GONE_FOR_GOOD}"]
+        bound = (*machines, *state_of(fragment.proto))
+        return preview(self, _fragment_of(fragment), lines, subject=fragment.name, bound=bound, now=now)
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_fragment(self.fragment_id)
+
+
+class GetFragmentHistory(ListTool, toolset="fragments", returns=Many(history=wire.FragmentHistoryEntry)):
+    """List the edits of a fragment, newest first: who, when, and the fragment as it was before."""
+
+    id: FragmentId
+    page_token: Annotated[str, Field(description="Of the service; to go on use cursor")] | None = ""
+    page_limit: Annotated[int, Field(ge=1, le=100, description="Entries a page of the service")] | None = 10
+
+    async def page(self, app: AppClient, token: str, limit: int) -> Page[FragmentHistoryEntry]:
+        return await app.get_fragment_history(self.id, token or self.page_token, self.page_limit)
+
+
+def _stored(fragment: Fragment) -> Stored:
+    """The configuration that a fragment holds, as it is and as it is shown."""
+    return Stored(fragment.fragment or {}, encode(fragment.proto).get("fragment", {}))
+
+
+def _fragment_of(fragment: Fragment) -> str:
+    owner = named("organization", fragment.organization_name, fragment.organization_owner)
+    return f"{named('fragment', fragment.name, fragment.id)} of {owner}"
+
+
+async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+    """What a change of a fragment reaches: lines about what is configured so, which machines these are, as a digest,
+    and lines about how it is now."""
+    org_id = fragment.organization_owner
+    including = _including(fragment.id, await app.list_fragments(org_id, visibilities=VISIBILITIES))
+    details, places = await asyncio.gather(
+        app.fragment_details(fragment.id),
+        app.list_machine_summaries(
+            org_id, fragment_ids=[fragment.id, *(outer.id for outer in including)], limit=_MOST_MACHINES
+        ),
+    )
+    machines = [machine for place in places for machine in place.machine_summaries]
+    reached = {fragment.id, *(outer.id for outer in including)}
+    parts = sum(
+        any(used.id in reached for used in part.fragments) for machine in machines for part in machine.part_summaries
+    )
+    online = sum(any(online_state(part) == "online" for part in machine.part_summaries) for machine in machines)
+    lines = [f"Used on {count(parts, 'part')} of {counted('machine', (machine.machine_name for machine in machines))}"]
+    if len(machines) == _MOST_MACHINES:
+        lines = [f"Used on at least {count(parts, 'part')} of at least {count(len(machines), 'machine')}."]
+    if including:
+        lines.append(f"Part of {counted('other fragment', (outer.name for outer in including))}")
+    usage = details.fragment_usage
+    now = [f"Of the {count(len(machines), 'machine')}, {online:,} are online."] if machines else []
+    if usage.organizations:
+        now.append(
+            f"Over all organizations, {count(usage.machines, 'machine')} of "
+            f"{count(usage.organizations, 'organization')} name it."
+        )
+    return lines, state_of(*(machine.machine_id for machine in machines)), tuple(now)
+
+
+def _including(fragment_id: str, fragments: Sequence[Fragment]) -> list[Fragment]:
+    """The fragments that include one, in themselves or through others."""
+    names = {fragment.id: _named_in(fragment.fragment or {}) for fragment in fragments}
+    reached, found = {fragment_id}, [fragment_id]
+    while found:
+        inner = found.pop()
+        outer = [outside for outside, inside in names.items() if inner in inside and outside not in reached]
+        reached.update(outer)
+        found += outer
+    return [fragment for fragment in fragments if fragment.id in reached - {fragment_id}]
+
+
+def _named_in(config: dict[str, Any]) -> set[str]:
+    """The ids of the fragments that a configuration names, each as `"id"` or `{"id": "id", …}`."""
+    entries = config.get("fragments")
+    if not isinstance(entries, list):
+        return set()
+    ids = (entry.get("id") if isinstance(entry, dict) else entry for entry in entries)
+    return {one for one in ids if isinstance(one, str)}

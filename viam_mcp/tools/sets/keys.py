@@ -1,0 +1,154 @@
+"""API keys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from viam_mcp.app import PermissionDenied
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._nested import KeyAuthorization
+from viam_mcp.tools.arguments._types import KeyId, Name, OrganizationId
+from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, in_words, strongest_first, warned
+from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._wording import GONE_FOR_GOOD, LOCKED_OUT, day, preview
+from viam_mcp.tools.results._output import Done, Many, Values
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+
+_MOST_ORGANIZATIONS = 20
+
+_KEY = Values(api_key=str, api_key_id=str, secret="api_key")  # noqa: S106 - the name of the member, not a secret
+
+
+class CreateKey(Tool, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY):
+    """Create an API key with one or more roles. Its value is a credential and is given this one time. Returns
+    value and id."""
+
+    org_id: OrganizationId
+    authorizations: Annotated[list[KeyAuthorization], Field(min_length=1, max_length=MOST_GRANTS)]
+    name: Annotated[Name, Field(description="The present time if left out")] | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        name = "API key" if self.name is None else f"API key {quoted(self.name)}"
+        return f"{name} in {await organization_name(app, self.org_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        grants = strongest_first(map(Grant.asked, self.authorizations))
+        what, granted = await asyncio.gather(self.subject(app), in_words(app, grants))
+        return preview(
+            self,
+            what,
+            ["Whoever has its value can use it until it is deleted."],
+            granted=[f"It may act as {text}." for text in granted],
+            subject=self.name,
+        )
+
+    async def run(self, app: AppClient) -> tuple[str, str]:
+        return await app.create_key(self.org_id, [item.record() for item in self.authorizations], self.name)
+
+
+class _OneKey(Tool):
+    """The argument of the tools that take one key, which is found among those of the organizations that can be read."""
+
+    id: KeyId
+
+    async def subject(self, app: AppClient) -> str:
+        return (await _found(app, self.id))[0]
+
+    async def _preview(self, app: AppClient, *consequences: str, own: str, grants: bool = False) -> Preview:
+        """The key, what becomes of it, what if it is the key that this server signs in with, and what it may do.
+
+        Args:
+            app: The fleet.
+            consequences: Lines about what becomes of it.
+            own: What becomes of this server.
+            grants: Whether the call grants what the key may do.
+        """
+        what, entry = await _found(app, self.id)
+        lines = [*(f"{itself} {own}" for itself in warned(app, self.id)), *consequences]
+        if entry is None:
+            return preview(self, what, [*lines, "What it may do cannot be read."])
+        lines.append(f"It was created on {day(entry.api_key.created_on)}.")
+        held = await in_words(app, strongest_first(map(Grant.held, entry.authorizations)))
+        roles = [f"It may act as {text}." for text in held]
+        granted, rest = ([*lines, *roles], []) if grants else (lines, roles)
+        return preview(self, what, rest, granted=granted, subject=entry.api_key.name)
+
+
+class DeleteKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete an API key. Whatever uses it is locked out at once. To replace its value only, use rotate_key."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        return await self._preview(app, f"{LOCKED_OUT} {GONE_FOR_GOOD}", own="After this it can do nothing more.")
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_key(self.id)
+
+
+class CreateKeyFromExistingKeyAuthorizations(
+    _OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY
+):
+    """Create a second API key that may do what an existing one may: to hand over without locking anybody out,
+    delete_key then removes the old one. Returns value and id."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        consequence = "A second key with a value of its own may then do the same. The present one keeps working."
+        return await self._preview(app, consequence, own="The second one may do the same.", grants=True)
+
+    async def run(self, app: AppClient) -> tuple[str, str]:
+        return await app.create_key_from_existing_key_authorizations(self.id)
+
+
+class ListKeys(ListTool, toolset="keys", reveals_secret=True, returns=Many(api_keys=wire.APIKeyWithAuthorizations)):
+    """List the API keys of an organization: ids, names, creation times and what each may do."""
+
+    org_id: OrganizationId
+
+    async def subject(self, app: AppClient) -> str:
+        return await organization_name(app, self.org_id)
+
+    async def run(self, app: AppClient) -> list[wire.APIKeyWithAuthorizations]:
+        return await app.list_keys(self.org_id)
+
+
+class RotateKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY):
+    """Give an API key a new value, under the same id. The old value stops working at once: for a change without
+    a gap, use create_key_from_existing_key_authorizations. Returns value and id."""
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        return await self._preview(
+            app,
+            "The old value stops working at once: whatever still signs in with it is locked out.",
+            # Nothing that can be read tells one value of a key from another.
+            "If somebody else gives it a new value meanwhile, that cannot be seen here, and theirs stops working too.",
+            own="It has to be started again with the new value.",
+        )
+
+    async def run(self, app: AppClient) -> tuple[str, str]:
+        return await app.rotate_key(self.id)
+
+
+async def _found(app: AppClient, key_id: str) -> tuple[str, wire.APIKeyWithAuthorizations | None]:
+    """What to call a key, and the key itself where it can be read: nothing tells which organization a key is of."""
+    organizations = (await app.list_organizations())[:_MOST_ORGANIZATIONS]
+    lists = await asyncio.gather(*(_readable(app, organization.id) for organization in organizations))
+    for organization, keys in zip(organizations, lists, strict=True):
+        for entry in keys:
+            if entry.api_key.id == key_id:
+                place = named("organization", organization.name, organization.id)
+                return f"{named('API key', entry.api_key.name, key_id)} of {place}", entry
+    return f"API key {key_id}, which is none of those that this server can list", None
+
+
+async def _readable(app: AppClient, org_id: str) -> list[wire.APIKeyWithAuthorizations]:
+    try:
+        return await app.list_keys(org_id)
+    except PermissionDenied:
+        # Keys are listed to owners only; the key may still be another organization's.
+        return []

@@ -1,0 +1,137 @@
+"""Machines."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._types import LocationId, MachineId, Name, OrganizationId
+from viam_mcp.tools.previews._names import location_name, machine_name, named, quoted
+from viam_mcp.tools.previews._wording import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    counted,
+    online_state,
+    preview,
+    shared_with,
+    state_of,
+)
+from viam_mcp.tools.results._output import Done, Many, One, Values
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+
+
+class GetRobot(Tool, toolset="machines", returns=One("robot", wire.Robot)):
+    """Get one machine: name, location, whether it is online, offline or awaiting setup, and when it was last
+    seen. For its configuration use get_robot_parts, for why it is offline get_robot_part_logs."""
+
+    robot_id: MachineId
+
+    async def run(self, app: AppClient) -> wire.Robot:
+        return await app.get_robot(self.robot_id)
+
+
+class GetRoverRentalRobots(ListTool, toolset="machines", returns=Many(robots=wire.RoverRentalRobot)):
+    """List the rented rovers of an organization, with their locations and main parts. For all machines use
+    list_robots."""
+
+    org_id: OrganizationId
+
+    async def run(self, app: AppClient) -> list[wire.RoverRentalRobot]:
+        return await app.get_rover_rental_robots(self.org_id)
+
+
+class ListRobots(ListTool, toolset="machines", returns=Many(robots=wire.Robot)):
+    """List the machines of one location: names, whether each is online, when it was last seen. Machines of
+    nested locations are listed under those; list_locations tells which there are."""
+
+    location_id: LocationId | None = None
+
+    async def run(self, app: AppClient) -> list[wire.Robot]:
+        return await app.list_robots(self.location_id)
+
+
+class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, returns=Values(robot_id=str)):
+    """Create a machine in a location. It gets a main part and awaits setup. Returns the machine's id."""
+
+    name: Name
+    location_id: LocationId | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return f"machine {quoted(self.name)} in {await location_name(app, self.location_id)}"
+
+    async def run(self, app: AppClient) -> str:
+        return await app.new_robot(self.name, self.location_id)
+
+
+class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=One("robot", wire.Robot)):
+    """Rename a machine, or move it to another location of its organization: both take the name and the location
+    that it shall have. To change what it runs, use update_robot_part. Returns the machine as it is then."""
+
+    robot_id: MachineId
+    name: Name
+    location_id: LocationId | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        # Without a location the machine goes to the client's default one.
+        robot, new = await asyncio.gather(app.get_robot(self.robot_id), app.get_location(self.location_id))
+        lines, granted = change("Name", robot.name, self.name), []
+        if new.id != robot.location:
+            old, others = await asyncio.gather(location_name(app, robot.location), shared_with(app, new))
+            granted = [
+                f"Place: {old} → {named('location', new.name, new.id)}.",
+                "Roles on the old place no longer reach it, roles on the new one do.",
+                *others,
+            ]
+        if not granted and not lines:
+            lines = [UNCHANGED]
+        what, now = named("machine", robot.name, robot.id), (f"It is {online_state(robot)}.",)
+        return preview(self, what, lines, granted=granted, subject=robot.name, now=now)
+
+    async def run(self, app: AppClient) -> wire.Robot:
+        return await app.update_robot(self.robot_id, self.name, self.location_id)
+
+
+class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a machine, its parts, their configuration and logs. This cannot be undone."""
+
+    robot_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        robot, parts = await asyncio.gather(app.get_robot(self.robot_id), app.get_robot_parts(self.robot_id))
+        lines = [
+            f"It is in {await location_name(app, robot.location)}.",
+            counted("part", (part.name for part in parts)),
+            f"Their configurations, history, logs and secrets go with it. {GONE_FOR_GOOD}",
+        ]
+        what = named("machine", robot.name, robot.id)
+        bound = state_of(*(part.proto for part in parts))
+        return preview(self, what, lines, subject=robot.name, bound=bound, now=(f"It is {online_state(robot)}.",))
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_robot(self.robot_id)
+
+
+class GetRobotApiKeys(
+    ListTool, toolset="machines", reveals_secret=True, returns=Many(api_keys=wire.APIKeyWithAuthorizations)
+):
+    """List the API keys that can reach a machine, with what each may do. The values are credentials."""
+
+    robot_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
+
+    async def run(self, app: AppClient) -> list[wire.APIKeyWithAuthorizations]:
+        return await app.get_robot_api_keys(self.robot_id)

@@ -1,0 +1,213 @@
+"""Modules: registry items that add components and services to machines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import anyio.to_thread
+from pydantic import AfterValidator, Field
+
+from viam_mcp.app import AppError
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._files import Source, opened, sha256
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool, ToolError
+from viam_mcp.tools.arguments._nested import Model, ModuleFileInfo
+from viam_mcp.tools.arguments._types import Name, OrganizationId, RegistryItemId, Text
+from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._wording import (
+    UNCHANGED,
+    change,
+    exact,
+    preview,
+    state_of,
+    usage,
+    visibility_change,
+    visibility_name,
+)
+from viam_mcp.tools.results._output import Many, One, Values
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+
+_PIECE = 1_048_576
+_UPLOADED = "This version has a file for this platform already: the service refuses another one."
+
+
+def _distinct(models: list[Model]) -> list[Model]:
+    names = Counter((model.api, model.model) for model in models)
+    (api, name), times = names.most_common(1)[0] if names else (("", ""), 0)
+    if times > 1:
+        raise ValueError(f"the model {quoted(name)} ({quoted(api)}) is in it {times} times")
+    return models
+
+
+_Distinct = AfterValidator(_distinct)
+
+
+class CreateModule(Tool, toolset="modules", effect=Effect.WRITE, returns=Values(module_id=str, url=str)):
+    """Create a private module without versions. Describe it with update_module, then upload_module_file.
+    Returns its id and the address of its page."""
+
+    org_id: OrganizationId
+    name: Name
+
+    async def subject(self, app: AppClient) -> str:
+        return f"module {quoted(self.name)} in {await organization_name(app, self.org_id)}"
+
+    async def run(self, app: AppClient) -> tuple[str, str]:
+        return await app.create_module(self.org_id, self.name)
+
+
+class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=Values(url=str)):
+    """Replace a module's description, models, entrypoint and visibility: all are set, so read the present ones
+    with get_module first; public left out makes it private. Returns the address of its page."""
+
+    module_id: RegistryItemId
+    url: Annotated[Text, Field(description="Of its documentation or code")]
+    description: Text
+    models: Annotated[list[Model], Field(max_length=1000, description="All of its models"), _Distinct] | None
+    entrypoint: Annotated[Text, Field(description="The program that starts it")]
+    public: bool = False
+
+    async def subject(self, app: AppClient) -> str:
+        return f"module {quoted(self.module_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        module = await app.get_module(self.module_id)
+        old = {(model.api, model.model): model for model in module.models}
+        new = {(model.api, model.model): model for model in self.models or ()}
+        granted = [
+            *visibility_change(visibility_name(module.visibility), "public" if self.public else "private"),
+            *change("Entrypoint", module.entrypoint, self.entrypoint, whole=True),
+        ]
+        lines = [
+            *change("Description", module.description, self.description),
+            *change("URL", module.url, self.url),
+            *(f"Model taken away: {exact(name)} ({exact(api)})." for api, name in old if (api, name) not in new),
+            *(f"Model added: {exact(name)} ({exact(api)})." for api, name in new if (api, name) not in old),
+            *(
+                line
+                for key in new
+                if key in old
+                for line in change(
+                    f"Description of model {exact(key[1])}", old[key].description, new[key].description or ""
+                )
+            ),
+            *(
+                f"Model {exact(key[1])} loses its documentation and supported hardware, which this tool does not take."
+                for key in new
+                if key in old and (old[key].markdown_documentation or old[key].supported_hardware)
+            ),
+        ]
+        if not granted and not lines:
+            lines = [UNCHANGED]
+        what = named("module", module.name, module.module_id)
+        bound = state_of(module.description, module.entrypoint, module.url, *module.models)
+        return preview(self, what, lines, granted=granted, subject=module.name, bound=bound, now=usage(module))
+
+    async def run(self, app: AppClient) -> str:
+        models = None if self.models is None else [model.message() for model in self.models]
+        return await app.update_module(self.module_id, self.url, self.description, models, self.entrypoint, self.public)
+
+
+class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=Values(url=str)):
+    """Upload one version of a module for one platform, from an archive below the server's files folder.
+    Machines that follow the latest version install it. A version is uploaded once for a platform, ever. Returns
+    the address of the file."""
+
+    module_file_info: ModuleFileInfo
+    file: Source
+
+    async def subject(self, app: AppClient) -> str:
+        info = self.module_file_info
+        return (
+            f"{quoted(self.file)} as module {quoted(info.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
+        )
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        info = self.module_file_info
+        with opened(environment, self.file) as (stream, size):
+            digest = await anyio.to_thread.run_sync(sha256, stream)
+        granted = [
+            f"Version: {exact(info.version)}; platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
+            f"File: {exact(self.file)}, {size:,} bytes, SHA-256 {digest}.",
+            "Machines that follow the latest version install it and run it. It can be uploaded once, ever.",
+        ]
+        try:
+            module = await app.get_module(info.module_id)
+        except AppError as error:
+            # The file was read, and what is agreed to is bound to it all the same.
+            lines = ["What the module is like so far could not be read."]
+            what, now = await self.subject(app), (str(error),)
+            return preview(self, what, lines, granted=granted, now=now, file=digest)
+        platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
+        newest = module.versions[-1].version if module.versions else "none"
+        lines = [
+            *([_UPLOADED] if info.platform in platforms else []),
+            f"The newest version so far: {exact(newest)}. Visibility: {visibility_name(module.visibility)}.",
+        ]
+        what = f"{named('module', module.name, module.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
+        return preview(self, what, lines, granted=granted, subject=module.name, now=usage(module), file=digest)
+
+    async def execute(self, app: AppClient, environment: Environment) -> str:
+        with opened(environment, self.file) as (stream, size):
+
+            async def progress(sent: int) -> None:
+                await environment.progress(sent, size, f"{sent:,} of {size:,} bytes")
+
+            agreed = environment.file
+            content = cast("BinaryIO", stream) if agreed is None else _AsShown(stream, agreed, self.file)
+            return await app.upload_module_file(self.module_file_info.message(), content, progress=progress)
+
+
+class _AsShown:
+    """The bytes of a file, of which the last are given only if all of them are those that somebody agreed to.
+
+    Without the last ones the upload does not end, and what has not ended is no version.
+    """
+
+    def __init__(self, stream: IO[bytes], digest: str, path: str) -> None:
+        self._stream = stream
+        self._digest = digest
+        self._path = path
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read, held = hashlib.sha256(), b""
+        await anyio.to_thread.run_sync(self._stream.seek, 0)
+        while piece := await anyio.to_thread.run_sync(self._stream.read, _PIECE):
+            if held:
+                yield held
+            read.update(piece)
+            held = piece
+        if read.hexdigest() != self._digest:
+            raise ToolError(f"{quoted(self._path)} has changed since it was shown. Nothing was uploaded: ask again.")
+        if held:
+            yield held
+
+
+class GetModule(Tool, toolset="modules", returns=One("module", wire.Module)):
+    """Get one module: description, models, entrypoint, versions with platforms, how many machines use it."""
+
+    module_id: RegistryItemId
+
+    async def run(self, app: AppClient) -> wire.Module:
+        return await app.get_module(self.module_id)
+
+
+class ListModules(ListTool, toolset="modules", returns=Many(modules=wire.Module)):
+    """List an organization's modules. For other types of registry item, or other organizations' public ones,
+    use list_registry_items."""
+
+    org_id: OrganizationId
+
+    async def run(self, app: AppClient) -> list[wire.Module]:
+        return await app.list_modules(self.org_id)
+
+
+def _tagged(tags: list[str]) -> str:
+    return f", for machines with {', '.join(map(exact, tags))}" if tags else ""

@@ -1,0 +1,265 @@
+"""Machine parts: the computers of a machine, their configuration and secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools._files import Dest, Overwrite, Saving, save
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._types import Config, ConfigText, MachineId, Name, PartId, SecretId, Time
+from viam_mcp.tools.previews._diff import config_changes
+from viam_mcp.tools.previews._names import location_name, machine_name, named, part_name, quoted
+from viam_mcp.tools.previews._wording import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    deleted_secret,
+    earlier,
+    exact,
+    online_state,
+    preview,
+    stale,
+    state_of,
+)
+from viam_mcp.tools.redaction._configs import Stored, config_from, lacks
+from viam_mcp.tools.results._encode import encode
+from viam_mcp.tools.results._output import Done, Many, One, Values
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient, Page, RobotPart, RobotPartHistoryEntry
+    from viam_mcp.tools._environment import Environment
+
+_SECTIONS = ("components", "services", "modules", "remotes", "packages", "fragments", "processes")
+
+
+class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many(parts=wire.RobotPart)):
+    """List the parts of a machine with their configurations, addresses and states. With fields=["id","name"] it
+    is short. Part ids are what the log, history and update tools take."""
+
+    robot_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.robot_id)
+
+    async def run(self, app: AppClient) -> list[RobotPart]:
+        return await app.get_robot_parts(self.robot_id)
+
+
+class GetRobotPart(Saving, toolset="parts", reveals_secret=True, returns=One("part", wire.RobotPart)):
+    """Get one part: configuration, address, when it was last seen, and last_updated, which update_robot_part
+    takes as last_known_update. With dest, the configuration is also written to a file, credentials redacted."""
+
+    robot_part_id: PartId
+    dest: Dest | None = None
+    indent: Annotated[int, Field(ge=0, le=16, description="Of the file")] = 4
+    overwrite: Overwrite = False
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def execute(self, app: AppClient, environment: Environment) -> RobotPart:
+        part = await app.get_robot_part(self.robot_part_id)
+        if self.dest is not None:
+            config = encode(part.proto).get("robot_config", {})
+            text = json.dumps(config, indent=self.indent, ensure_ascii=False)
+            await save(environment, self.dest, f"{text}\n".encode(), overwrite=self.overwrite)
+        return part
+
+
+class GetRobotPartHistory(
+    ListTool, toolset="parts", reveals_secret=True, returns=Many(history=wire.RobotPartHistoryEntry)
+):
+    """List the edits of a part, newest first: who, when, and the part as it was before. Compare with
+    get_robot_part for what the latest edit changed."""
+
+    robot_part_id: PartId
+    start: Time | None = None
+    end: Time | None = None
+    page_limit: Annotated[int, Field(ge=1, le=100, description="Entries a page of the service")] | None = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def page(self, app: AppClient, token: str, limit: int) -> Page[RobotPartHistoryEntry]:
+        return await app.robot_part_history_page(
+            self.robot_part_id, start=self.start, end=self.end, page_limit=self.page_limit, page_token=token
+        )
+
+
+class UpdateRobotPart(
+    Tool, toolset="parts", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=One("part", wire.RobotPart)
+):
+    """Rename a part and, if one is given, replace its whole configuration: the machine applies it within
+    seconds. Read the present one with get_robot_part and send all of it back, changed; where it reads [redacted],
+    send that back as it is, and the stored credential stays. {} empties it. Returns the part as it is then."""
+
+    robot_part_id: PartId
+    name: Name
+    robot_config: Config | None = None
+    last_known_update: (
+        Annotated[Time, Field(description="last_updated of what was read: the call fails if the part was saved since")]
+        | None
+    ) = None
+    robot_config_json: (
+        Annotated[ConfigText, Field(description="In place of robot_config, to keep the order of keys")] | None
+    ) = None
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        lines = [*stale(self.last_known_update, part.last_updated), *change("Name", part.name, self.name)]
+        return preview(
+            self,
+            what,
+            [*lines, *config_changes(_stored(part), self._sent(), self._argument(), lines)],
+            subject=part.name,
+            now=(f"It is {online_state(part.proto)}.",),
+            last_known_update=earlier(self.last_known_update, part.last_updated),
+        )
+
+    async def run(self, app: AppClient) -> RobotPart:
+        config, text, known = self.robot_config, self.robot_config_json, self.last_known_update
+        if lacks(self._sent()):
+            part = await app.get_robot_part(self.robot_part_id)
+            config = _stored(part).whole(self._sent(), self._argument())
+            # What is put back is what was stored when it was read, so nobody may have saved it since.
+            known = earlier(known, part.last_updated)
+            if text is not None:
+                config, text = None, json.dumps(config, ensure_ascii=False)
+        return await app.update_robot_part(
+            self.robot_part_id, self.name, config, last_known_update=known, robot_config_json=text
+        )
+
+    def _sent(self) -> dict[str, Any] | None:
+        """The configuration that was sent; the text wins, as it does in the service."""
+        return self.robot_config if self.robot_config_json is None else config_from(self.robot_config_json)
+
+    def _argument(self) -> str:
+        return "robot_config" if self.robot_config_json is None else "robot_config_json"
+
+
+class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(part_id=str)):
+    """Add a part to a machine, with an empty configuration. Returns the part's id."""
+
+    robot_id: MachineId
+    part_name: Name
+
+    async def subject(self, app: AppClient) -> str:
+        return f"part {quoted(self.part_name)} of {await machine_name(app, self.robot_id)}"
+
+    async def run(self, app: AppClient) -> str:
+        return await app.new_robot_part(self.robot_id, self.part_name)
+
+
+class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a part with its configuration, history and logs. The main part cannot be deleted: mark another one
+    as main first, or use delete_robot. This cannot be undone."""
+
+    robot_part_id: PartId
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        config = part.robot_config or {}
+        sizes = [f"{key} {len(config[key])}" for key in _SECTIONS if isinstance(config.get(key), list)]
+        lines = [
+            *(["It is the machine's main part: the service refuses this."] if part.main_part else []),
+            f"Its configuration ({', '.join(sizes) or 'empty'}), history, logs and secrets go with it. {GONE_FOR_GOOD}",
+        ]
+        now = (f"It is {online_state(part.proto)}.",)
+        return preview(self, what, lines, subject=part.name, bound=state_of(part.proto), now=now)
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_robot_part(self.robot_part_id)
+
+
+class MarkPartAsMain(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Now the main part: {subject}.")):
+    """Make a part the main one of its machine, in place of the present one."""
+
+    robot_part_id: PartId
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        main = next((other for other in await app.get_robot_parts(part.robot) if other.main_part), None)
+        lines = [f"Main part: {exact(main.name)} → {exact(part.name)}."] if main and main.id != part.id else [UNCHANGED]
+        bound = state_of(part.proto, *([main.proto] if main else []))
+        return preview(self, what, lines, subject=part.name, bound=bound, now=(f"It is {online_state(part.proto)}.",))
+
+    async def run(self, app: AppClient) -> None:
+        await app.mark_part_as_main(self.robot_part_id)
+
+
+class MarkPartForRestart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Will restart: {subject}.")):
+    """Restart a part's viam-server the next time that the part checks in, within seconds if it is online. What
+    it controls stops while it restarts."""
+
+    robot_part_id: PartId
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        lines = ["Its viam-server restarts when it next checks in; what it controls stops meanwhile."]
+        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+
+    async def run(self, app: AppClient) -> None:
+        await app.mark_part_for_restart(self.robot_part_id)
+
+
+class CreateRobotPartSecret(
+    Tool, toolset="parts", effect=Effect.WRITE, reveals_secret=True, returns=One("part", wire.RobotPart)
+):
+    """Create a new secret for a part; at most two are active at once. To replace one: create, give the part the
+    new one, then delete_robot_part_secret. Returns the part with its secrets."""
+
+    robot_part_id: PartId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"a secret for {await part_name(app, self.robot_part_id)}"
+
+    async def run(self, app: AppClient) -> RobotPart:
+        return await app.create_robot_part_secret(self.robot_part_id)
+
+
+class DeleteRobotPartSecret(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a secret of a part. A part that still signs in with it is locked out at once."""
+
+    robot_part_id: PartId
+    secret_id: SecretId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"secret {quoted(self.secret_id)} of {await part_name(app, self.robot_part_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        part, what = await _part(app, self.robot_part_id)
+        lines, bound = deleted_secret(self.secret_id, part.secrets)
+        what, now = f"secret {quoted(self.secret_id)} of {what}", (f"The part is {online_state(part.proto)}.",)
+        return preview(self, what, lines, subject=part.name, bound=bound, now=now)
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_robot_part_secret(self.robot_part_id, self.secret_id)
+
+
+def _stored(part: RobotPart) -> Stored:
+    """The configuration of a part, as it is and as it is shown."""
+    return Stored(part.robot_config or {}, encode(part.proto).get("robot_config", {}))
+
+
+async def _part(app: AppClient, part_id: str) -> tuple[RobotPart, str]:
+    """A part, and what to call it: by its name, its machine's and its location's."""
+    part = await app.get_robot_part(part_id)
+    machine, location = await asyncio.gather(machine_name(app, part.robot), location_name(app, part.location_id))
+    return part, f"{named('part', part.name, part.id)} of {machine} in {location}"

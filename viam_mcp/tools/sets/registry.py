@@ -1,0 +1,157 @@
+"""The registry: modules, models, training scripts and archives that machines use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from viam_mcp.proto import app as wire
+from viam_mcp.proto.app import packages
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._nested import package_type, registry_item_status, visibility
+from viam_mcp.tools.arguments._types import (
+    Name,
+    OrganizationId,
+    OrganizationIdOrNone,
+    PackageType,
+    RegistryItemId,
+    RegistryItemStatus,
+    Text,
+    Visibility,
+)
+from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._wording import (
+    GONE_FOR_GOOD,
+    UNCHANGED,
+    change,
+    count,
+    exact,
+    listing,
+    preview,
+    state_of,
+    usage,
+    visibility_change,
+    visibility_name,
+)
+from viam_mcp.tools.results._encode import enum_names
+from viam_mcp.tools.results._output import Done, Many, One
+
+if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
+    from viam_mcp.tools._environment import Environment
+
+
+class GetRegistryItem(Tool, toolset="registry", returns=One("item", wire.RegistryItem)):
+    """Get one registry item of any type: description, visibility, usage, versions. For a module's models and
+    entrypoint see also get_module."""
+
+    item_id: RegistryItemId
+    include_markdown_documentation: bool = False
+
+    async def run(self, app: AppClient) -> wire.RegistryItem:
+        return await app.get_registry_item(self.item_id, self.include_markdown_documentation)
+
+
+class CreateRegistryItem(Tool, toolset="registry", effect=Effect.WRITE, returns=Done("Created {subject}.")):
+    """Create a private, empty registry item, such as an ml_model. For a module use create_module."""
+
+    organization_id: OrganizationId
+    name: Name
+    type: PackageType
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{self.type} {quoted(self.name)} in {await organization_name(app, self.organization_id)}"
+
+    async def run(self, app: AppClient) -> None:
+        await app.create_registry_item(self.organization_id, self.name, package_type(self.type))
+
+
+class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, returns=Done("Updated {subject}.")):
+    """Replace a registry item's description and visibility; all three values are set. Public shows it to
+    everybody, and cannot be taken back while others use it."""
+
+    item_id: RegistryItemId
+    type: PackageType
+    description: Text
+    visibility: Visibility
+
+    async def subject(self, app: AppClient) -> str:
+        return f"{self.type} {quoted(self.item_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        item = await app.get_registry_item(self.item_id)
+        present = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
+        granted = visibility_change(visibility_name(item.visibility), self.visibility)
+        lines = [
+            *([f"It is of type {present}, not {self.type}."] if present != self.type else []),
+            *change("Description", item.description, self.description),
+        ]
+        if not granted and not lines:
+            lines = [UNCHANGED]
+        what = named(present, item.name, item.item_id)
+        bound = state_of(item.description)
+        return preview(self, what, lines, granted=granted, subject=item.name, bound=bound, now=usage(item))
+
+    async def run(self, app: AppClient) -> None:
+        await app.update_registry_item(
+            self.item_id, package_type(self.type), self.description, visibility(self.visibility)
+        )
+
+
+class ListRegistryItems(ListTool, toolset="registry", returns=Many(items=wire.RegistryItem)):
+    """List registry items by type, visibility, platform, status and text; an empty list does not filter.
+    Without an organization ("") the public items of everybody are listed."""
+
+    organization_id: OrganizationIdOrNone
+    types: Annotated[list[PackageType], Field(max_length=10)]
+    visibilities: Annotated[list[Visibility], Field(max_length=10)]
+    platforms: Annotated[list[str], Field(max_length=100, description="Such as linux/arm64")]
+    statuses: Annotated[list[RegistryItemStatus], Field(max_length=10)]
+    search_term: Text | None = None
+    page_token: str | None = None
+
+    async def run(self, app: AppClient) -> list[wire.RegistryItem]:
+        return await app.list_registry_items(
+            self.organization_id,
+            [package_type(item) for item in self.types],
+            [visibility(item) for item in self.visibilities],
+            self.platforms,
+            [registry_item_status(item) for item in self.statuses],
+            self.search_term,
+            self.page_token,
+        )
+
+
+class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+    """Delete a registry item with all its versions. Refused while others use it. A deleted version can never be
+    uploaded again. This cannot be undone."""
+
+    item_id: RegistryItemId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"registry item {quoted(self.item_id)}"
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        item = await app.get_registry_item(self.item_id)
+        versions = _versions(item)
+        lines = [
+            f"Description: {exact(item.description)}.",
+            f"Visibility: {visibility_name(item.visibility)}.",
+            f"{count(len(versions), 'version')}: {listing(versions[::-1])}." if versions else "No versions.",
+            f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
+        ]
+        what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)
+        return preview(self, what, lines, subject=item.name, bound=state_of(item), now=usage(item))
+
+    async def run(self, app: AppClient) -> None:
+        await app.delete_registry_item(self.item_id)
+
+
+def _versions(item: wire.RegistryItem) -> list[str]:
+    """The versions of an item of any type, oldest first."""
+    return [
+        *(one.version for one in item.module_metadata.versions),
+        *(one.version for one in item.ml_model_metadata.detailed_versions),
+        *(one.version for one in item.ml_training_metadata.versions),
+    ]
