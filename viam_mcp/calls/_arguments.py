@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from viam_mcp.calls._absent import without_absent
 from viam_mcp.tools import FORMS, NOT_EMPTY, TOOLS, ToolError, input_schema, quoted, shorten
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
-    """The tool with these arguments.
+    """Return the tool with these arguments. What counts as left out (see `_absent`) is.
 
     Raises:
         ToolError: An argument is missing, unknown or not what the tool takes; the message names each,
             what was expected and what came.
     """
     try:
-        data = _as_json({name: _whole_number(value) for name, value in arguments.items()})
+        given = without_absent(tool, arguments)
+        data = _as_json({name: _whole_number(value) for name, value in given.items()})
         if len(data) <= MAX_ARGUMENTS:
             return tool.model_validate_json(data)
         problems = [_too_large(arguments, len(data))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, ValidationInfo
@@ -31,6 +32,15 @@ FORMS = {
     _DURATION: "a number of minutes, hours or days",
 }
 """What the patterns of arguments ask for, in words. Every pattern of a tool's argument is in it."""
+
+
+@dataclass(frozen=True)
+class KeepEmpty:
+    """Marks an optional argument whose empty value (`""`, `[]`, `{}`) means something, which its description says.
+
+    Any other optional argument that is empty counts as left out, because several agent frameworks fill in what a
+    model leaves out.
+    """
 
 
 def _not_blank(text: str) -> str:

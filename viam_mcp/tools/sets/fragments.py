@@ -10,7 +10,7 @@ from pydantic import Field
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import Config, FragmentId, Name, OrganizationId, Time, Visibility
+from viam_mcp.tools.arguments._types import Config, FragmentId, KeepEmpty, Name, OrganizationId, Time, Visibility
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import fragment_name, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
@@ -88,7 +88,7 @@ class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
 
     fragment_id: FragmentId
     name: Name
-    config: Config | None = None
+    config: Annotated[Config, KeepEmpty(), Field(description="A JSON object; {} empties it")] | None = None
     public: Annotated[bool, Field(description="Deprecated, use visibility")] | None = None
     visibility: Visibility | None = None
     last_known_update: (

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import LocationId, Name, OrganizationId, SecretId
+from viam_mcp.tools.arguments._types import KeepEmpty, LocationId, Name, OrganizationId, SecretId
 from viam_mcp.tools.previews._names import location_name, named, organization_name, quoted, resource_name_if_readable
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
@@ -65,9 +65,11 @@ class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
 
     location_id: LocationId
     name: Annotated[str, Field(max_length=200, description="Empty: unchanged")] | None = None
-    parent_location_id: (
-        Annotated[str, Field(pattern=r"^([a-z0-9]{10})?$", description="The new parent; empty: to the top")] | None
-    ) = None
+    parent_location_id: Annotated[
+        str | None,
+        KeepEmpty(),
+        Field(pattern=r"^([a-z0-9]{10})?$", description="The new parent; empty: to the top"),
+    ] = None
 
     async def subject(self, app: AppClient) -> str:
         return await location_name(app, self.location_id)

@@ -11,7 +11,7 @@ from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import Authorization, FragmentImport
-from viam_mcp.tools.arguments._types import Email, LocationId, Name, OrganizationId, Text, UserId
+from viam_mcp.tools.arguments._types import Email, KeepEmpty, LocationId, Name, OrganizationId, Text, UserId
 from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, held_by, in_words, strongest_first
 from viam_mcp.tools.previews._imports import import_changes, lacking, whole_imports
 from viam_mcp.tools.previews._names import invite_name, member_name, named, organization_name, quoted
@@ -121,10 +121,12 @@ class UpdateOrganization(
     name: Name | None = None
     public_namespace: Name | None = None
     region: Name | None = None
-    cid: Text | None = None
-    default_fragments: (
-        Annotated[list[FragmentImport], Field(max_length=100, description="Replaces the present list")] | None
-    ) = None
+    cid: Annotated[Text, KeepEmpty(), Field(description="Empty: none")] | None = None
+    default_fragments: Annotated[
+        list[FragmentImport] | None,
+        KeepEmpty(),
+        Field(max_length=100, description="Replaces the present list; empty: none"),
+    ] = None
 
     async def subject(self, app: AppClient) -> str:
         return await organization_name(app, self.org_id)

@@ -11,7 +11,7 @@ from pydantic import Field
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._files import Dest, Overwrite, Saving, save
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import Config, ConfigText, MachineId, Name, PartId, SecretId, Time
+from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import location_name, machine_name, named, part_name, quoted
 from viam_mcp.tools.previews._wording import (
@@ -100,7 +100,7 @@ class UpdateRobotPart(
 
     robot_part_id: PartId
     name: Name
-    robot_config: Config | None = None
+    robot_config: Annotated[Config, KeepEmpty(), Field(description="A JSON object; {} empties it")] | None = None
     last_known_update: (
         Annotated[Time, Field(description="last_updated of what was read: the call fails if the part was saved since")]
         | None
