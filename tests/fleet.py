@@ -139,5 +139,5 @@ async def connected_to(
         app = AppClient(session, {})
         gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
         calls = Calls(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
-        async with Client(build_server(calls, sandbox=True), mode=mode, cache=None) as client:
+        async with Client(build_server(calls, sandbox=True).mcp, mode=mode, cache=None) as client:
             yield Fleet(sandbox, channel, app, ToolCaller(client), files, audit)

@@ -61,7 +61,7 @@ async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) 
 
 @pytest.fixture
 async def client(calls: Calls) -> AsyncIterator[Client]:
-    async with Client(build_server(calls)) as connected:
+    async with Client(build_server(calls).mcp) as connected:
         yield connected
 
 

@@ -114,7 +114,7 @@ async def test_a_service_whose_key_is_refused_is_not_ready_and_one_without_a_key
 async def test_a_service_whose_mcp_endpoint_has_died_is_not_ready(service: tuple[Site, Service]) -> None:
     site, running_service = service
     # What an exception in a task of the SDK's session manager comes to.
-    running_service.server.session_manager._task_group = None
+    running_service.server.mcp.session_manager._task_group = None
     ready = await get(site, "/readyz")
     assert (ready.status_code, ready.json()["checks"]["mcp"]) == (503, "failed")
 

@@ -42,7 +42,7 @@ def connected(app: AppClient, mode: Mode, tmp_path: Path) -> Connected:
         rules = parse(policy, "policy.toml") if policy else Policy()
         gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         calls = Calls(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
-        async with Client(build_server(calls), mode=mode) as client:
+        async with Client(build_server(calls).mcp, mode=mode) as client:
             yield client
 
     return open_client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,7 +15,6 @@ from tests.pace import PATIENCE
 from viam_mcp.app import APIKeyAuthorization
 from viam_mcp.assembly._service import Service, open_service
 from viam_mcp.cli._http import app_of
-from viam_mcp.server import end_streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +56,7 @@ async def running(settings: Settings, **server: Any) -> AsyncIterator[tuple[Site
     """
     async with open_service(settings) as service:
         app, front = app_of(settings, service)
-        async with serving(app, on_stop=[front.close, partial(end_streams, service.server)], **server) as site:
+        async with serving(app, on_stop=[front.close, service.server.subscriptions.close], **server) as site:
             yield site, service
 
 

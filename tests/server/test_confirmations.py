@@ -54,7 +54,7 @@ def serve(app: AppClient, mode: Mode, tmp_path: Path) -> Callable[..., AbstractA
         kept = {name: options.pop(name) for name in ("keys", "clock") if name in options}
         ledger = Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state", **kept)
         gate = Gate(rules, app, ledger, **options)
-        server = build_server(Calls(choose(), app, gate))
+        server = build_server(Calls(choose(), app, gate)).mcp
         async with Client(server, mode=mode, elicitation_callback=person) as client:
             yield client
 

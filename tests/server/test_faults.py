@@ -37,7 +37,7 @@ async def client(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[
     """A client in the middle of a session: the server has a connection and a token."""
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key, timeout=TIMEOUT) as app:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        async with Client(build_server(Calls(TOOLS, app, gate)), mode=mode) as client:
+        async with Client(build_server(Calls(TOOLS, app, gate)).mcp, mode=mode) as client:
             await answer(client, "list_organizations")
             sandbox.calls.clear()
             yield client

@@ -21,7 +21,7 @@ from viam_mcp.calls import Calls, choose
 from viam_mcp.logs import Options, Tails
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.server import build_server, end_streams
+from viam_mcp.server import build_server
 from viam_mcp.server._log_resource import URI
 from viam_mcp.server._subscriptions import MOST_URIS, PING_SECONDS
 
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from mcp.server.lowlevel import Server
-
     from tests.conftest import Mode
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
+    from viam_mcp.server import FleetServer
 
 # The client warns that this method is gone from later protocols.
 pytestmark = pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")
@@ -44,7 +43,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 class Watched:
     """A server over the sandbox, and what opens clients that count their notifications."""
 
-    def __init__(self, sandbox: Sandbox, server: Server[Any], calls: Calls, mode: Mode) -> None:
+    def __init__(self, sandbox: Sandbox, server: FleetServer, calls: Calls, mode: Mode) -> None:
         self.sandbox = sandbox
         self.server = server
         self.calls = calls
@@ -58,7 +57,7 @@ class Watched:
     @asynccontextmanager
     async def client(self, *uris: str) -> AsyncIterator[Watcher]:
         watcher = Watcher(self.mode)
-        async with Client(self.server, mode=self.mode, message_handler=watcher.heard) as client:
+        async with Client(self.server.mcp, mode=self.mode, message_handler=watcher.heard) as client:
             watcher.client = client
             async with watcher.watching(*uris):
                 yield watcher
@@ -309,10 +308,10 @@ async def test_only_logs_can_be_subscribed_to(watched: Watched) -> None:
 async def test_a_server_that_stops_ends_the_streams_of_those_who_listen(watched: Watched) -> None:
     async with (
         asyncio.timeout(PATIENCE),
-        Client(watched.server, mode="auto") as client,
+        Client(watched.server.mcp, mode="auto") as client,
         client.listen(resource_subscriptions=[watched.uri]) as events,
     ):
-        end_streams(watched.server)
+        watched.server.subscriptions.close()
         assert [event async for event in events] == []
         await watched.sandbox.hub.until(0)
 
@@ -360,7 +359,7 @@ class Pings:
 async def session(watched: Watched) -> AsyncIterator[Session]:
     """A bare client of the 2025 era that has shaken hands and subscribed."""
     async with create_client_server_memory_streams() as ((source, sink), streams), asyncio.TaskGroup() as tasks:
-        server = watched.server
+        server = watched.server.mcp
         serving = tasks.create_task(server.run(*streams, server.create_initialization_options()))
         one = Session(source, sink)
         information = {"name": "test", "version": "0"}

@@ -147,6 +147,7 @@ async def test_a_uri_that_stands_for_nothing_is_refused_with_the_era_s_code(
     with pytest.raises(MCPError) as caught:
         await client.read_resource(uri)
     assert caught.value.error.code == not_found(mode)
+    assert caught.value.error.data == {"uri": uri}
     assert words in caught.value.error.message
     assert len(caught.value.error.message) < 1_000
     assert "\u202e" not in caught.value.error.message
@@ -167,6 +168,34 @@ async def test_a_failure_of_the_fleet_is_told_and_is_not_taken_for_something_mis
         await client.read_resource(f"viam://machines/{machine_id}")
     assert caught.value.error.code == types.INTERNAL_ERROR
     assert "PERMISSION_DENIED" in caught.value.error.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "errors_only=maybe",
+        "limit=0",
+        "limit=many",
+        "limit=100000",
+        "cursor=nonsense",
+        "cursor=" + "a" * 20_000,
+        "filter=" + "a" * 10_001,
+    ],
+)
+async def test_bad_arguments_in_a_uri_are_invalid_params(client: Client, sandbox: Sandbox, query: str) -> None:
+    part_id = named(sandbox, "parts", "picker-01-main")
+    with pytest.raises(MCPError) as caught:
+        await client.read_resource(f"viam://parts/{part_id}/logs?{query}")
+    assert caught.value.error.code == types.INVALID_PARAMS
+    assert len(caught.value.error.message) < 1_000
+
+
+async def test_the_log_of_what_is_no_part_s_id_is_invalid_params(client: Client, sandbox: Sandbox) -> None:
+    for name in ("picker-01", "%00", "2da16acb"):
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(f"viam://parts/{name}/logs")
+        assert caught.value.error.code == types.INVALID_PARAMS
+    assert not sandbox.calls["TailRobotPartLogs"]
 
 
 async def test_a_resource_is_offered_only_with_its_tools(connected: Connected, sandbox: Sandbox, mode: Mode) -> None:

@@ -9,24 +9,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpclib.const import Status
-from mcp.server._otel import OpenTelemetryMiddleware
 
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
 from viam_mcp.assembly._calls import calls_maker, chosen_tools, open_gates
 from viam_mcp.assembly._fleet import open_place
 from viam_mcp.calls import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, lent_keys
 from viam_mcp.operations import Metrics, in_request, tracer
-from viam_mcp.server import build_server, subscribers
+from viam_mcp.server import build_server, compat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from mcp.server.lowlevel import Server
     from opentelemetry.trace import Tracer
 
     from viam_mcp.app import AppClient, Exchange
     from viam_mcp.assembly.settings import Settings
     from viam_mcp.calls import Calls, Grant
+    from viam_mcp.server import FleetServer
 
 logger = logging.getLogger("viam_mcp.calls")
 
@@ -47,7 +46,7 @@ class Service:
         fleets: What is kept for each caller.
     """
 
-    server: Server[Any]
+    server: FleetServer
     metrics: Metrics
     tracer: Tracer | None
     app: AppClient
@@ -90,7 +89,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 "calls_waiting": lambda: turns.waiting,
                 "fleets_open": lambda: fleets.open,
                 "tails_open": lambda: fleets.tails,
-                "subscribers": lambda: subscribers(server),
+                "subscribers": lambda: server.subscriptions.watchers,
             }
         )
         watching = partial(Upstream, on_repeat=metrics.repeated, tracer=spans)
@@ -117,10 +116,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             server = build_server(
                 everything, fleets, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
             )
-            server.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
+            server.mcp.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
             if spans is None:
-                # It makes spans for nobody, which takes time all the same.
-                server.middleware = [one for one in server.middleware if not isinstance(one, OpenTelemetryMiddleware)]
+                compat.without_spans(server.mcp)
             yield Service(server, metrics, spans, own, place.credentials is not None, fleets)
         finally:
             await fleets.close()

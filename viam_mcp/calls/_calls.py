@@ -38,6 +38,8 @@ from viam_mcp.tools import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping
 
+    from grpclib.const import Status
+
     from viam_mcp.app import AppClient
     from viam_mcp.calls._confirm import Asker
     from viam_mcp.calls._limits import Turn
@@ -70,12 +72,14 @@ class Result:
         question: What has to be answered before anything is done; None if nothing has to.
         outcome: The same in a word, for who counts: ok, asked, invalid, refused, busy, fault, or the status that
             the Viam app gave, such as NOT_FOUND.
+        status: The status that the Viam app gave; None if it gave none, or the call was done.
     """
 
     data: dict[str, Json] | None
     text: str
     question: Question | None = None
     outcome: str = "ok"
+    status: Status | None = None
 
     @property
     def is_error(self) -> bool:
@@ -186,7 +190,8 @@ class Calls:
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
             return await self._through(tool, caller, environment, asker)
         except (ToolError, AppError, Refused) as error:
-            return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error))
+            status = error.status if isinstance(error, AppError) else None
+            return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error), status=status)
         except Exception as error:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.

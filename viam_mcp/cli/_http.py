@@ -30,7 +30,6 @@ from viam_mcp.http import (
     url,
 )
 from viam_mcp.operations import OPERATIONS, Health, Requests, operations_routes
-from viam_mcp.server import end_streams
 
 if TYPE_CHECKING:
     import socket
@@ -109,7 +108,7 @@ async def _serve(
             [listener],
             tls=tls,
             on_start=on_start,
-            on_stop=[front.close, partial(end_streams, service.server)],
+            on_stop=[front.close, service.server.subscriptions.close],
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -131,7 +130,7 @@ def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
     authentication = authentication_of(settings)
     security = _security(settings, authentication)
     front = build_app(
-        service.server,
+        service.server.mcp,
         security,
         authentication,
         routes=operations_routes(_health(settings, service), service.metrics, security, settings.metrics_token),
@@ -156,7 +155,7 @@ def _security(settings: Settings, authentication: Authentication | None) -> Tran
 
 def _health(settings: Settings, service: Service) -> Health:
     host = "127.0.0.1" if is_loopback(settings.host) else settings.allowed_hosts[0]
-    return Health({"upstream": service.check_upstream, "mcp": partial(check_endpoint, service.server, host)})
+    return Health({"upstream": service.check_upstream, "mcp": partial(check_endpoint, service.server.mcp, host)})
 
 
 def authentication_of(settings: Settings) -> Authentication | None:

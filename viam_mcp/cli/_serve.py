@@ -56,7 +56,7 @@ async def _serve(settings: Settings) -> None:
         tasks.start_soon(_check, app)
         server = build_server(calls, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval)
         async with stdio() as (source, sink):
-            await server.run(source, sink, server.create_initialization_options())
+            await server.mcp.run(source, sink, server.mcp.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
+from grpclib.const import Status
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from pydantic_core import to_json
@@ -29,7 +30,10 @@ Json = Any
 
 MIME_TYPE = "application/json"
 RESOURCE_NOT_FOUND = -32002
-"""What the 2025 era says to a URI that stands for nothing; later eras say INVALID_PARAMS."""
+"""The code for an unknown URI until 2025-11-25; from 2026-07-28 on it is INVALID_PARAMS.
+
+https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling
+"""
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,7 @@ class Resources:
             identifier = str(match.get("id", ""))
             if resource.kind is not None and not is_id(resource.kind, identifier):
                 raise _not_found(
+                    uri,
                     f"There is no resource {quoted(uri)}: {quoted(identifier)} has not the form of a {resource.kind}'s "
                     f"id. Completion of {resource.uri} gives those that there are.",
                     modern,
@@ -229,7 +234,7 @@ class Resources:
             return resource, identifier
         logs = [_log_resource.URI] if self._logs else []
         known = ", ".join([*(one.uri for one in self.offered), *logs]) or "none"
-        raise _not_found(f"There is no resource {quoted(uri)}. There are: {known}.", modern)
+        raise _not_found(uri, f"There is no resource {quoted(uri)}. There are: {known}.", modern)
 
 
 def _contents(uri: str, data: Json) -> dict[str, Json]:
@@ -247,12 +252,14 @@ def _add(data: dict[str, Json], more: dict[str, Json], tool: str, arguments: dic
         data["warnings"] = warnings
 
 
-def _not_found(message: str, modern: bool) -> MCPError:
-    return MCPError(code=types.INVALID_PARAMS if modern else RESOURCE_NOT_FOUND, message=message)
+def _not_found(uri: str, message: str, modern: bool) -> MCPError:
+    code = types.INVALID_PARAMS if modern else RESOURCE_NOT_FOUND
+    return MCPError(code=code, message=message, data={"uri": uri})
 
 
 def _failure(uri: str, result: Result, modern: bool) -> MCPError:
     message = f"{quoted(uri)} could not be read. {result.text}"
-    if " failed (NOT_FOUND): " in result.text:
-        return _not_found(message, modern)
-    return MCPError(code=types.INTERNAL_ERROR, message=message)
+    if result.status is Status.NOT_FOUND:
+        return _not_found(uri, message, modern)
+    wrong = result.outcome == "invalid" or result.status is Status.INVALID_ARGUMENT
+    return MCPError(code=types.INVALID_PARAMS if wrong else types.INTERNAL_ERROR, message=message)

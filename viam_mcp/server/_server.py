@@ -7,9 +7,9 @@ This is the place where tools become MCP: handlers translate between the SDK's t
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
@@ -49,7 +49,18 @@ _SANDBOX = """ This server is connected to a sandbox: an embedded demonstration 
 _HOUR = 3_600_000
 _LISTINGS = 512
 
-_SUBSCRIPTIONS: WeakKeyDictionary[Server[Any], Subscriptions] = WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class FleetServer:
+    """An MCP server over a fleet.
+
+    Attributes:
+        mcp: The server of the SDK.
+        subscriptions: Who is told about logs.
+    """
+
+    mcp: Server[dict[str, Any]]
+    subscriptions: Subscriptions
 
 
 def build_server(
@@ -58,8 +69,8 @@ def build_server(
     *,
     sandbox: bool = False,
     notify_interval: float = INTERVAL,
-) -> Server[dict[str, Any]]:
-    """An MCP server that offers the tools of `calls`.
+) -> FleetServer:
+    """Return an MCP server that offers the tools of `calls`.
 
     Args:
         calls: Where calls go.
@@ -95,19 +106,8 @@ def build_server(
         **handlers(calls_for, subscriptions.reading),
         **subscriptions.handlers(),
     )
-    _SUBSCRIPTIONS[server] = subscriptions
     server.middleware[:0] = [_contain, sharing()]
-    return server
-
-
-def end_streams(server: Server[Any]) -> None:
-    """End the streams of clients that listen, which would keep a server that stops from ending."""
-    _SUBSCRIPTIONS[server].close()
-
-
-def subscribers(server: Server[Any]) -> int:
-    """How many follow logs."""
-    return _SUBSCRIPTIONS[server].watchers
+    return FleetServer(server, subscriptions)
 
 
 def _listing(calls: Calls, *, confirming: bool) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from viam_mcp.app import AppError
 from viam_mcp.calls._callers import caller_of
 from viam_mcp.server._attachments import NobodyToAsk
 from viam_mcp.server._log_resource import TOOL, arguments_at, query_of
+from viam_mcp.server.compat import connection_of
 from viam_mcp.tools import Effect, ToolError, no_progress, quoted
 
 if TYPE_CHECKING:
@@ -368,15 +369,6 @@ class _Session:
                 del self._unread[uri]
                 await self._tell(uri)
         self.end()
-
-
-def connection_of(ctx: Context) -> Connection:
-    """The connection that a request came on.
-
-    The SDK has no public name for it, and it is the only thing that knows when a session of the 2025 era ends.
-    """
-    connection: Connection = ctx.session._connection
-    return connection
 
 
 def _may_read(caller: Caller) -> bool:

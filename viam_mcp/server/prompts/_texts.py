@@ -8,7 +8,7 @@ Words in capitals there are to be filled in from earlier answers. `$machine` is 
 from __future__ import annotations
 
 from viam_mcp.server._directory import Kind
-from viam_mcp.server.prompts._prompts import Argument, Prompt, Step
+from viam_mcp.server.prompts._model import Argument, Prompt, Step
 
 _READING = """\
 For all of this:
