@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from grpclib.server import Stream
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 MACHINES = 1_000
 LOCATION = "Thousand Machines"
@@ -106,7 +106,7 @@ async def _serve() -> None:
         replay.close()
 
 
-def _add_machines(store: Store) -> None:
+def _add_machines(store: FleetStore) -> None:
     founded = store.one("SELECT id, created_on FROM organizations WHERE public_namespace = 'tidewater'")
     assert founded
     location_id, created_on = store.new_location_id(), founded["created_on"]

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from tests.fleet import Fleet, connected_to
 from viam_mcp.app import connect
 from viam_mcp.sandbox import Sandbox, open_fleet
-from viam_mcp.sandbox.rows.store import Store
+from viam_mcp.sandbox.rows.store import FleetStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -57,7 +57,7 @@ def made_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def demo_fleet() -> Iterator[Store]:
+def demo_fleet() -> Iterator[FleetStore]:
     """The demo fleet, made once; tests get copies, which are quicker from its bytes than from its pages."""
     store = open_fleet()
     store.copy = partial(in_memory, store._db.serialize())  # type: ignore[method-assign]
@@ -65,14 +65,14 @@ def demo_fleet() -> Iterator[Store]:
     store.close()
 
 
-def in_memory(fleet: bytes) -> Store:
-    store = Store()
+def in_memory(fleet: bytes) -> FleetStore:
+    store = FleetStore()
     store._db.deserialize(fleet)
     return store
 
 
 @pytest.fixture
-async def sandbox(demo_fleet: Store) -> AsyncIterator[Sandbox]:
+async def sandbox(demo_fleet: FleetStore) -> AsyncIterator[Sandbox]:
     async with Sandbox.start(demo_fleet.copy()) as running:
         yield running
 
@@ -92,7 +92,7 @@ async def fleet(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[F
 
 
 @pytest.fixture(scope="module")
-async def fleets(demo_fleet: Store, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[Mode, Fleet]]:
+async def fleets(demo_fleet: FleetStore, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[Mode, Fleet]]:
     """The same behind a client of each era, for a module whose tests only read."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox.start(demo_fleet.copy()))

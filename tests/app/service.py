@@ -16,7 +16,7 @@ from grpclib.exceptions import GRPCError
 from tests.pace import PATIENCE
 from viam_mcp.proto import POOL, app  # noqa: F401 - fills the pool
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
-from viam_mcp.sandbox.wire import Listener
+from viam_mcp.sandbox.transport import Listener
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -8,7 +8,7 @@ import pytest
 from grpclib.const import Status
 
 from viam_mcp.app import DeadlineExceeded, Unauthenticated
-from viam_mcp.app.credentials._credentials import AccessToken, Tokens
+from viam_mcp.app.credentials._credentials import AccessToken, TokenCache
 
 LATE = DeadlineExceeded(Status.DEADLINE_EXCEEDED, "no answer", rpc="Authenticate")
 REFUSED = Unauthenticated(Status.UNAUTHENTICATED, "no such key", rpc="Authenticate")
@@ -35,7 +35,7 @@ class Source:
 
 async def three_callers(source: Source) -> list[str | BaseException]:
     """What callers get of whom the first begins a fetch and the others join it."""
-    tokens = Tokens(source.fetch)
+    tokens = TokenCache(source.fetch)
     callers = [asyncio.create_task(tokens.get()) for _ in range(3)]
     await source.began.wait()
     source.go.set()
@@ -68,7 +68,7 @@ async def test_a_refusal_is_an_answer_for_everybody() -> None:
 
 async def test_a_joiner_without_time_does_not_fetch() -> None:
     source = Source(LATE, "token")
-    tokens = Tokens(source.fetch)
+    tokens = TokenCache(source.fetch)
     first = asyncio.create_task(tokens.get())
     await source.began.wait()
     with pytest.raises(TimeoutError):

@@ -169,7 +169,7 @@ async def test_an_error_of_the_source_is_the_callers_own_and_cancels_the_upload(
 
 
 class Observer:
-    """A watcher that remembers what it saw."""
+    """An observer that remembers what it saw."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -187,10 +187,10 @@ class Observer:
         self.seen.append(f"{rpc} again: {status}")
 
 
-async def test_a_watcher_sees_an_upload_its_repetition_and_its_end(service: Service) -> None:
+async def test_an_observer_sees_an_upload_its_repetition_and_its_end(service: Service) -> None:
     service.on("UploadModuleFile", UPLOADED, fail(Status.PERMISSION_DENIED))
     observer = Observer()
-    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, watcher=observer) as app:
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY, observer=observer) as app:
         service.revoke()
         await app.upload_module_file(INFO, CONTENT)
         with pytest.raises(PermissionDenied):

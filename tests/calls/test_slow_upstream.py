@@ -53,7 +53,7 @@ async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) 
         api_key_id=sandbox.api_key_id,
         api_key=sandbox.api_key,
         timeout=timeout,
-        watcher=Upstream(Breaker(clock)),
+        observer=Upstream(Breaker(clock)),
     ) as app:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         yield Calls(TOOLS, app, gate, turns=Turns(Limits(at_once=4, per_tool=2, waiting=1)))

@@ -14,7 +14,7 @@ from tests.e2e.processes import Ended, ended, running
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 
 def said_once(end: Ended, code: int = 1) -> str:
@@ -25,7 +25,7 @@ def said_once(end: Ended, code: int = 1) -> str:
     return end.stderr
 
 
-async def test_a_call_prints_the_logs_of_a_part(fleet_env: dict[str, str], demo_fleet: Store) -> None:
+async def test_a_call_prints_the_logs_of_a_part(fleet_env: dict[str, str], demo_fleet: FleetStore) -> None:
     # The demo fleet has the same ids every time.
     part_id = demo_fleet.value("SELECT id FROM parts WHERE name = 'picker-02-cameras'")
     arguments = json.dumps({"robot_part_id": part_id, "num_log_entries": 5})

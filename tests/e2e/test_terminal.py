@@ -18,7 +18,7 @@ from tests.pace import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 # A terminal becomes a process's own when it is the first that the process opens as leader of a session.
 OWN_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
@@ -71,7 +71,7 @@ async def at_terminal(*words: str, env: dict[str, str]) -> AsyncIterator[Session
 
 
 @pytest.fixture
-def delete_a_robot(demo_fleet: Store) -> tuple[str, ...]:
+def delete_a_robot(demo_fleet: FleetStore) -> tuple[str, ...]:
     # The demo fleet has the same ids every time.
     robot_id = demo_fleet.value("SELECT id FROM robots WHERE name = 'picker-01'")
     return "call", "--sandbox", "delete_robot", json.dumps({"robot_id": robot_id})

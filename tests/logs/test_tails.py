@@ -390,7 +390,7 @@ class Defect:
         yield {}
 
     def repeating(self, rpc: str, status: str) -> None:
-        """See `Watcher`."""
+        """See `CallObserver`."""
 
 
 async def test_an_unforeseen_failure_is_contained_and_tried_again(
@@ -398,7 +398,7 @@ async def test_an_unforeseen_failure_is_contained_and_tried_again(
 ) -> None:
     defect = Defect()
     async with (
-        connect(server.url, api_key_id=KEY_ID, api_key=KEY, watcher=defect) as app,
+        connect(server.url, api_key_id=KEY_ID, api_key=KEY, observer=defect) as app,
         Tails(app, Options(**QUICK)) as tails,
     ):
         reader = Reader(tails)

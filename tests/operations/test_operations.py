@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.conftest import Mode
     from tests.http.site import Site
     from viam_mcp.assembly._service import Service
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 ROBOT = {"robot_id": "00000000-0000-4000-8000-000000000000"}
 
@@ -119,7 +119,7 @@ async def test_a_service_whose_mcp_endpoint_has_died_is_not_ready(service: tuple
     assert (ready.status_code, ready.json()["checks"]["mcp"]) == (503, "failed")
 
 
-async def test_an_upstream_that_was_stopped_and_started_is_used_again(demo_fleet: Store) -> None:
+async def test_an_upstream_that_was_stopped_and_started_is_used_again(demo_fleet: FleetStore) -> None:
     async with AsyncExitStack() as stack:
         async with Sandbox.start(demo_fleet.copy()) as first:
             port = int(first.url.rpartition(":")[2])

@@ -15,10 +15,10 @@ from viam_mcp.tools import Environment
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 OTHER = "cccccccc-0000-4000-8000-000000000000"
-Change = Callable[["Store"], None]
+Change = Callable[["FleetStore"], None]
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Case:
 
 
 def changed(sql: str, *values: object) -> Change:
-    def run(store: Store) -> None:
+    def run(store: FleetStore) -> None:
         assert store.run(sql, *values) > 0
 
     return run
 
 
-def id_of(store: Store, table: str, name: str) -> str:
+def id_of(store: FleetStore, table: str, name: str) -> str:
     return str(store.value(f"SELECT id FROM {table} WHERE name = ?", name))
 
 
-def other_machine(store: Store) -> None:
+def other_machine(store: FleetStore) -> None:
     """Another machine of the same name is where one was."""
     changed("UPDATE robots SET location_id = ? WHERE name = 'hauler-01'", id_of(store, "locations", "Test Lab"))(store)
     store.insert(
@@ -57,7 +57,7 @@ def other_machine(store: Store) -> None:
     )
 
 
-def other_nested_location(store: Store) -> None:
+def other_nested_location(store: FleetStore) -> None:
     """Another location of the same name, with the same machines, is where one was."""
     old = store.one("SELECT * FROM locations WHERE name = 'Cold Storage'")
     assert old is not None
@@ -75,7 +75,7 @@ def texts(column: str) -> dict[str, Change]:
 def imports(speed: int) -> Change:
     variables = {"note": "x" * 300, "speed": speed}
 
-    def run(store: Store) -> None:
+    def run(store: FleetStore) -> None:
         one = wire.FragmentImport(fragment_id=id_of(store, "fragments", "bench-cell"))
         one.fragment_variables.update(variables)
         data = wire.FragmentImportList(fragments=[one]).SerializeToString()

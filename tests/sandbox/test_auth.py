@@ -13,7 +13,7 @@ from viam_mcp.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Client
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 
 def request(sandbox: Sandbox, **changes: str) -> auth_pb2.AuthenticateRequest:
@@ -30,7 +30,7 @@ async def test_a_token_says_when_it_ends(sandbox: Sandbox, client: Client) -> No
     assert sandbox.api_key not in token
 
 
-async def test_a_token_may_say_no_end(demo_fleet: Store) -> None:
+async def test_a_token_may_say_no_end(demo_fleet: FleetStore) -> None:
     async with Sandbox.start(demo_fleet.copy(), token_lifetime=None) as sandbox, connected(sandbox) as client:
         claims = jwt.decode(client.metadata["authorization"].split()[1], options={"verify_signature": False})
         assert "exp" not in claims

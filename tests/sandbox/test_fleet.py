@@ -14,9 +14,9 @@ import pytest
 from viam_mcp.proto import app
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox.demo import fleet
-from viam_mcp.sandbox.rows.store import Store
+from viam_mcp.sandbox.rows.store import FleetStore
+from viam_mcp.sandbox.rpc import nanoseconds
 from viam_mcp.sandbox.rules.config import references
-from viam_mcp.sandbox.service import nanoseconds
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,34 +45,34 @@ TABLES_WITH_CREDENTIALS = {
 }
 
 
-def seeded(now: int = NOW) -> Store:
-    store = Store()
+def seeded(now: int = NOW) -> FleetStore:
+    store = FleetStore()
     with store.transaction(), store.ids_from(random.Random(fleet.SEED)):
         fleet.seed(store, now)
     return store
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
+def store() -> Iterator[FleetStore]:
     filled = seeded()
     yield filled
     filled.close()
 
 
 @pytest.fixture(scope="module", params=MOMENTS, ids=lambda now: f"{datetime.fromtimestamp(now / SECOND, UTC):%H:%M}")
-def moment(request: pytest.FixtureRequest) -> Iterator[tuple[Store, int]]:
+def moment(request: pytest.FixtureRequest) -> Iterator[tuple[FleetStore, int]]:
     filled = seeded(request.param)
     yield filled, request.param
     filled.close()
 
 
-def part(store: Store, name: str) -> sqlite3.Row:
+def part(store: FleetStore, name: str) -> sqlite3.Row:
     row = store.one("SELECT * FROM parts WHERE name = ?", name)
     assert row is not None
     return row
 
 
-def messages(store: Store, part_name: str, *levels: str) -> list[str]:
+def messages(store: FleetStore, part_name: str, *levels: str) -> list[str]:
     marks = ", ".join("?" * len(levels))
     return [
         row["message"]
@@ -96,7 +96,7 @@ def values_at(config: Any, key: re.Pattern[str]) -> Iterator[str]:
             yield from values_at(value, key)
 
 
-def test_it_has_the_size_that_it_promises(store: Store) -> None:
+def test_it_has_the_size_that_it_promises(store: FleetStore) -> None:
     count = {row["name"]: 0 for row in store.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in count:
         count[table] = store.value(f"SELECT COUNT(*) FROM {table}")
@@ -114,7 +114,7 @@ def test_it_has_the_size_that_it_promises(store: Store) -> None:
     assert [table for table, rows in count.items() if not rows] == ["settings"], "the server's own table alone is empty"
 
 
-def test_every_reference_leads_somewhere(store: Store) -> None:
+def test_every_reference_leads_somewhere(store: FleetStore) -> None:
     assert store.all("PRAGMA foreign_key_check") == []
     resources = "SELECT id FROM organizations UNION SELECT id FROM locations UNION SELECT id FROM robots"
     identities = "SELECT id FROM users UNION SELECT id FROM api_keys UNION SELECT email FROM invites"
@@ -123,14 +123,14 @@ def test_every_reference_leads_somewhere(store: Store) -> None:
     assert store.all("SELECT * FROM fragment_uses WHERE fragment_id NOT IN (SELECT id FROM fragments)") == []
 
 
-def test_ids_have_the_forms_of_the_service(store: Store) -> None:
+def test_ids_have_the_forms_of_the_service(store: FleetStore) -> None:
     uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
     for table in ("organizations", "users", "api_keys", "robots", "parts", "secrets", "fragments"):
         assert all(uuid.fullmatch(row["id"]) for row in store.all(f"SELECT id FROM {table}")), table
     assert all(re.fullmatch(r"[0-9a-z]{10}", row["id"]) for row in store.all("SELECT id FROM locations"))
 
 
-def test_every_machine_has_exactly_one_main_part_and_some_have_more_parts(store: Store) -> None:
+def test_every_machine_has_exactly_one_main_part_and_some_have_more_parts(store: FleetStore) -> None:
     rows = store.all("SELECT SUM(main) AS mains, COUNT(*) AS parts FROM parts GROUP BY robot_id")
     assert {row["mains"] for row in rows} == {1}
     assert len(rows) == 12
@@ -138,7 +138,7 @@ def test_every_machine_has_exactly_one_main_part_and_some_have_more_parts(store:
     assert any(row["parts"] == 3 for row in rows)
 
 
-def test_locations_nest_three_deep_and_one_is_shared_with_the_other_organization(store: Store) -> None:
+def test_locations_nest_three_deep_and_one_is_shared_with_the_other_organization(store: FleetStore) -> None:
     grandchildren = store.all(
         "SELECT a.name FROM locations a JOIN locations b ON a.parent_id = b.id JOIN locations c ON b.parent_id = c.id"
     )
@@ -151,7 +151,9 @@ def test_locations_nest_three_deep_and_one_is_shared_with_the_other_organization
     assert [tuple(row) for row in shared] == [(fleet.SHARED_LOCATION, fleet.TIDEWATER, fleet.KESTREL)]
 
 
-def test_every_part_logs_until_it_was_last_seen_and_those_awaiting_setup_never_did(moment: tuple[Store, int]) -> None:
+def test_every_part_logs_until_it_was_last_seen_and_those_awaiting_setup_never_did(
+    moment: tuple[FleetStore, int],
+) -> None:
     store, now = moment
     rows = store.all(
         "SELECT parts.*, robots.name AS machine, MAX(time) AS last FROM parts JOIN robots ON robots.id = robot_id"
@@ -168,7 +170,7 @@ def test_every_part_logs_until_it_was_last_seen_and_those_awaiting_setup_never_d
             assert row["last"] == row["last_access"], row["name"]
 
 
-def test_two_machines_went_silent_last_night_and_one_three_weeks_ago(moment: tuple[Store, int]) -> None:
+def test_two_machines_went_silent_last_night_and_one_three_weeks_ago(moment: tuple[FleetStore, int]) -> None:
     store, now = moment
     ages = {
         row["name"]: (now - row["last"]) / HOUR
@@ -183,7 +185,7 @@ def test_two_machines_went_silent_last_night_and_one_three_weeks_ago(moment: tup
     assert 20 * 24 < ages[fleet.LONG_GONE_MACHINE] < 22 * 24
 
 
-def test_the_last_words_of_the_first_are_undervoltage_then_an_unreachable_network(store: Store) -> None:
+def test_the_last_words_of_the_first_are_undervoltage_then_an_unreachable_network(store: FleetStore) -> None:
     last = messages(store, f"{fleet.UNDERVOLTAGE_MACHINE}-main", "error", "warn")[-8:]
     undervoltage = [number for number, message in enumerate(last) if "undervoltage" in message]
     unreachable = [number for number, message in enumerate(last) if "network is unreachable" in message]
@@ -192,7 +194,7 @@ def test_the_last_words_of_the_first_are_undervoltage_then_an_unreachable_networ
     assert max(undervoltage) < min(unreachable)
 
 
-def test_the_second_crashes_in_a_loop_since_its_module_was_updated(store: Store) -> None:
+def test_the_second_crashes_in_a_loop_since_its_module_was_updated(store: FleetStore) -> None:
     row = part(store, fleet.CRASH_LOOP_PART)
     newest = store.one("SELECT * FROM part_history WHERE part_id = ? ORDER BY edited_on DESC", row["id"])
     assert newest is not None
@@ -207,7 +209,7 @@ def test_the_second_crashes_in_a_loop_since_its_module_was_updated(store: Store)
     assert 0 < panics[0]["time"] - newest["edited_on"] < 10 * 60 * SECOND
 
 
-def test_logs_are_a_week_of_mostly_info_then_warn_then_error_then_debug(store: Store) -> None:
+def test_logs_are_a_week_of_mostly_info_then_warn_then_error_then_debug(store: FleetStore) -> None:
     by_level = {row["level"]: row["n"] for row in store.all("SELECT level, COUNT(*) AS n FROM logs GROUP BY level")}
     assert sorted(by_level, key=by_level.__getitem__, reverse=True) == ["info", "warn", "error", "debug"]
     assert by_level["info"] > sum(by_level.values()) / 2
@@ -217,7 +219,7 @@ def test_logs_are_a_week_of_mostly_info_then_warn_then_error_then_debug(store: S
     assert all(6 * DAY < NOW - row["first"] <= 7 * DAY + 60 * SECOND for row in online)
 
 
-def test_one_part_is_far_noisier_than_any_other(store: Store) -> None:
+def test_one_part_is_far_noisier_than_any_other(store: FleetStore) -> None:
     rows = store.all(
         "SELECT name, COUNT(*) AS n FROM logs JOIN parts ON parts.id = part_id GROUP BY part_id ORDER BY n DESC"
     )
@@ -225,7 +227,7 @@ def test_one_part_is_far_noisier_than_any_other(store: Store) -> None:
     assert rows[0]["n"] > 3 * rows[1]["n"]
 
 
-def test_the_columns_of_a_log_row_say_what_its_entry_says(store: Store) -> None:
+def test_the_columns_of_a_log_row_say_what_its_entry_says(store: FleetStore) -> None:
     loggers, with_stack, with_fields, without_caller = set(), 0, 0, 0
     for row in store.all("SELECT logs.*, name FROM logs JOIN parts ON parts.id = part_id"):
         entry = LogEntry.FromString(row["entry"])
@@ -241,13 +243,13 @@ def test_the_columns_of_a_log_row_say_what_its_entry_says(store: Store) -> None:
     assert min(with_stack, with_fields, without_caller) > 0
 
 
-def test_no_number_in_a_message_is_left_open(store: Store) -> None:
+def test_no_number_in_a_message_is_left_open(store: FleetStore) -> None:
     hostile = set(fleet.HOSTILE_MESSAGES.values())
     left = store.all("SELECT DISTINCT message FROM logs WHERE message LIKE '%{%'")
     assert [row["message"] for row in left if row["message"] not in hostile] == []
 
 
-def test_hostile_messages_are_kept_as_they_were_written_and_are_recent(store: Store) -> None:
+def test_hostile_messages_are_kept_as_they_were_written_and_are_recent(store: FleetStore) -> None:
     newest = store.all(
         "SELECT message FROM logs WHERE part_id = ? ORDER BY time DESC LIMIT 100", part(store, fleet.HOSTILE_PART)["id"]
     )
@@ -261,7 +263,7 @@ def test_hostile_messages_are_of_every_kind() -> None:
     assert max(len(message.encode()) for message in fleet.HOSTILE_MESSAGES.values()) >= 50_000
 
 
-def test_names_and_descriptions_try_to_give_orders_too(store: Store) -> None:
+def test_names_and_descriptions_try_to_give_orders_too(store: FleetStore) -> None:
     assert store.one("SELECT 1 FROM robots WHERE name = ?", fleet.INJECTION_MACHINE)
     assert store.one("SELECT 1 FROM registry_items WHERE description LIKE '%share_location%'")
     assert store.one("SELECT 1 FROM fragments WHERE config_json LIKE '%delete_fragment%'")
@@ -275,7 +277,7 @@ def test_names_and_descriptions_try_to_give_orders_too(store: Store) -> None:
     ],
 )
 def test_a_history_leads_edit_by_edit_to_what_is_there_now(
-    store: Store, table: str, owner_table: str, owner: str, message: type[app.RobotPart] | type[app.Fragment]
+    store: FleetStore, table: str, owner_table: str, owner: str, message: type[app.RobotPart] | type[app.Fragment]
 ) -> None:
     for row in store.all(f"SELECT * FROM {owner_table}"):
         entries = store.all(f"SELECT * FROM {table} WHERE {owner} = ? ORDER BY seq", row["id"])
@@ -289,7 +291,7 @@ def test_a_history_leads_edit_by_edit_to_what_is_there_now(
         assert all(entry["edited_on"] < NOW for entry in entries)
 
 
-def test_parts_have_a_year_of_history_made_by_owners_and_keys_without_their_secrets(store: Store) -> None:
+def test_parts_have_a_year_of_history_made_by_owners_and_keys_without_their_secrets(store: FleetStore) -> None:
     rows = store.all("SELECT * FROM part_history")
     assert len({row["part_id"] for row in rows}) >= 10
     assert max(NOW - row["edited_on"] for row in rows) > 300 * DAY
@@ -304,11 +306,11 @@ def test_parts_have_a_year_of_history_made_by_owners_and_keys_without_their_secr
         assert (old.secret, len(old.secrets)) == ("", 0)
 
 
-def test_a_fragment_has_more_history_than_two_pages_hold(store: Store) -> None:
+def test_a_fragment_has_more_history_than_two_pages_hold(store: FleetStore) -> None:
     assert max(row[0] for row in store.all("SELECT COUNT(*) FROM fragment_history GROUP BY fragment_id")) > 20
 
 
-def test_fragments_are_of_every_visibility_nested_tagged_and_in_use_where_configurations_say(store: Store) -> None:
+def test_fragments_are_of_every_visibility_nested_tagged_and_in_use_where_configurations_say(store: FleetStore) -> None:
     rows = store.all("SELECT * FROM fragments")
     assert {row["visibility"] for row in rows} == {
         app.FRAGMENT_VISIBILITY_PRIVATE,
@@ -323,7 +325,7 @@ def test_fragments_are_of_every_visibility_nested_tagged_and_in_use_where_config
         assert {use["fragment_id"]: use["version"] for use in uses} == references(row["config_json"])
 
 
-def test_the_fleets_own_modules_are_configured_in_versions_that_were_uploaded(store: Store) -> None:
+def test_the_fleets_own_modules_are_configured_in_versions_that_were_uploaded(store: FleetStore) -> None:
     uploaded = {
         (f"{row['public_namespace']}:{row['name']}", row["version"])
         for row in store.all(
@@ -341,7 +343,7 @@ def test_the_fleets_own_modules_are_configured_in_versions_that_were_uploaded(st
     assert configured <= uploaded
 
 
-def test_registry_items_know_who_uses_them(store: Store) -> None:
+def test_registry_items_know_who_uses_them(store: FleetStore) -> None:
     usage = {row["name"]: row for row in store.all("SELECT * FROM registry_items")}
     assert {row["type"] for row in usage.values()} == {2, 3, 5}
     # A module that two haulers name, and one that others get through a public fragment.
@@ -352,7 +354,7 @@ def test_registry_items_know_who_uses_them(store: Store) -> None:
 
 
 def test_the_key_that_it_returns_owns_both_organizations_and_hides_its_value() -> None:
-    store = Store()
+    store = FleetStore()
     with store.transaction():
         credential = fleet.seed(store, NOW)
     assert store.value("SELECT key FROM api_keys WHERE id = ?", credential.key_id) == credential.key
@@ -364,7 +366,7 @@ def test_the_key_that_it_returns_owns_both_organizations_and_hides_its_value() -
     store.close()
 
 
-def test_the_same_seed_gives_the_same_fleet_but_never_the_same_credentials(store: Store) -> None:
+def test_the_same_seed_gives_the_same_fleet_but_never_the_same_credentials(store: FleetStore) -> None:
     other = seeded()
     for (table,) in store.all("SELECT name FROM sqlite_master WHERE type = 'table'"):
         if table not in TABLES_WITH_CREDENTIALS:
@@ -377,7 +379,7 @@ def test_the_same_seed_gives_the_same_fleet_but_never_the_same_credentials(store
     other.close()
 
 
-def test_the_planted_credentials_are_all_that_configurations_hold_where_credentials_go(store: Store) -> None:
+def test_the_planted_credentials_are_all_that_configurations_hold_where_credentials_go(store: FleetStore) -> None:
     planted = fleet.planted_credentials(store)
     found = set()
     for row in store.all("SELECT config_json FROM parts UNION SELECT config_json FROM fragments"):
@@ -393,7 +395,7 @@ def test_the_planted_credentials_are_all_that_configurations_hold_where_credenti
     assert len(found - listed) >= 8, "and others hold credentials that are nowhere else"
 
 
-def test_old_configurations_hold_no_other_credentials_than_the_planted(store: Store) -> None:
+def test_old_configurations_hold_no_other_credentials_than_the_planted(store: FleetStore) -> None:
     planted = fleet.planted_credentials(store)
     olds = [
         *(app.RobotPart.FromString(row["old"]).robot_config_json for row in store.all("SELECT old FROM part_history")),
@@ -407,7 +409,7 @@ def test_old_configurations_hold_no_other_credentials_than_the_planted(store: St
     assert held <= planted
 
 
-def test_no_credential_is_in_a_log_a_name_or_metadata(store: Store) -> None:
+def test_no_credential_is_in_a_log_a_name_or_metadata(store: FleetStore) -> None:
     planted = fleet.planted_credentials(store)
     for (table,) in store.all("SELECT name FROM sqlite_master WHERE type = 'table'"):
         if table not in TABLES_WITH_CREDENTIALS | {"logs"}:
@@ -417,6 +419,6 @@ def test_no_credential_is_in_a_log_a_name_or_metadata(store: Store) -> None:
     assert not any(credential in logged for credential in planted)
 
 
-def test_every_placeholder_in_a_configuration_is_filled(store: Store) -> None:
+def test_every_placeholder_in_a_configuration_is_filled(store: FleetStore) -> None:
     for row in store.all("SELECT name, config_json FROM parts UNION SELECT name, config_json FROM fragments"):
         assert not re.search(r"<\w+(:[^>]+)?>", row["config_json"]), row["name"]

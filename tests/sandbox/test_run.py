@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 MAIN = """
 import asyncio, sys
@@ -175,7 +175,7 @@ def test_a_state_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -
 
 
 def test_a_seed_that_fails_leaves_an_empty_fleet_behind(tmp_path: Path) -> None:
-    def failing(store: Store, now: int) -> None:
+    def failing(store: FleetStore, now: int) -> None:
         empty(store, now)
         raise RuntimeError("half way")
 
@@ -187,7 +187,7 @@ def test_a_seed_that_fails_leaves_an_empty_fleet_behind(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_copy_is_a_fleet_of_its_own(demo_fleet: Store) -> None:
+def test_a_copy_is_a_fleet_of_its_own(demo_fleet: FleetStore) -> None:
     copy = demo_fleet.copy()
     copy.run("DELETE FROM robots")
 

@@ -14,14 +14,14 @@ from tests.sandbox.client import connected, named, refused
 from viam_mcp.proto import POOL, app
 from viam_mcp.sandbox import Fault, Sandbox, StartError, empty, open_fleet
 from viam_mcp.sandbox.server import UPLOAD_LIMIT
-from viam_mcp.sandbox.services.machines import Machines
-from viam_mcp.sandbox.wire import MESSAGE_LIMIT, Listener
+from viam_mcp.sandbox.services.machines import MachineRpcs
+from viam_mcp.sandbox.transport import MESSAGE_LIMIT, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.sandbox.client import Calls, Client
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 INFO = app.UploadModuleFileRequest(
     module_file_info=app.ModuleFileInfo(module_id="kestrel:fresh", version="1.0.0", platform="linux/amd64")
@@ -73,7 +73,7 @@ async def test_a_handler_that_fails_says_nothing_of_itself_and_leaves_nothing_be
         await call("NewRobot", location=named(sandbox, "locations", "Bench A"), name="new")
 
     assert "secret" not in str(caught.value)
-    assert f"{Machines.__name__}.create failed" in caplog.text
+    assert f"{MachineRpcs.__name__}.create failed" in caplog.text
     assert sandbox.store.one("SELECT 1 FROM robots WHERE name = 'new'") is None
 
 
@@ -143,7 +143,7 @@ async def test_an_upload_over_the_limit_is_refused(client: Client) -> None:
         await upload(client, [INFO, *[piece(bytes(size))] * (UPLOAD_LIMIT // size), piece(b"x")])
 
 
-async def test_a_sandbox_that_stops_ends_hanging_calls_and_idle_connections(demo_fleet: Store) -> None:
+async def test_a_sandbox_that_stops_ends_hanging_calls_and_idle_connections(demo_fleet: FleetStore) -> None:
     async with asyncio.timeout(PATIENCE):
         starting = Sandbox.start(demo_fleet.copy())
         sandbox = await starting.__aenter__()
@@ -158,21 +158,21 @@ async def test_a_sandbox_that_stops_ends_hanging_calls_and_idle_connections(demo
                 await idle("ListOrganizations")
 
 
-async def test_a_port_in_use_is_said_in_one_sentence(sandbox: Sandbox, demo_fleet: Store) -> None:
+async def test_a_port_in_use_is_said_in_one_sentence(sandbox: Sandbox, demo_fleet: FleetStore) -> None:
     port = int(sandbox.url.rpartition(":")[2])
     with pytest.raises(StartError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: .*Choose another port"):
         async with Sandbox.start(demo_fleet.copy(), port=port):
             pass
 
 
-async def test_ipv6_addresses_make_a_url(demo_fleet: Store) -> None:
+async def test_ipv6_addresses_make_a_url(demo_fleet: FleetStore) -> None:
     async with Sandbox.start(demo_fleet.copy(), host="::1") as sandbox:
         assert sandbox.url.startswith("http://[::1]:")
         async with Channel("::1", int(sandbox.url.rpartition(":")[2])) as channel:
             await channel.__connect__()
 
 
-def test_a_key_does_not_show_in_the_sandbox_or_its_credential(demo_fleet: Store) -> None:
+def test_a_key_does_not_show_in_the_sandbox_or_its_credential(demo_fleet: FleetStore) -> None:
     sandbox = Sandbox(demo_fleet)
     assert sandbox.api_key not in repr(sandbox)
     assert sandbox.api_key not in repr(vars(sandbox)["tokens"])

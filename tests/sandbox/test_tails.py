@@ -15,7 +15,7 @@ from viam_mcp.sandbox.live.hub import BACKLOG
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls, Client
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_many_entries_come_in_order(sandbox: Sandbox, client: Client, part
         assert [(await anext(entries)).message for _ in range(BACKLOG)] == [str(n) for n in range(BACKLOG)]
 
 
-async def test_a_sandbox_that_stops_takes_leave_of_its_tails(demo_fleet: Store) -> None:
+async def test_a_sandbox_that_stops_takes_leave_of_its_tails(demo_fleet: FleetStore) -> None:
     async with asyncio.timeout(PATIENCE):
         starting = Sandbox.start(demo_fleet.copy())
         sandbox = await starting.__aenter__()

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.fleet import Fleet
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 
-def test_every_credential_of_the_demo_fleet_is_a_canary(demo_fleet: Store) -> None:
+def test_every_credential_of_the_demo_fleet_is_a_canary(demo_fleet: FleetStore) -> None:
     planted = planted_credentials(demo_fleet)
     assert len(planted) >= demo_fleet.value("SELECT COUNT(*) FROM secrets") + demo_fleet.value(
         "SELECT COUNT(*) FROM api_keys"
@@ -45,7 +45,7 @@ async def test_canaries_sing_where_credentials_are_revealed(fleet: Fleet) -> Non
         assert any(canary in revealed for canary in planted)
 
 
-async def test_no_canary_gets_out(demo_fleet: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_canary_gets_out(demo_fleet: FleetStore, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     planted, told = planted_credentials(demo_fleet), []
     # What is said does not depend on the protocol's era, so each of them has half of the tools.

@@ -14,7 +14,7 @@ from tests.pace import PATIENCE, is_linear
 from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Fault
-from viam_mcp.sandbox.service import Refusal
+from viam_mcp.sandbox.rpc import Refusal
 from viam_mcp.tools.results._patterns import fold, pattern
 from viam_mcp.tools.sets import logs
 

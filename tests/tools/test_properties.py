@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.fleet import Fleet
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 # Arguments of the tool that are no arguments of the rpc: how much comes back at once, and what becomes of it.
 NOT_SENT = {
@@ -105,7 +105,7 @@ class Eras:
 
 
 @asynccontextmanager
-async def both_eras(store: Store, folder: Path) -> AsyncIterator[dict[str, Fleet]]:
+async def both_eras(store: FleetStore, folder: Path) -> AsyncIterator[dict[str, Fleet]]:
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox.start(store))
         fleets = {}
@@ -122,7 +122,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="module")
-def store(portal: BlockingPortal) -> Iterator[Store]:
+def store(portal: BlockingPortal) -> Iterator[FleetStore]:
     """The demo fleet once more: only the thread that has made it can use it."""
     store = portal.call(open_fleet)
     yield store
@@ -130,7 +130,7 @@ def store(portal: BlockingPortal) -> Iterator[Store]:
 
 
 @pytest.fixture
-def eras(portal: BlockingPortal, store: Store, tmp_path: Path) -> Iterator[Eras]:
+def eras(portal: BlockingPortal, store: FleetStore, tmp_path: Path) -> Iterator[Eras]:
     with portal.wrap_async_context_manager(both_eras(portal.call(store.copy), tmp_path)) as fleets:
         yield Eras(portal, fleets)
 

@@ -27,7 +27,7 @@ from viam_mcp.app._errors import (
     Unimplemented,
     Unknown,
 )
-from viam_mcp.app._watcher import Watcher
+from viam_mcp.app._observer import CallObserver
 from viam_mcp.app.credentials._credentials import AccessToken, Credentials, Exchange, TokenSource
 from viam_mcp.app.credentials._login import PROFILE_VARIABLE, Login, login_path, read_login
 from viam_mcp.app.records._records import (
@@ -53,6 +53,7 @@ __all__ = [
     "AlreadyExists",
     "AppClient",
     "AppError",
+    "CallObserver",
     "Cancelled",
     "Credentials",
     "DeadlineExceeded",
@@ -77,7 +78,6 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
-    "Watcher",
     "connect",
     "login_path",
     "open_client",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.app.subjects._fragments import Fragments
-from viam_mcp.app.subjects._keys import Keys
-from viam_mcp.app.subjects._locations import Locations
-from viam_mcp.app.subjects._logs import Logs
-from viam_mcp.app.subjects._machines import Machines
-from viam_mcp.app.subjects._modules import Modules
-from viam_mcp.app.subjects._organizations import Organizations
-from viam_mcp.app.subjects._parts import Parts
-from viam_mcp.app.subjects._registry import Registry
-from viam_mcp.app.subjects._roles import Roles
+from viam_mcp.app.subjects._fragments import FragmentMethods
+from viam_mcp.app.subjects._keys import KeyMethods
+from viam_mcp.app.subjects._locations import LocationMethods
+from viam_mcp.app.subjects._logs import LogMethods
+from viam_mcp.app.subjects._machines import MachineMethods
+from viam_mcp.app.subjects._modules import ModuleMethods
+from viam_mcp.app.subjects._organizations import OrganizationMethods
+from viam_mcp.app.subjects._parts import PartMethods
+from viam_mcp.app.subjects._registry import RegistryMethods
+from viam_mcp.app.subjects._roles import RoleMethods
 from viam_mcp.app.transport._session import Session
 from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
 
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from grpclib.client import Channel
 
 
-class AppClient(Organizations, Locations, Machines, Parts, Logs, Fragments, Roles, Registry, Modules, Keys):
+class AppClient(
+    OrganizationMethods,
+    LocationMethods,
+    MachineMethods,
+    PartMethods,
+    LogMethods,
+    FragmentMethods,
+    RoleMethods,
+    RegistryMethods,
+    ModuleMethods,
+    KeyMethods,
+):
     """The fleet-management API of Viam, one method for each call.
 
     `connect()` makes one that authenticates by itself. Over a grpclib channel of your own it sends the

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from viam_mcp.app._watcher import Watcher
+    from viam_mcp.app._observer import CallObserver
     from viam_mcp.app.credentials._credentials import TokenSource
 
 DEFAULT_URL = "https://app.viam.com"
@@ -32,7 +32,7 @@ async def connect(
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     lazy: bool = False,
     ssl_context: ssl.SSLContext | None = None,
-    watcher: Watcher | None = None,
+    observer: CallObserver | None = None,
 ) -> AsyncGenerator[AppClient]:
     """Open a client of the Viam app, and close it on the way out.
 
@@ -55,7 +55,7 @@ async def connect(
             answers and takes the key.
         ssl_context: The TLS settings to use instead of the system's certificates; TLS 1.2 and HTTP/2
             are required in any case.
-        watcher: Sees every call.
+        observer: Sees every call.
 
     Yields:
         The client.
@@ -71,7 +71,7 @@ async def connect(
         timeout=timeout,
         connect_timeout=connect_timeout,
         ssl_context=ssl_context,
-        watcher=watcher,
+        observer=observer,
     )
     try:
         if not lazy:
@@ -89,7 +89,7 @@ def open_client(
     timeout: float = DEFAULT_TIMEOUT,
     connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
     ssl_context: ssl.SSLContext | None = None,
-    watcher: Watcher | None = None,
+    observer: CallObserver | None = None,
 ) -> AppClient:
     """A client that dials when it is first used, for whoever closes it with `AppClient.session`.
 
@@ -100,7 +100,7 @@ def open_client(
         timeout: Seconds for a call with all its repetitions.
         connect_timeout: Seconds to establish a connection.
         ssl_context: The TLS settings to use.
-        watcher: Sees every call.
+        observer: Sees every call.
 
     Raises:
         ValueError: If the URL is malformed.
@@ -112,6 +112,6 @@ def open_client(
         timeout=timeout,
         connect_timeout=connect_timeout,
         prepare=prepare,
-        watcher=watcher,
+        observer=observer,
     )
     return AppClient(session, {}, location_id)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncIterator
 
-    from viam_mcp.app import AppClient, Watcher
+    from viam_mcp.app import AppClient, CallObserver
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -48,9 +48,9 @@ class Place:
     credentials: TokenSource | None
     timeout: float
 
-    def client(self, credentials: TokenSource, watcher: Watcher) -> AppClient:
+    def client(self, credentials: TokenSource, observer: CallObserver) -> AppClient:
         """A client for these credentials, for whoever closes it."""
-        return open_client(self.url, credentials, timeout=self.timeout, watcher=watcher)
+        return open_client(self.url, credentials, timeout=self.timeout, observer=observer)
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Upstream:
         self._tracer = tracer
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
-        """See `Watcher`.
+        """See `CallObserver`.
 
         Raises:
             Busy: It went unanswered lately.
@@ -46,7 +46,7 @@ class Upstream:
         return watching if self._tracer is None else _traced(self._tracer, rpc, watching)
 
     def repeating(self, rpc: str, status: str) -> None:
-        """See `Watcher`."""
+        """See `CallObserver`."""
         if self._on_repeat is not None:
             self._on_repeat(rpc, status)
 

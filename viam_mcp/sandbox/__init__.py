@@ -7,7 +7,7 @@ It needs no account and no network. The demo fleet is the same every time, apart
 """
 
 from viam_mcp.sandbox.faults import Fault, Faults
-from viam_mcp.sandbox.live.livelogs import LIVE_INTERVAL
+from viam_mcp.sandbox.live.generator import LIVE_INTERVAL
 from viam_mcp.sandbox.server import Sandbox, StartError, empty, open_fleet
 
 __all__ = ["LIVE_INTERVAL", "Fault", "Faults", "Sandbox", "StartError", "empty", "open_fleet"]

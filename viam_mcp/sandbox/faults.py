@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from grpclib import GRPCError
 
-from viam_mcp.sandbox import wire
+from viam_mcp.sandbox import transport
 
 if TYPE_CHECKING:
     from grpclib.const import Status
@@ -56,7 +56,7 @@ class Fault:
         if self.hang:
             await self.release.wait()
         if self.cut:
-            raise wire.cut(stream)
+            raise transport.cut(stream)
         if self.status is not None:
             raise GRPCError(self.status, self.message)
 

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from viam_mcp.sandbox.live.livelogs import LIVE_INTERVAL
+from viam_mcp.sandbox.live.generator import LIVE_INTERVAL
 from viam_mcp.sandbox.server import Sandbox, open_fleet
 
 if TYPE_CHECKING:

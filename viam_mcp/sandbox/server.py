@@ -23,25 +23,25 @@ from grpclib.const import Cardinality, Handler, Status
 
 from viam_mcp.proto import POOL, app
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
-from viam_mcp.sandbox import wire
+from viam_mcp.sandbox import transport
 from viam_mcp.sandbox.faults import Faults
-from viam_mcp.sandbox.live.hub import Hub, Tail
-from viam_mcp.sandbox.live.livelogs import speak
-from viam_mcp.sandbox.rows.store import StateError, Store, now
+from viam_mcp.sandbox.live.generator import speak
+from viam_mcp.sandbox.live.hub import OpenTail, TailHub
+from viam_mcp.sandbox.rows.store import FleetStore, StateError, now
+from viam_mcp.sandbox.rpc import ApiKey, IncomingCall, Refusal, invalid, set_time
 from viam_mcp.sandbox.rules import grants
-from viam_mcp.sandbox.service import Call, Credential, Refusal, invalid, set_time
 from viam_mcp.sandbox.services import auth, keys, logs
-from viam_mcp.sandbox.services.fragments import Fragments
-from viam_mcp.sandbox.services.keys import Keys
-from viam_mcp.sandbox.services.locations import Locations
-from viam_mcp.sandbox.services.logs import Logs
-from viam_mcp.sandbox.services.machines import Machines
-from viam_mcp.sandbox.services.members import Members
-from viam_mcp.sandbox.services.modules import Modules
-from viam_mcp.sandbox.services.organizations import Organizations
-from viam_mcp.sandbox.services.parts import Parts
-from viam_mcp.sandbox.services.registry import Registry
-from viam_mcp.sandbox.services.roles import Roles
+from viam_mcp.sandbox.services.fragments import FragmentRpcs
+from viam_mcp.sandbox.services.keys import KeyRpcs
+from viam_mcp.sandbox.services.locations import LocationRpcs
+from viam_mcp.sandbox.services.logs import LogRpcs
+from viam_mcp.sandbox.services.machines import MachineRpcs
+from viam_mcp.sandbox.services.members import MemberRpcs
+from viam_mcp.sandbox.services.modules import ModuleRpcs
+from viam_mcp.sandbox.services.organizations import OrganizationRpcs
+from viam_mcp.sandbox.services.parts import PartRpcs
+from viam_mcp.sandbox.services.registry import RegistryRpcs
+from viam_mcp.sandbox.services.roles import RoleRpcs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -54,13 +54,25 @@ if TYPE_CHECKING:
     from viam_mcp.proto.common import LogEntry
     from viam_mcp.sandbox.faults import Fault
 
-    Seed = Callable[[Store, int], Credential]
+    Seed = Callable[[FleetStore, int], ApiKey]
 
 APP_SERVICE = "viam.app.v1.AppService"
 AUTHENTICATE = "/proto.rpc.v1.AuthService/Authenticate"
 UPLOAD_LIMIT = 64 * 1024 * 1024  # bytes of a module's file; they are counted and hashed, not kept
 
-_SERVICES = (Organizations, Members, Locations, Machines, Parts, Logs, Fragments, Roles, Registry, Modules, Keys)
+_SERVICES = (
+    OrganizationRpcs,
+    MemberRpcs,
+    LocationRpcs,
+    MachineRpcs,
+    PartRpcs,
+    LogRpcs,
+    FragmentRpcs,
+    RoleRpcs,
+    RegistryRpcs,
+    ModuleRpcs,
+    KeyRpcs,
+)
 _GOODBYE = 1.0  # seconds that open tails have to take leave when the server stops
 
 logger = logging.getLogger(__name__)
@@ -74,7 +86,7 @@ class StartError(Exception):
     """The sandbox cannot start; the message says why and what to do."""
 
 
-def open_fleet(state: Path | None = None, seed: Seed | None = None) -> Store:
+def open_fleet(state: Path | None = None, seed: Seed | None = None) -> FleetStore:
     """The fleet in a state file, or a new one.
 
     Args:
@@ -85,7 +97,7 @@ def open_fleet(state: Path | None = None, seed: Seed | None = None) -> Store:
         StartError: The file cannot be used.
     """
     try:
-        store = Store(state)
+        store = FleetStore(state)
     except StateError as error:
         raise StartError(str(error)) from None
     try:
@@ -106,14 +118,14 @@ def _advice(error: OSError | UnicodeError) -> str:
     return "Choose another port, or 0 for a free one."
 
 
-def empty(store: Store, now: int) -> Credential:
+def empty(store: FleetStore, now: int) -> ApiKey:
     """Fill a new fleet with next to nothing: one organization and a key that owns it."""
     org_id = store.new_uuid()
     store.insert("organizations", id=org_id, name="Empty", created_on=now)
     return keys.mint(store, org_id, "owner", now, [grants.ownership(org_id)])
 
 
-def _demo(store: Store, now: int) -> Credential:
+def _demo(store: FleetStore, now: int) -> ApiKey:
     # Its many lines of text are read only where a fleet is made.
     from viam_mcp.sandbox.demo import fleet
 
@@ -135,7 +147,7 @@ class Sandbox:
         calls: How often each rpc was called, by name.
     """
 
-    def __init__(self, store: Store, token_lifetime: float | None = auth.TOKEN_LIFETIME) -> None:
+    def __init__(self, store: FleetStore, token_lifetime: float | None = auth.TOKEN_LIFETIME) -> None:
         credential = keys.remembered(store, now())
         if credential is None:
             raise StartError("this fleet has no key to start with: make it with open_fleet().")
@@ -143,15 +155,15 @@ class Sandbox:
         self.url = ""
         self.store = store
         self.faults = Faults()
-        self.tokens = auth.Tokens(token_lifetime)
-        self.hub = Hub()
+        self.tokens = auth.TokenIssuer(token_lifetime)
+        self.hub = TailHub()
         self.calls: Counter[str] = Counter()
 
     @classmethod
     @asynccontextmanager
     async def start(
         cls,
-        store: Store | None = None,
+        store: FleetStore | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -174,7 +186,7 @@ class Sandbox:
         store = open_fleet() if store is None else store
         try:
             sandbox = cls(store, token_lifetime)
-            listener = wire.Listener([sandbox])
+            listener = transport.Listener([sandbox])
             try:
                 address = await listener.listen(host, port)
             except (OSError, UnicodeError) as error:
@@ -238,7 +250,7 @@ class Sandbox:
         self, name: str, handle: Callable[..., Message], kind: type[Message], writes: bool, stream: Stream[Any, Any]
     ) -> None:
         with _refusals():
-            request = await wire.receive_one(stream, kind)
+            request = await transport.receive_one(stream, kind)
             identity, fault = self._enter(name, stream)
             if fault and not fault.executed:
                 await fault.strike(stream)
@@ -247,18 +259,18 @@ class Sandbox:
                 self.hub.recheck()
             if fault and fault.executed:
                 await fault.strike(stream)
-            await wire.send(stream, response)
+            await transport.send(stream, response)
 
     async def _upload(self, name: str, handle: Callable[..., Message], stream: Stream[Any, Any]) -> None:
         with _refusals():
-            first = await wire.receive_one(stream, app.UploadModuleFileRequest)
+            first = await transport.receive_one(stream, app.UploadModuleFileRequest)
             identity, fault = self._enter(name, stream)
             if fault and not fault.executed:
                 await fault.strike(stream)
             if first.WhichOneof("module_file") != "module_file_info":
                 raise invalid("the first message of an upload must be module_file_info; the file follows it")
             size, digest = 0, hashlib.sha256()
-            while (message := await wire.receive(stream, app.UploadModuleFileRequest)) is not None:
+            while (message := await transport.receive(stream, app.UploadModuleFileRequest)) is not None:
                 if message.WhichOneof("module_file") != "file":
                     raise invalid("after its first message an upload has only pieces of the file")
                 size += len(message.file)
@@ -268,11 +280,11 @@ class Sandbox:
             response = self._execute(handle, identity, first.module_file_info, size, digest.hexdigest())
             if fault and fault.executed:
                 await fault.strike(stream)
-            await wire.send(stream, response)
+            await transport.send(stream, response)
 
     async def _tail(self, name: str, handle: Callable[..., Any], stream: Stream[Any, Any]) -> None:
         with _refusals():
-            request = await wire.receive_one(stream, app.TailRobotPartLogsRequest)
+            request = await transport.receive_one(stream, app.TailRobotPartLogsRequest)
             identity, fault = self._enter(name, stream)
             if fault and not fault.after_messages:
                 await fault.strike(stream)
@@ -281,29 +293,29 @@ class Sandbox:
                 auth.check(self.store, identity)
                 self._execute(handle, identity, request)
 
-            tail = Tail(self._execute(handle, identity, request), check)
+            tail = OpenTail(self._execute(handle, identity, request), check)
             with self.hub.open(request.id, tail):
                 # So that the client knows that from here on it misses nothing.
                 await stream.send_initial_metadata()
                 sent = 0
                 async for batch in tail.batches():
-                    await wire.send(stream, app.TailRobotPartLogsResponse(logs=batch))
+                    await transport.send(stream, app.TailRobotPartLogsResponse(logs=batch))
                     sent += 1
                     if fault and sent == fault.after_messages:
                         await fault.strike(stream)
 
     async def _authenticate(self, stream: Stream[Any, Any]) -> None:
         with _refusals():
-            request = await wire.receive_one(stream, auth_pb2.AuthenticateRequest)
+            request = await transport.receive_one(stream, auth_pb2.AuthenticateRequest)
             self.calls["Authenticate"] += 1
             if fault := self.faults.take("Authenticate"):
                 await fault.strike(stream)
             token = self.tokens.authenticate(self.store, stream.metadata or {}, request)
-            await wire.send(stream, auth_pb2.AuthenticateResponse(access_token=token))
+            await transport.send(stream, auth_pb2.AuthenticateResponse(access_token=token))
 
     async def _unimplemented(self, name: str, stream: Stream[Any, Any]) -> None:
         self.calls[name] += 1
-        raise wire.status(
+        raise transport.status(
             Status.UNIMPLEMENTED,
             f"{name} is not part of the sandbox, which serves the rpcs behind the app client's methods",
         )
@@ -315,14 +327,14 @@ class Sandbox:
     def _execute(self, handle: Callable[..., Any], identity: auth.Identity, *arguments: object) -> Any:
         try:
             with self.store.transaction():
-                return handle(Call(self.store, identity.key_id, "api-key", now()), *arguments)
+                return handle(IncomingCall(self.store, identity.key_id, "api-key", now()), *arguments)
         except Refusal:
             raise
         except Exception:
             logger.exception("%s failed", handle.__qualname__)
             raise Refusal(Status.INTERNAL, "internal error of the sandbox; its log says more") from None
 
-    async def _stop(self, listener: wire.Listener) -> None:
+    async def _stop(self, listener: transport.Listener) -> None:
         self.hub.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.hub.until(0), _GOODBYE)
@@ -335,4 +347,4 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise wire.status(refusal.status, refusal.message) from None
+        raise transport.status(refusal.status, refusal.message) from None

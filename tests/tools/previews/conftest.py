@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from viam_mcp.app import AppClient
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.tools import Preview
 
 TOMAS = "tomas.vega@tidewater.example"
@@ -155,7 +155,7 @@ async def signed_in(sandbox: Sandbox, environment: Environment, key: str) -> Asy
 
 
 @pytest.fixture
-async def fleet(demo_fleet: Store, environment: Environment) -> AsyncIterator[Fleet]:
+async def fleet(demo_fleet: FleetStore, environment: Environment) -> AsyncIterator[Fleet]:
     async with (
         Sandbox.start(demo_fleet.copy()) as sandbox,
         connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app,
@@ -163,7 +163,7 @@ async def fleet(demo_fleet: Store, environment: Environment) -> AsyncIterator[Fl
         yield Fleet(sandbox, app, environment)
 
 
-def grant_many(store: Store, key: str) -> None:
+def grant_many(store: FleetStore, key: str) -> None:
     """More roles of a key than a preview has lines."""
     org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
     for number in range(60):
@@ -172,7 +172,7 @@ def grant_many(store: Store, key: str) -> None:
         store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
 
 
-def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+def rows(store: FleetStore) -> dict[str, list[tuple[Any, ...]]]:
     tables = [row["name"] for row in store.all("SELECT name FROM sqlite_master WHERE type = 'table'")]
     return {table: [tuple(row) for row in store.all(f"SELECT * FROM {table} ORDER BY rowid")] for table in tables}
 

@@ -83,7 +83,7 @@ class Credentials:
         return (self.api_key,)
 
 
-class Tokens:
+class TokenCache:
     """The current access token: fetched when needed, once for however many wait, and again before it expires."""
 
     __slots__ = ("_closed", "_due", "_fetch", "_task", "_token")

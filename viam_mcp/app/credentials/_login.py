@@ -61,7 +61,7 @@ class Login(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Grant:
+class LoginToken:
     """A user's tokens. Shown without them."""
 
     access_token: str = field(repr=False)
@@ -99,7 +99,7 @@ def read_login(path: Path) -> Login:
         path: What `login_path` gave.
 
     Raises:
-        Unauthenticated: Nobody is logged in there, or the file cannot be read.
+        Unauthenticated: NoObserver is logged in there, or the file cannot be read.
     """
     content = _read(path)
     auth = content.get("auth")
@@ -124,8 +124,8 @@ class UserLogin:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: _Grant | None = None
-        self._held: _Grant | None = None
+        self._seen: LoginToken | None = None
+        self._held: LoginToken | None = None
 
     async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
         """See `TokenSource`."""
@@ -149,14 +149,14 @@ class UserLogin:
                 grant = newer if newer.left >= REFRESH_SECONDS else self._renewed(newer)
         return AccessToken(grant.access_token, max(0.0, grant.left - REFRESH_SECONDS))
 
-    def _latest(self) -> _Grant:
+    def _latest(self) -> LoginToken:
         """What is in the file if it has changed there, else what was refreshed since."""
         grant = _grant(_read(self._path), self._path)
         if grant != self._seen or self._held is None:
             self._seen = self._held = grant
         return self._held
 
-    def _renewed(self, grant: _Grant) -> _Grant:
+    def _renewed(self, grant: LoginToken) -> LoginToken:
         answer = _refresh(grant)
         access_token = _answered(answer, "access_token", grant)
         refresh_token = str(answer.get("refresh_token") or grant.refresh_token)
@@ -172,7 +172,7 @@ class UserLogin:
             self._keep(self._held, spent=grant.refresh_token)
         return self._held
 
-    def _keep(self, grant: _Grant, spent: str) -> None:
+    def _keep(self, grant: LoginToken, spent: str) -> None:
         """Put the new tokens where the spent refresh token is."""
         try:
             content = _read(self._path)
@@ -204,7 +204,7 @@ def _read(path: Path) -> dict[str, Json]:
     return content
 
 
-def _grant(content: Mapping[str, Json], path: Path) -> _Grant:
+def _grant(content: Mapping[str, Json], path: Path) -> LoginToken:
     auth = content.get("auth")
     if not isinstance(auth, dict) or not auth:
         raise _refused(f"nobody is logged in, as {path} says")
@@ -212,7 +212,7 @@ def _grant(content: Mapping[str, Json], path: Path) -> _Grant:
         expires_at = datetime.fromisoformat(auth["expires_at"])
     except (KeyError, TypeError, ValueError):
         raise _refused(f"{path} is not what `viam login` writes: auth.expires_at is not a time") from None
-    return _Grant(
+    return LoginToken(
         _text(auth, "access_token", path),
         str(auth.get("refresh_token") or ""),
         (expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)).timestamp(),
@@ -228,7 +228,7 @@ def _text(auth: Mapping[str, Json], name: str, path: Path) -> str:
     return value
 
 
-def _refresh(grant: _Grant) -> dict[str, Json]:
+def _refresh(grant: LoginToken) -> dict[str, Json]:
     if not grant.refresh_token:
         raise _refused("the login has expired, and has no refresh token")
     url = _address(grant.token_url)
@@ -290,7 +290,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _answered(answer: Mapping[str, Json], name: str, grant: _Grant) -> str:
+def _answered(answer: Mapping[str, Json], name: str, grant: LoginToken) -> str:
     value = answer.get(name)
     if not isinstance(value, str) or not value:
         raise _refused(f"the answer of {urlsplit(grant.token_url).hostname} to the refresh has no {name}")

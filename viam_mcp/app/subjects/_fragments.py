@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Fragments(Subject):
+class FragmentMethods(Subject):
     """Methods about fragments. A fragment is named by its id, a UUID."""
 
     async def list_fragments(

@@ -37,7 +37,7 @@ class APIKeyAuthorization:
         check_role("CreateKey", self.role, self.resource_type)
 
 
-class Keys(Subject):
+class KeyMethods(Subject):
     """Methods about API keys. A key is named by its id, a UUID; its value is a credential."""
 
     async def create_key(

@@ -6,7 +6,7 @@ from viam_mcp.app.subjects._subject import Subject
 from viam_mcp.proto import app
 
 
-class Locations(Subject):
+class LocationMethods(Subject):
     """Methods about locations. A location is named by its id, ten lowercase letters and digits.
 
     Where `location_id` may be None, it stands for the client's default, and `InvalidArgument` is raised

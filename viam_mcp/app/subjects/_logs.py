@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LARGEST_PAGE = 1_000
 
 
-class Logs(Subject):
+class LogMethods(Subject):
     """Methods about logs. Reading them is billed as egress."""
 
     async def get_robot_part_logs(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Machines(Subject):
+class MachineMethods(Subject):
     """Methods about machines. A machine is named by its id, a UUID.
 
     Where `location_id` may be None, it stands for the client's default, and `InvalidArgument` is raised

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 
-class Modules(Subject):
+class ModuleMethods(Subject):
     """Methods about modules. A module is named `namespace:name` or `organization-id:name`."""
 
     async def create_module(self, org_id: str, name: str) -> tuple[str, str]:

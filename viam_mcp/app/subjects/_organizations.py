@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Organizations(Subject):
+class OrganizationMethods(Subject):
     """Methods about organizations. An organization is named by its id, a UUID."""
 
     async def get_user_id_by_email(self, email: str) -> str:

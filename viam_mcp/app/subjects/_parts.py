@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Parts(Subject):
+class PartMethods(Subject):
     """Methods about the parts of machines. A part is named by its id, a UUID."""
 
     async def get_robot_parts(self, robot_id: str) -> list[RobotPart]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from viam_mcp.proto.app.packages import PackageType
 
 
-class Registry(Subject):
+class RegistryMethods(Subject):
     """Methods about registry items. An item is named `namespace:name` or `organization-id:name`."""
 
     async def get_registry_item(self, item_id: str, include_markdown_documentation: bool = False) -> app.RegistryItem:

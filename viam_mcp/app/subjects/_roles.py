@@ -52,7 +52,7 @@ def authorization(
     )
 
 
-class Roles(Subject):
+class RoleMethods(Subject):
     """Methods about roles and permissions.
 
     Operators view and control; owners configure and manage besides. A role on an organization holds for

@@ -45,7 +45,7 @@ def rpc_at(path: str) -> Rpc:
     return Rpc(method.name, bool(method.GetOptions().idempotency_level))
 
 
-class Call:
+class OutgoingCall:
     """One call over all its attempts.
 
     Attributes:

@@ -15,9 +15,9 @@ from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
 from viam_mcp.app._errors import AppError, error_for
-from viam_mcp.app._watcher import Nobody
-from viam_mcp.app.credentials._credentials import Tokens
-from viam_mcp.app.transport._call import FAILURES, TRANSIENT, Call, rpc_at
+from viam_mcp.app._observer import NoObserver
+from viam_mcp.app.credentials._credentials import TokenCache
+from viam_mcp.app.transport._call import FAILURES, TRANSIENT, OutgoingCall, rpc_at
 from viam_mcp.app.transport._dial import Dialer
 from viam_mcp.app.transport._interrupt import Interrupted, interrupt_once
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
 
-    from viam_mcp.app._watcher import Watcher
+    from viam_mcp.app._observer import CallObserver
     from viam_mcp.app.credentials._credentials import AccessToken, TokenSource
 
 LOGGER = logging.getLogger("viam_mcp.app")
@@ -61,7 +61,7 @@ class Session:
         timeout: float = DEFAULT_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         prepare: Callable[[], None] | None = None,
-        watcher: Watcher | None = None,
+        observer: CallObserver | None = None,
     ) -> None:
         """Send calls over `channel`, which stays the caller's own.
 
@@ -72,14 +72,14 @@ class Session:
             timeout: Seconds for one call with all its repetitions; for a stream of uploads, for each message.
             connect_timeout: Seconds to establish a connection.
             prepare: Runs in a thread before the first connection.
-            watcher: Sees the calls.
+            observer: Sees the calls.
         """
         self.channel = channel
         self._metadata = dict(metadata or {})
         self._credentials = credentials
-        self._tokens = Tokens(self._authenticate) if credentials else None
+        self._tokens = TokenCache(self._authenticate) if credentials else None
         self._timeout = timeout
-        self._watcher = watcher or Nobody()
+        self._observer = observer or NoObserver()
         self._dialer = Dialer(channel, connect_timeout, prepare)
         self._closed = False
         # hpack logs every header it encodes at DEBUG, the access token among them.
@@ -132,15 +132,15 @@ class Session:
         Raises:
             AppError: The one for the status that the call ended with.
         """
-        call = Call(rpc_at(method.name), request, self._timeout if timeout is None else timeout)
-        with self._watcher.calling(call.rpc.name) as more:
+        call = OutgoingCall(rpc_at(method.name), request, self._timeout if timeout is None else timeout)
+        with self._observer.calling(call.rpc.name) as more:
             return await self._unary(method, request, call, more, authorized=authorized)
 
     async def _unary(
         self,
         method: UnaryUnaryMethod[Req, Res],
         request: Req,
-        call: Call,
+        call: OutgoingCall,
         more: Mapping[str, str],
         *,
         authorized: bool,
@@ -167,7 +167,7 @@ class Session:
         Raises:
             AppError: The one for the status that the stream ended with.
         """
-        call = Call(rpc_at(method.name), request, inf)
+        call = OutgoingCall(rpc_at(method.name), request, inf)
         started = False
         while True:
             try:
@@ -212,15 +212,15 @@ class Session:
         Raises:
             AppError: The one for the status that the call ended with.
         """
-        call = Call(rpc_at(method.name), about, inf)
+        call = OutgoingCall(rpc_at(method.name), about, inf)
         call.timeout = self._timeout
-        with self._watcher.calling(call.rpc.name) as more:
+        with self._observer.calling(call.rpc.name) as more:
             return await self._stream_unary(method, call, messages, more, replayable=replayable)
 
     async def _stream_unary(
         self,
         method: StreamUnaryMethod[Req, Res],
-        call: Call,
+        call: OutgoingCall,
         messages: Callable[[], AsyncGenerator[Req]],
         more: Mapping[str, str],
         *,
@@ -273,7 +273,7 @@ class Session:
         LOGGER.debug("%s: authenticated", self.target)
         return reply.access_token
 
-    async def _headers(self, call: Call, *, authorized: bool = True) -> Mapping[str, str]:
+    async def _headers(self, call: OutgoingCall, *, authorized: bool = True) -> Mapping[str, str]:
         call.sent = False
         if self._closed:
             raise self._closed_error(call)
@@ -285,7 +285,7 @@ class Session:
         call.token = token
         return {**self._metadata, "authorization": f"Bearer {token}"}
 
-    async def _dial(self, call: Call) -> None:
+    async def _dial(self, call: OutgoingCall) -> None:
         if not self._dialer.connected:
             await self._dialer.dial(call.remaining())
             if self._closed:
@@ -293,16 +293,16 @@ class Session:
                 raise self._closed_error(call)
         call.sent = True
 
-    def _closed_error(self, call: Call) -> AppError:
+    def _closed_error(self, call: OutgoingCall) -> AppError:
         hint = "Connect again with connect()."
         return error_for(Status.UNAVAILABLE, "the client was closed", rpc=call.rpc.name, hint=hint)
 
-    def _answered(self, call: Call, reply: Res | None) -> Res:
+    def _answered(self, call: OutgoingCall, reply: Res | None) -> Res:
         if reply is None:
             raise self._failure(call, DecodeError("the server sent no reply"))
         return reply
 
-    async def _recover(self, call: Call, error: Exception) -> None:
+    async def _recover(self, call: OutgoingCall, error: Exception) -> None:
         """Return when the call may be sent again, after a pause where one is due; else raise what it failed with."""
         if isinstance(error, AppError):
             raise error
@@ -311,7 +311,7 @@ class Session:
             assert self._tokens is not None  # noqa: S101 - a call has a token only from there
             call.renewed = True
             self._tokens.reject(call.token)
-            self._watcher.repeating(call.rpc.name, failure.status.name)
+            self._observer.repeating(call.rpc.name, failure.status.name)
             return
         call.attempts += 1
         again = failure.status in TRANSIENT and (call.rpc.repeatable or not call.sent) and call.attempts < _ATTEMPTS
@@ -319,10 +319,10 @@ class Session:
         if not again or getattr(error, "permanent", False) or pause >= call.remaining():
             raise failure from None
         LOGGER.debug("%s: %s, again in %.2f s", call.rpc.name, failure.status.name, pause)
-        self._watcher.repeating(call.rpc.name, failure.status.name)
+        self._observer.repeating(call.rpc.name, failure.status.name)
         await asyncio.sleep(pause)
 
-    def _failure(self, call: Call, error: Exception) -> AppError:
+    def _failure(self, call: OutgoingCall, error: Exception) -> AppError:
         return call.failure(error, self.target, self._secrets())
 
     def _secrets(self) -> Iterator[str]:

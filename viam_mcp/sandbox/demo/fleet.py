@@ -29,10 +29,10 @@ from viam_mcp.sandbox.demo.places import (
     UNDERVOLTAGE_MACHINE,
 )
 from viam_mcp.sandbox.demo.seeding import Seeding
-from viam_mcp.sandbox.service import Credential
+from viam_mcp.sandbox.rpc import ApiKey
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 __all__ = [
     "AWAITING_SETUP_MACHINE",
@@ -61,7 +61,7 @@ SEED = 20
 _CREDENTIAL = re.compile(r"(?<![\w-])[\w-]{32}(?![\w-])", re.ASCII)
 
 
-def seed(store: Store, now: int) -> Credential:
+def seed(store: FleetStore, now: int) -> ApiKey:
     """Fill an empty store with the demo fleet, inside the caller's transaction.
 
     Args:
@@ -80,10 +80,10 @@ def seed(store: Store, now: int) -> Credential:
     seeding.presence()
     seeding.registry()
     store.insert_many("logs", ("part_id", "time", "level", "message", "entry"), seeding.logs())
-    return Credential(seeding.made["key", OWNER_KEY], seeding.made["key_value", OWNER_KEY])
+    return ApiKey(seeding.made["key", OWNER_KEY], seeding.made["key_value", OWNER_KEY])
 
 
-def planted_credentials(store: Store) -> set[str]:
+def planted_credentials(store: FleetStore) -> set[str]:
     """Every credential of a fleet: of locations, parts and API keys, and those inside configurations."""
     listed = store.all("SELECT secret FROM secrets UNION SELECT key FROM api_keys")
     texts = store.all(

@@ -31,7 +31,7 @@ KESTREL_CI_KEY = "module-ci"
 
 
 @dataclass(frozen=True)
-class Organization:
+class DemoOrganization:
     """An organization, and how many days ago it was founded."""
 
     name: str
@@ -43,7 +43,7 @@ class Organization:
 
 
 @dataclass(frozen=True)
-class Location:
+class DemoLocation:
     """A location below `parent`, owned by `org` and shared with `shared_with`."""
 
     name: str
@@ -56,7 +56,7 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Machine:
+class DemoMachine:
     """A machine; the first of `parts` is its main part."""
 
     name: str
@@ -68,7 +68,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Grant:
+class DemoGrant:
     """A role on an organization, a location or a machine, by name."""
 
     org: str
@@ -78,27 +78,27 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class Person:
+class DemoPerson:
     """A member, or the address of a pending invite; `seen` is hours since the last login, None if never."""
 
     email: str
     age: int
-    grants: tuple[Grant, ...]
+    grants: tuple[DemoGrant, ...]
     seen: float | None = None
 
 
 @dataclass(frozen=True)
-class Key:
+class DemoKey:
     """An API key of `org`."""
 
     name: str
     org: str
     age: int
-    grants: tuple[Grant, ...]
+    grants: tuple[DemoGrant, ...]
 
 
 ORGANIZATIONS = (
-    Organization(
+    DemoOrganization(
         TIDEWATER,
         "tidewater",
         900,
@@ -106,102 +106,102 @@ ORGANIZATIONS = (
         '{"industry": "warehouse robotics", "on_call": {"rotation": "weekly", "channel": "#fleet-ops"}, "sites": 3}',
         default_fragment="fleet-telemetry",
     ),
-    Organization(KESTREL, "kestrel", 610, "us-central", '{"partner_tier": "gold"}'),
+    DemoOrganization(KESTREL, "kestrel", 610, "us-central", '{"partner_tier": "gold"}'),
 )
 
 LOCATIONS = (
-    Location("Rotterdam Campus", TIDEWATER, 880, metadata='{"time_zone": "Europe/Amsterdam", "gates": [1, 2, 4]}'),
-    Location("Warehouse 1", TIDEWATER, 870, parent="Rotterdam Campus", secrets=2),
-    Location("Cold Storage", TIDEWATER, 640, parent="Warehouse 1", metadata='{"setpoint_celsius": -22.5}'),
-    Location("Loading Docks", TIDEWATER, 640, parent="Warehouse 1"),
-    Location("Warehouse 2", TIDEWATER, 500, parent="Rotterdam Campus"),
-    Location("Test Lab", TIDEWATER, 860),
-    Location(SHARED_LOCATION, TIDEWATER, 240, shared_with=(KESTREL,), metadata='{"customer": "Brightwater Foods"}'),
-    Location("Kestrel Workshop", KESTREL, 600, secrets=2),
-    Location("Bench A", KESTREL, 420, parent="Kestrel Workshop"),
-    Location("First Location", KESTREL, 610),
+    DemoLocation("Rotterdam Campus", TIDEWATER, 880, metadata='{"time_zone": "Europe/Amsterdam", "gates": [1, 2, 4]}'),
+    DemoLocation("Warehouse 1", TIDEWATER, 870, parent="Rotterdam Campus", secrets=2),
+    DemoLocation("Cold Storage", TIDEWATER, 640, parent="Warehouse 1", metadata='{"setpoint_celsius": -22.5}'),
+    DemoLocation("Loading Docks", TIDEWATER, 640, parent="Warehouse 1"),
+    DemoLocation("Warehouse 2", TIDEWATER, 500, parent="Rotterdam Campus"),
+    DemoLocation("Test Lab", TIDEWATER, 860),
+    DemoLocation(SHARED_LOCATION, TIDEWATER, 240, shared_with=(KESTREL,), metadata='{"customer": "Brightwater Foods"}'),
+    DemoLocation("Kestrel Workshop", KESTREL, 600, secrets=2),
+    DemoLocation("Bench A", KESTREL, 420, parent="Kestrel Workshop"),
+    DemoLocation("First Location", KESTREL, 610),
 )
 
 MACHINES = (
-    Machine(
+    DemoMachine(
         "picker-01",
         "Warehouse 1",
         364,
         ("picker-01-main", "picker-01-arm", "picker-01-cameras"),
         '{"asset": "TW-1001", "aisle": 4, "serviced": "2 weeks ago"}',
     ),
-    Machine("picker-02", "Warehouse 1", 363, ("picker-02-main", NOISY_PART), '{"asset": "TW-1002", "aisle": 7}'),
-    Machine(
+    DemoMachine("picker-02", "Warehouse 1", 363, ("picker-02-main", NOISY_PART), '{"asset": "TW-1002", "aisle": 7}'),
+    DemoMachine(
         UNDERVOLTAGE_MACHINE,
         "Warehouse 1",
         360,
         ("picker-03-main", "picker-03-arm"),
         '{"asset": "TW-1003", "aisle": 9, "battery": {"pack": "B-77", "cycles": 1184}}',
     ),
-    Machine("hauler-01", "Warehouse 2", 350, ("hauler-01-main", "hauler-01-lidar"), '{"asset": "TW-2001"}'),
-    Machine(CRASH_LOOP_MACHINE, "Warehouse 2", 349, ("hauler-02-main",), '{"asset": "TW-2002"}'),
-    Machine("cold-inspector-01", "Cold Storage", 300, ("cold-inspector-01-main", "cold-inspector-01-thermal")),
-    Machine("dock-counter-01", "Loading Docks", 210, (HOSTILE_PART,), '{"dock": 12}'),
-    Machine(AWAITING_SETUP_MACHINE, "Loading Docks", 2, ("dock-counter-02-main",), '{"dock": 13}'),
-    Machine(LONG_GONE_MACHINE, "Test Lab", 95, ("rental-rover-main",), rover_rental=True),
-    Machine("pilot-sorter-01", SHARED_LOCATION, 230, ("pilot-sorter-01-main", "pilot-sorter-01-cameras")),
-    Machine("demo-cell-01", "Bench A", 355, ("demo-cell-01-main", "demo-cell-01-arm")),
-    Machine(INJECTION_MACHINE, "Kestrel Workshop", 1, (f"{INJECTION_MACHINE}-main",)),
+    DemoMachine("hauler-01", "Warehouse 2", 350, ("hauler-01-main", "hauler-01-lidar"), '{"asset": "TW-2001"}'),
+    DemoMachine(CRASH_LOOP_MACHINE, "Warehouse 2", 349, ("hauler-02-main",), '{"asset": "TW-2002"}'),
+    DemoMachine("cold-inspector-01", "Cold Storage", 300, ("cold-inspector-01-main", "cold-inspector-01-thermal")),
+    DemoMachine("dock-counter-01", "Loading Docks", 210, (HOSTILE_PART,), '{"dock": 12}'),
+    DemoMachine(AWAITING_SETUP_MACHINE, "Loading Docks", 2, ("dock-counter-02-main",), '{"dock": 13}'),
+    DemoMachine(LONG_GONE_MACHINE, "Test Lab", 95, ("rental-rover-main",), rover_rental=True),
+    DemoMachine("pilot-sorter-01", SHARED_LOCATION, 230, ("pilot-sorter-01-main", "pilot-sorter-01-cameras")),
+    DemoMachine("demo-cell-01", "Bench A", 355, ("demo-cell-01-main", "demo-cell-01-arm")),
+    DemoMachine(INJECTION_MACHINE, "Kestrel Workshop", 1, (f"{INJECTION_MACHINE}-main",)),
 )
 
 
-def _whole(org: str, role: str) -> Grant:
-    return Grant(org, role, "organization", org)
+def _whole(org: str, role: str) -> DemoGrant:
+    return DemoGrant(org, role, "organization", org)
 
 
 MEMBERS = (
-    Person("ines.okafor@tidewater.example", 900, (_whole(TIDEWATER, "owner"),), seen=1.5),
-    Person("marek.lindqvist@tidewater.example", 720, (_whole(TIDEWATER, "owner"),), seen=19),
-    Person("priya.raman@tidewater.example", 400, (_whole(TIDEWATER, "operator"),), seen=6),
-    Person(
+    DemoPerson("ines.okafor@tidewater.example", 900, (_whole(TIDEWATER, "owner"),), seen=1.5),
+    DemoPerson("marek.lindqvist@tidewater.example", 720, (_whole(TIDEWATER, "owner"),), seen=19),
+    DemoPerson("priya.raman@tidewater.example", 400, (_whole(TIDEWATER, "operator"),), seen=6),
+    DemoPerson(
         "tomas.vega@tidewater.example",
         220,
         (
-            Grant(TIDEWATER, "owner", "location", "Warehouse 2"),
-            Grant(TIDEWATER, "operator", "location", SHARED_LOCATION),
+            DemoGrant(TIDEWATER, "owner", "location", "Warehouse 2"),
+            DemoGrant(TIDEWATER, "operator", "location", SHARED_LOCATION),
         ),
         seen=40,
     ),
-    Person(
-        "night.shift@tidewater.example", 90, (Grant(TIDEWATER, "operator", "robot", UNDERVOLTAGE_MACHINE),), seen=11
+    DemoPerson(
+        "night.shift@tidewater.example", 90, (DemoGrant(TIDEWATER, "operator", "robot", UNDERVOLTAGE_MACHINE),), seen=11
     ),
-    Person("new.hire@tidewater.example", 3, (Grant(TIDEWATER, "operator", "location", "Test Lab"),)),
-    Person(
+    DemoPerson("new.hire@tidewater.example", 3, (DemoGrant(TIDEWATER, "operator", "location", "Test Lab"),)),
+    DemoPerson(
         "jo.abara@kestrel.example",
         610,
-        (_whole(KESTREL, "owner"), Grant(TIDEWATER, "operator", "location", SHARED_LOCATION)),
+        (_whole(KESTREL, "owner"), DemoGrant(TIDEWATER, "operator", "location", SHARED_LOCATION)),
         seen=4,
     ),
-    Person("lena.fischer@kestrel.example", 300, (_whole(KESTREL, "operator"),), seen=24 * 12),
+    DemoPerson("lena.fischer@kestrel.example", 300, (_whole(KESTREL, "operator"),), seen=24 * 12),
 )
 
 INVITES = (
-    Person("field.tech@tidewater.example", 5, (Grant(TIDEWATER, "operator", "location", "Loading Docks"),)),
-    Person("auditor@harbour-audit.example", 12, (_whole(TIDEWATER, "operator"),)),
-    Person(
+    DemoPerson("field.tech@tidewater.example", 5, (DemoGrant(TIDEWATER, "operator", "location", "Loading Docks"),)),
+    DemoPerson("auditor@harbour-audit.example", 12, (_whole(TIDEWATER, "operator"),)),
+    DemoPerson(
         "intern@kestrel.example",
         1,
         (
-            Grant(KESTREL, "operator", "robot", "demo-cell-01"),
-            Grant(KESTREL, "operator", "location", "Kestrel Workshop"),
+            DemoGrant(KESTREL, "operator", "robot", "demo-cell-01"),
+            DemoGrant(KESTREL, "operator", "location", "Kestrel Workshop"),
         ),
     ),
 )
 
 KEYS = (
-    Key(OWNER_KEY, TIDEWATER, 1, (_whole(TIDEWATER, "owner"), _whole(KESTREL, "owner"))),
-    Key("fleet-dashboard", TIDEWATER, 480, (_whole(TIDEWATER, "operator"),)),
-    Key(TIDEWATER_CI_KEY, TIDEWATER, 640, (_whole(TIDEWATER, "owner"),)),
-    Key("warehouse-1-operator", TIDEWATER, 310, (Grant(TIDEWATER, "operator", "location", "Warehouse 1"),)),
-    Key("picker-01-machine", TIDEWATER, 364, (Grant(TIDEWATER, "owner", "robot", "picker-01"),)),
-    Key("hauler-01-machine", TIDEWATER, 350, (Grant(TIDEWATER, "owner", "robot", "hauler-01"),)),
-    Key(KESTREL_CI_KEY, KESTREL, 580, (_whole(KESTREL, "owner"),)),
-    Key("demo-cell-01-machine", KESTREL, 355, (Grant(KESTREL, "owner", "robot", "demo-cell-01"),)),
+    DemoKey(OWNER_KEY, TIDEWATER, 1, (_whole(TIDEWATER, "owner"), _whole(KESTREL, "owner"))),
+    DemoKey("fleet-dashboard", TIDEWATER, 480, (_whole(TIDEWATER, "operator"),)),
+    DemoKey(TIDEWATER_CI_KEY, TIDEWATER, 640, (_whole(TIDEWATER, "owner"),)),
+    DemoKey("warehouse-1-operator", TIDEWATER, 310, (DemoGrant(TIDEWATER, "operator", "location", "Warehouse 1"),)),
+    DemoKey("picker-01-machine", TIDEWATER, 364, (DemoGrant(TIDEWATER, "owner", "robot", "picker-01"),)),
+    DemoKey("hauler-01-machine", TIDEWATER, 350, (DemoGrant(TIDEWATER, "owner", "robot", "hauler-01"),)),
+    DemoKey(KESTREL_CI_KEY, KESTREL, 580, (_whole(KESTREL, "owner"),)),
+    DemoKey("demo-cell-01-machine", KESTREL, 355, (DemoGrant(KESTREL, "owner", "robot", "demo-cell-01"),)),
 )
 
 # Who edits what an organization owns: owners of it, by address or by the name of a key.

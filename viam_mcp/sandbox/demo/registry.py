@@ -28,7 +28,7 @@ _ANY = ("any",)
 
 
 @dataclass(frozen=True)
-class Item:
+class DemoItem:
     """A registry item.
 
     `models` are pairs of API and model; `versions` are oldest first, each with the days since its
@@ -53,7 +53,7 @@ class Item:
 
 
 ITEMS = (
-    Item(
+    DemoItem(
         TIDEWATER,
         "drive-control",
         PACKAGE_TYPE_MODULE,
@@ -78,7 +78,7 @@ ITEMS = (
         url="https://code.tidewater.example/drive-control",
         markdown="# drive-control\n\nVelocity loops at 50 Hz, slip detection, and a stop that needs no network.\n",
     ),
-    Item(
+    DemoItem(
         TIDEWATER,
         "picking",
         PACKAGE_TYPE_MODULE,
@@ -89,7 +89,7 @@ ITEMS = (
         models=(("rdk:service:generic", "tidewater:picking:cycle"),),
         entrypoint="bin/picking",
     ),
-    Item(
+    DemoItem(
         TIDEWATER,
         "barcode-reader",
         PACKAGE_TYPE_MODULE,
@@ -100,7 +100,7 @@ ITEMS = (
         models=(("rdk:component:sensor", "tidewater:barcode-reader:label"),),
         entrypoint="run.sh",
     ),
-    Item(
+    DemoItem(
         TIDEWATER,
         "pallet-detector",
         PACKAGE_TYPE_ML_MODEL,
@@ -110,7 +110,7 @@ ITEMS = (
         model_type=MODEL_TYPE_OBJECT_DETECTION,
         framework=MODEL_FRAMEWORK_TFLITE,
     ),
-    Item(
+    DemoItem(
         TIDEWATER,
         "train-pallet-detector",
         PACKAGE_TYPE_ML_TRAINING,
@@ -120,7 +120,7 @@ ITEMS = (
         model_type=MODEL_TYPE_OBJECT_DETECTION,
         framework=MODEL_FRAMEWORK_TFLITE,
     ),
-    Item(
+    DemoItem(
         KESTREL,
         "safety-scanner",
         PACKAGE_TYPE_MODULE,
@@ -135,7 +135,7 @@ ITEMS = (
         entrypoint="safety-scanner",
         url="https://code.kestrel.example/safety-scanner",
     ),
-    Item(
+    DemoItem(
         KESTREL,
         "label-printer",
         PACKAGE_TYPE_MODULE,
@@ -147,7 +147,7 @@ ITEMS = (
         models=(("rdk:component:generic", "kestrel:label-printer:zpl"),),
         entrypoint="print.py",
     ),
-    Item(
+    DemoItem(
         KESTREL,
         "bin-state",
         PACKAGE_TYPE_ML_MODEL,
@@ -157,7 +157,7 @@ ITEMS = (
         model_type=MODEL_TYPE_SINGLE_LABEL_CLASSIFICATION,
         framework=MODEL_FRAMEWORK_PYTORCH,
     ),
-    Item(
+    DemoItem(
         KESTREL,
         "train-bin-state",
         PACKAGE_TYPE_ML_TRAINING,

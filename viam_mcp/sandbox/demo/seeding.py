@@ -30,23 +30,23 @@ from viam_mcp.sandbox.demo.places import (
     MEMBERS,
     ORGANIZATIONS,
     OWNER_KEY,
-    Machine,
+    DemoMachine,
 )
-from viam_mcp.sandbox.demo.registry import ITEMS, Item
+from viam_mcp.sandbox.demo.registry import ITEMS, DemoItem
 from viam_mcp.sandbox.rows.store import new_api_key, new_secret
+from viam_mcp.sandbox.rpc import IncomingCall
 from viam_mcp.sandbox.rules.config import references
 from viam_mcp.sandbox.rules.names import dns
 from viam_mcp.sandbox.rules.shared_secrets import LOCATION, PART
-from viam_mcp.sandbox.service import Call
 from viam_mcp.sandbox.services import parts
-from viam_mcp.sandbox.services.fragments import Fragments
+from viam_mcp.sandbox.services.fragments import FragmentRpcs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from viam_mcp.sandbox.demo.logs import LogRow
     from viam_mcp.sandbox.demo.resources import Json
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 _HOUR = 3_600 * SECOND
 _DAY = 24 * _HOUR
@@ -64,7 +64,7 @@ class Seeding:
         made: What was made so far, by kind and name: `made["part", "picker-01-main"]` is an id.
     """
 
-    def __init__(self, store: Store, now: int, seed: int) -> None:
+    def __init__(self, store: FleetStore, now: int, seed: int) -> None:
         self.made: dict[tuple[str, str], str] = {}
         self._store = store
         self._now = now
@@ -129,7 +129,7 @@ class Seeding:
         for machine in MACHINES:
             self._machine(machine)
 
-    def _machine(self, machine: Machine) -> None:
+    def _machine(self, machine: DemoMachine) -> None:
         robot_id = self._new("robot", machine.name)
         location_id = self.made["location", machine.location]
         created = self._ago(machine.age)
@@ -170,7 +170,7 @@ class Seeding:
 
     def fragments(self) -> None:
         """Fragments with their revisions, history and tags, edit by edit as clients would."""
-        service = Fragments()
+        service = FragmentRpcs()
         for name, fragment in FRAGMENTS.items():
             org_id, created = self.made["org", fragment.org], self._ago(fragment.age)
             creation = app.CreateFragmentRequest(name=name, organization_id=org_id, visibility=fragment.visibility)
@@ -197,7 +197,7 @@ class Seeding:
 
     def configurations(self) -> None:
         """What parts are configured with, edit by edit as clients would."""
-        service = parts.Parts()
+        service = parts.PartRpcs()
         for machine, name in _parts_of_machines():
             if not PARTS[name]:
                 continue
@@ -264,7 +264,7 @@ class Seeding:
             )
             self._uploads(item)
 
-    def _uploads(self, item: Item) -> None:
+    def _uploads(self, item: DemoItem) -> None:
         for version, age in item.versions:
             for platform in item.platforms:
                 self._store.insert(
@@ -306,14 +306,14 @@ class Seeding:
         first = created + _FIRST_EDIT
         return [first, *sorted(self._rng.randrange(first, last) for _ in range(count - 2)), last]
 
-    def _by_seed(self, time: int) -> Call:
-        return Call(self._store, self.made["key", OWNER_KEY], "api-key", time)
+    def _by_seed(self, time: int) -> IncomingCall:
+        return IncomingCall(self._store, self.made["key", OWNER_KEY], "api-key", time)
 
-    def _by_editor(self, org_name: str, time: int) -> Call:
+    def _by_editor(self, org_name: str, time: int) -> IncomingCall:
         who = self._rng.choice(EDITORS[org_name])
         if ("user", who) in self.made:
-            return Call(self._store, self.made["user", who], "user", time)
-        return Call(self._store, self.made["key", who], "api-key", time)
+            return IncomingCall(self._store, self.made["user", who], "user", time)
+        return IncomingCall(self._store, self.made["key", who], "api-key", time)
 
     def _resolved(self, config: Json) -> Json:
         """A configuration with its placeholders replaced."""
@@ -345,5 +345,5 @@ class Seeding:
         ]
 
 
-def _parts_of_machines() -> list[tuple[Machine, str]]:
+def _parts_of_machines() -> list[tuple[DemoMachine, str]]:
     return [(machine, name) for machine in MACHINES for name in machine.parts]

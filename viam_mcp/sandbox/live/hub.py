@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from grpclib.const import Status
 
-from viam_mcp.sandbox.service import Refusal
+from viam_mcp.sandbox.rpc import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ BATCH = 100
 BACKLOG = 1_000  # entries that a slow reader may be behind
 
 
-class Tail:
+class OpenTail:
     """The entries of one part that one call has yet to send.
 
     Args:
@@ -68,11 +68,11 @@ class Tail:
                 raise self._end
 
 
-class Hub:
+class TailHub:
     """Every open tail, by part."""
 
     def __init__(self) -> None:
-        self._tails: dict[Tail, str] = {}
+        self._tails: dict[OpenTail, str] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -81,7 +81,7 @@ class Hub:
         return len(self._tails)
 
     @contextmanager
-    def open(self, part_id: str, tail: Tail) -> Iterator[None]:
+    def open(self, part_id: str, tail: OpenTail) -> Iterator[None]:
         """Inside, the tail gets the part's new entries."""
         self._tails[tail] = part_id
         self._notify()

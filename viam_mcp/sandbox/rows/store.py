@@ -27,7 +27,7 @@ class StateError(Exception):
     """The state file cannot be used; the message says why and what to do."""
 
 
-class Store:
+class FleetStore:
     """A fleet's rows.
 
     Args:
@@ -75,9 +75,9 @@ class Store:
         if not known:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
-    def copy(self) -> Store:
+    def copy(self) -> FleetStore:
         """The same fleet in memory, a store of its own."""
-        twin = Store()
+        twin = FleetStore()
         self._db.backup(twin._db)
         return twin
 

@@ -35,12 +35,13 @@ from typing import TYPE_CHECKING, Literal
 from grpclib.const import Status
 
 from viam_mcp.proto import app
-from viam_mcp.sandbox.service import Refusal, invalid, not_found
+from viam_mcp.sandbox.rpc import Refusal, invalid, not_found
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_mcp.sandbox.service import Call
+    from viam_mcp.sandbox.rpc import IncomingCall
+
 
 Role = Literal["visible", "operator", "owner"]
 ResourceType = Literal["organization", "location", "robot"]
@@ -88,25 +89,25 @@ def location_form(value: str, what: str = "location_id") -> str:
     return value
 
 
-def organization(call: Call, org_id: str, role: Role = "operator") -> sqlite3.Row:
+def organization(call: IncomingCall, org_id: str, role: Role = "operator") -> sqlite3.Row:
     """The organization, for a caller that holds `role` on it."""
     row = call.store.one("SELECT * FROM organizations WHERE id = ?", uuid(org_id, "organization_id"))
     return _granted(call, role, "organization", org_id, row)
 
 
-def location(call: Call, location_id: str, role: Role = "operator") -> sqlite3.Row:
+def location(call: IncomingCall, location_id: str, role: Role = "operator") -> sqlite3.Row:
     """The location, for a caller that holds `role` on it."""
     row = call.store.one("SELECT * FROM locations WHERE id = ?", location_form(location_id))
     return _granted(call, role, "location", location_id, row)
 
 
-def robot(call: Call, robot_id: str, role: Role = "operator") -> sqlite3.Row:
+def robot(call: IncomingCall, robot_id: str, role: Role = "operator") -> sqlite3.Row:
     """The machine with its organization's id, for a caller that holds `role` on it."""
     row = call.store.one(_ROBOT, uuid(robot_id, "robot_id"))
     return _granted(call, role, "robot", robot_id, row)
 
 
-def part(call: Call, part_id: str, role: Role = "operator") -> sqlite3.Row:
+def part(call: IncomingCall, part_id: str, role: Role = "operator") -> sqlite3.Row:
     """The part with the ids of its location and organization, for a caller that holds `role` on its machine."""
     row = call.store.one(_PART, uuid(part_id, "part_id"))
     if row is None or not holds(call, "visible", "robot", row["robot_id"]):
@@ -115,7 +116,7 @@ def part(call: Call, part_id: str, role: Role = "operator") -> sqlite3.Row:
     return row
 
 
-def fragment(call: Call, fragment_id: str, role: Role = "operator") -> sqlite3.Row:
+def fragment(call: IncomingCall, fragment_id: str, role: Role = "operator") -> sqlite3.Row:
     """The fragment: to read, for everybody when it is public and else for its organization; to own, for its owners."""
     row = call.store.one("SELECT * FROM fragments WHERE id = ?", uuid(fragment_id, "fragment_id"))
     if row is None or not (row["visibility"] in _PUBLIC or holds(call, "visible", "organization", row["org_id"])):
@@ -125,7 +126,7 @@ def fragment(call: Call, fragment_id: str, role: Role = "operator") -> sqlite3.R
     return row
 
 
-def visible_organizations(call: Call) -> list[sqlite3.Row]:
+def visible_organizations(call: IncomingCall) -> list[sqlite3.Row]:
     """Every organization in which the caller holds something, by name."""
     return call.store.all(
         "SELECT * FROM organizations WHERE id IN (SELECT org_id FROM authorizations WHERE identity_id = ?)"
@@ -134,7 +135,7 @@ def visible_organizations(call: Call) -> list[sqlite3.Row]:
     )
 
 
-def require(call: Call, role: Role, resource_type: ResourceType, resource_id: str) -> None:
+def require(call: IncomingCall, role: Role, resource_type: ResourceType, resource_id: str) -> None:
     """Go on only for a caller that holds `role`; the id's form is taken as right."""
     rank = _rank(call, resource_type, resource_id)
     if not rank:
@@ -143,18 +144,18 @@ def require(call: Call, role: Role, resource_type: ResourceType, resource_id: st
         raise _denied(call, role, f"{_WORDS[resource_type]} {resource_id!r}")
 
 
-def holds(call: Call, role: Role, resource_type: ResourceType, resource_id: str) -> bool:
+def holds(call: IncomingCall, role: Role, resource_type: ResourceType, resource_id: str) -> bool:
     """Whether the caller holds `role` on the resource, itself or inherited."""
     return _rank(call, resource_type, resource_id) >= _RANKS[role]
 
 
-def ancestors(call: Call, location_id: str) -> list[str]:
+def ancestors(call: IncomingCall, location_id: str) -> list[str]:
     """The location's id and those of all that it lies in, innermost first; empty when there is no such location."""
     return [row["id"] for row in call.store.all(_ANCESTORS, location_id)]
 
 
 def _granted(
-    call: Call, role: Role, resource_type: ResourceType, identifier: str, row: sqlite3.Row | None
+    call: IncomingCall, role: Role, resource_type: ResourceType, identifier: str, row: sqlite3.Row | None
 ) -> sqlite3.Row:
     if row is None:
         raise not_found(_WORDS[resource_type], identifier)
@@ -162,7 +163,7 @@ def _granted(
     return row
 
 
-def _denied(call: Call, role: Role, what: str) -> Refusal:
+def _denied(call: IncomingCall, role: Role, what: str) -> Refusal:
     who = "API key" if call.identity_type == "api-key" else "user"
     return Refusal(
         Status.PERMISSION_DENIED,
@@ -171,7 +172,7 @@ def _denied(call: Call, role: Role, what: str) -> Refusal:
     )
 
 
-def _rank(call: Call, resource_type: ResourceType, resource_id: str) -> int:
+def _rank(call: IncomingCall, resource_type: ResourceType, resource_id: str) -> int:
     """The highest role that the caller holds on the resource, as a number; 0 for none."""
     store = call.store
     grants = store.all(
@@ -190,7 +191,7 @@ def _rank(call: Call, resource_type: ResourceType, resource_id: str) -> int:
     return rank
 
 
-def _scope(call: Call, resource_type: str, resource_id: str) -> set[tuple[str, str]]:
+def _scope(call: IncomingCall, resource_type: str, resource_id: str) -> set[tuple[str, str]]:
     """The resource and all that it inherits roles from."""
     scope = {(resource_type, resource_id)}
     location_id: str | None = resource_id
@@ -202,7 +203,7 @@ def _scope(call: Call, resource_type: str, resource_id: str) -> set[tuple[str, s
     return scope
 
 
-def _shared(call: Call, scope: set[tuple[str, str]]) -> bool:
+def _shared(call: IncomingCall, scope: set[tuple[str, str]]) -> bool:
     """Whether a location of the scope is shared with an organization on which the caller holds a role."""
     locations = [identifier for kind, identifier in scope if kind == "location"]
     marks = ", ".join("?" * len(locations))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
+from viam_mcp.sandbox.rpc import invalid
 from viam_mcp.sandbox.rules.access import quoted, uuid
-from viam_mcp.sandbox.service import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

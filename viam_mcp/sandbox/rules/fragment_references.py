@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from viam_mcp.sandbox.rpc import Refusal, conflict
 from viam_mcp.sandbox.rules import access, config
-from viam_mcp.sandbox.service import Refusal, conflict
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.service import Call
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rpc import IncomingCall
 
 NESTING = 5  # fragments in a chain, the outermost included
 
 
-def refuse_unusable(call: Call, text: str, before: str) -> None:
+def refuse_unusable(call: IncomingCall, text: str, before: str) -> None:
     """Refuse a configuration that newly names a fragment or a version that is not there for this caller.
 
     What the configuration named before stays allowed: a fragment may be deleted while it is in use, and
@@ -47,7 +47,7 @@ def refuse_unusable(call: Call, text: str, before: str) -> None:
             )
 
 
-def revision(store: Store, fragment_id: str, version: str) -> sqlite3.Row | None:
+def revision(store: FleetStore, fragment_id: str, version: str) -> sqlite3.Row | None:
     """The revision of a fragment that a version means: its own name, or a tag that is on it."""
     return store.one(
         "SELECT fragment_revisions.* FROM fragment_revisions LEFT JOIN fragment_tags AS tags "
@@ -58,14 +58,14 @@ def revision(store: Store, fragment_id: str, version: str) -> sqlite3.Row | None
     )
 
 
-def keep_in_step(store: Store, part_id: str, text: str) -> None:
+def keep_in_step(store: FleetStore, part_id: str, text: str) -> None:
     """Write down which fragments a part's configuration names."""
     store.run("DELETE FROM fragment_uses WHERE part_id = ?", part_id)
     for fragment_id, version in config.references(text).items():
         store.insert("fragment_uses", part_id=part_id, fragment_id=fragment_id, version=version)
 
 
-def refuse_nesting(call: Call, fragment_id: str) -> None:
+def refuse_nesting(call: IncomingCall, fragment_id: str) -> None:
     """Refuse a fragment that was just saved if it closes a circle or nests too deep.
 
     What each fragment names is taken from its newest revision.
@@ -117,11 +117,11 @@ def _longest(edges: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
     return longest(start)
 
 
-def _chain(call: Call, fragment_ids: Iterable[str]) -> str:
+def _chain(call: IncomingCall, fragment_ids: Iterable[str]) -> str:
     return " > ".join(_title(call, identifier) for identifier in fragment_ids)
 
 
-def _title(call: Call, fragment_id: str) -> str:
+def _title(call: IncomingCall, fragment_id: str) -> str:
     """A fragment's name, or its id if it is gone or not for this caller to see."""
     try:
         return repr(access.fragment(call, fragment_id)["name"])

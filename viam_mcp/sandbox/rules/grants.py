@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import invalid
 from viam_mcp.sandbox.rules import access
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import invalid
 
 if TYPE_CHECKING:
     import sqlite3
     from typing import Literal
 
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.service import Call
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rpc import IncomingCall
 
     IdentityType = Literal["user", "api-key", "invite"]
 
@@ -27,7 +27,7 @@ ROLES = {
 
 
 @dataclass(frozen=True)
-class Grant:
+class StoredGrant:
     """A role on a resource of an organization."""
 
     org_id: str
@@ -35,7 +35,7 @@ class Grant:
     resource_id: str
     role: str
 
-    def give(self, store: Store, identity_id: str, identity_type: IdentityType) -> None:
+    def give(self, store: FleetStore, identity_id: str, identity_type: IdentityType) -> None:
         """Have an identity hold this grant; it must not hold it yet."""
         store.insert(
             "authorizations",
@@ -47,7 +47,7 @@ class Grant:
             resource_id=self.resource_id,
         )
 
-    def take(self, store: Store, identity_id: str) -> bool:
+    def take(self, store: FleetStore, identity_id: str) -> bool:
         """Have an identity hold this grant no longer; whether it did."""
         return bool(
             store.run(
@@ -62,12 +62,12 @@ class Grant:
         )
 
 
-def ownership(org_id: str) -> Grant:
+def ownership(org_id: str) -> StoredGrant:
     """The highest grant that there is: owner of an organization."""
-    return Grant(org_id, "organization", org_id, "owner")
+    return StoredGrant(org_id, "organization", org_id, "owner")
 
 
-def requested(call: Call, authorization: app.Authorization) -> Grant:
+def requested(call: IncomingCall, authorization: app.Authorization) -> StoredGrant:
     """The grant that a message describes, if the caller may give and take it.
 
     Raises:
@@ -93,10 +93,10 @@ def requested(call: Call, authorization: app.Authorization) -> Grant:
         owner = access.robot(call, identifier, "owner")["org_id"]
     if owner != organization["id"]:
         raise invalid(f"{resource_type} {identifier!r} does not belong to organization {organization['id']!r}")
-    return Grant(organization["id"], resource_type, identifier, role)
+    return StoredGrant(organization["id"], resource_type, identifier, role)
 
 
-def of(store: Store, identity_id: str, org_id: str | None = None) -> list[sqlite3.Row]:
+def of(store: FleetStore, identity_id: str, org_id: str | None = None) -> list[sqlite3.Row]:
     """The rows of what an identity holds, in one organization or in all."""
     return store.all(
         "SELECT * FROM authorizations WHERE identity_id = ? AND org_id = ifnull(?, org_id)"
@@ -106,9 +106,9 @@ def of(store: Store, identity_id: str, org_id: str | None = None) -> list[sqlite
     )
 
 
-def grant(row: sqlite3.Row) -> Grant:
+def grant(row: sqlite3.Row) -> StoredGrant:
     """A row of `authorizations` as the grant that it holds."""
-    return Grant(row["org_id"], row["resource_type"], row["resource_id"], row["role"])
+    return StoredGrant(row["org_id"], row["resource_type"], row["resource_id"], row["role"])
 
 
 def message(row: sqlite3.Row) -> app.Authorization:

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import conflict, invalid, nanoseconds
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import conflict, invalid, nanoseconds
 
 if TYPE_CHECKING:
     import sqlite3
 
     from google.protobuf.message import Message
 
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.service import Call
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rpc import IncomingCall
 
 PAGE = 10
 LONGEST_PAGE = 100
@@ -39,7 +39,7 @@ def edit_time(previous: int, now: int) -> int:
 
 
 @dataclass(frozen=True)
-class History:
+class EditHistory:
     """The edits of one kind of thing.
 
     Attributes:
@@ -53,7 +53,7 @@ class History:
     what: str
 
     def refuse_stale(
-        self, call: Call, row: sqlite3.Row, request: app.UpdateRobotPartRequest | app.UpdateFragmentRequest
+        self, call: IncomingCall, row: sqlite3.Row, request: app.UpdateRobotPartRequest | app.UpdateFragmentRequest
     ) -> None:
         """Refuse an update by somebody who has not seen the newest state of `row`.
 
@@ -75,7 +75,7 @@ class History:
             f"{_text(known)} that you last knew: read it again and repeat your change on what it says now"
         )
 
-    def record(self, call: Call, owner_id: str, edited_on: int, old: Message) -> None:
+    def record(self, call: IncomingCall, owner_id: str, edited_on: int, old: Message) -> None:
         """Keep the state before an edit, and who edited."""
         email = call.store.value("SELECT email FROM users WHERE id = ?", call.identity_id)
         call.store.insert(
@@ -89,7 +89,7 @@ class History:
 
     def page(
         self,
-        store: Store,
+        store: FleetStore,
         owner_id: str,
         token: str,
         limit: int | None,
@@ -133,7 +133,7 @@ class History:
         )
         return rows[:length], str(rows[length - 1]["seq"]) if len(rows) > length else ""
 
-    def _position(self, store: Store, owner_id: str, token: str) -> tuple[int, int]:
+    def _position(self, store: FleetStore, owner_id: str, token: str) -> tuple[int, int]:
         row = store.one(
             f"SELECT edited_on, seq FROM {self.table} WHERE seq = ? AND {self.column} = ?",  # noqa: S608
             token if token.isdecimal() else None,
@@ -146,11 +146,11 @@ class History:
         return row["edited_on"], row["seq"]
 
 
-PARTS = History("part_history", "part_id", "part")
-FRAGMENTS = History("fragment_history", "fragment_id", "fragment")
+PARTS = EditHistory("part_history", "part_id", "part")
+FRAGMENTS = EditHistory("fragment_history", "fragment_id", "fragment")
 
 
-def editor(store: Store, row: sqlite3.Row) -> app.AuthenticatorInfo:
+def editor(store: FleetStore, row: sqlite3.Row) -> app.AuthenticatorInfo:
     """Who made an edit, and whether that key or user is gone by now."""
     who = row["editor"]
     gone = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import set_time
 from viam_mcp.sandbox.rules import config, names, shared_secrets
-from viam_mcp.sandbox.service import set_time
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 _SECOND = 1_000_000_000
 
@@ -38,7 +38,7 @@ def set_presence(
         set_time(message.last_access, last_access)
 
 
-def location(store: Store, row: sqlite3.Row) -> app.Location:
+def location(store: FleetStore, row: sqlite3.Row) -> app.Location:
     """A row of `locations`, without its secrets, which have an rpc of their own."""
     organization = store.all("SELECT id, name FROM organizations WHERE id = ?", row["org_id"])[0]
     shares = store.all("SELECT org_id FROM location_shares WHERE location_id = ? ORDER BY rowid", row["id"])
@@ -58,7 +58,7 @@ def location(store: Store, row: sqlite3.Row) -> app.Location:
     return message
 
 
-def robots(store: Store, now: int, where: str, *values: object) -> list[app.Robot]:
+def robots(store: FleetStore, now: int, where: str, *values: object) -> list[app.Robot]:
     """The machines that a condition on `robots` selects, by name."""
     rows = store.all(
         "SELECT robots.*, MAX(parts.online) AS online, MAX(parts.last_access) AS last_access "  # noqa: S608
@@ -76,7 +76,7 @@ def _robot(row: sqlite3.Row, now: int) -> app.Robot:
     return message
 
 
-def part_rows(store: Store, where: str, *values: object) -> list[sqlite3.Row]:
+def part_rows(store: FleetStore, where: str, *values: object) -> list[sqlite3.Row]:
     """The parts that a condition on `parts` and `robots` selects, with their `location_id`; main parts first."""
     return store.all(
         f"SELECT parts.*, robots.location_id FROM parts JOIN robots ON robots.id = parts.robot_id WHERE {where} "  # noqa: S608
@@ -115,7 +115,7 @@ def part(row: sqlite3.Row, now: int, secrets: list[app.SharedSecret]) -> app.Rob
     return message
 
 
-def location_auth(store: Store, location_id: str) -> app.LocationAuth:
+def location_auth(store: FleetStore, location_id: str) -> app.LocationAuth:
     """A location's secrets; the deprecated single one is the newest."""
     secrets = shared_secrets.LOCATION.of(store, location_id)
     return app.LocationAuth(location_id=location_id, secret=secrets[0].secret if secrets else "", secrets=secrets)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from viam_mcp.sandbox.rpc import invalid
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import invalid
 
 # Published for registry items; for machines and parts it is not, and these are the characters that
 # survive in an address.

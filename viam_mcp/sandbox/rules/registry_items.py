@@ -9,16 +9,16 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, set_time
 from viam_mcp.sandbox.rules import access, names
 from viam_mcp.sandbox.rules.semver import precedence
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, set_time
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 _ROWS = """
 SELECT registry_items.*, organizations.public_namespace FROM registry_items
@@ -27,7 +27,7 @@ JOIN organizations ON organizations.id = org_id
 _PUBLIC = (app.VISIBILITY_PUBLIC, app.VISIBILITY_PUBLIC_UNLISTED)
 
 
-def find(call: Call, item_id: str, role: access.Role = "operator") -> sqlite3.Row:
+def find(call: IncomingCall, item_id: str, role: access.Role = "operator") -> sqlite3.Row:
     """The item with its organization's `public_namespace`: to read, or for its organization's owners.
 
     Raises:
@@ -51,22 +51,22 @@ def find(call: Call, item_id: str, role: access.Role = "operator") -> sqlite3.Ro
     return row
 
 
-def rows(store: Store, where: str = "TRUE", *values: object) -> list[sqlite3.Row]:
+def rows(store: FleetStore, where: str = "TRUE", *values: object) -> list[sqlite3.Row]:
     """The items that a condition selects, with their organization's `public_namespace`, by namespace and name."""
     return store.all(f"{_ROWS} WHERE {where} ORDER BY public_namespace, org_id, registry_items.name", *values)
 
 
-def _may_see(call: Call, row: sqlite3.Row) -> bool:
+def _may_see(call: IncomingCall, row: sqlite3.Row) -> bool:
     """Whether an item is public or of an organization in which the caller holds something."""
     return row["visibility"] in _PUBLIC or access.holds(call, "visible", "organization", row["org_id"])
 
 
-def is_listed(call: Call, row: sqlite3.Row) -> bool:
+def is_listed(call: IncomingCall, row: sqlite3.Row) -> bool:
     """Whether lists show an item to the caller: unlisted ones of other organizations are found by id alone."""
     return row["visibility"] == app.VISIBILITY_PUBLIC or access.holds(call, "visible", "organization", row["org_id"])
 
 
-def create(call: Call, org_id: str, name: str, item_type: int) -> sqlite3.Row:
+def create(call: IncomingCall, org_id: str, name: str, item_type: int) -> sqlite3.Row:
     """Add an item: private, without versions.
 
     Raises:
@@ -86,7 +86,7 @@ def create(call: Call, org_id: str, name: str, item_type: int) -> sqlite3.Row:
     return rows(call.store, "org_id = ? AND registry_items.name = ?", org_id, name)[0]
 
 
-def update(call: Call, row: sqlite3.Row, visibility: int, **columns: object) -> None:
+def update(call: IncomingCall, row: sqlite3.Row, visibility: int, **columns: object) -> None:
     """Change columns of an item, and its visibility unless that is UNSPECIFIED.
 
     Raises:
@@ -132,7 +132,7 @@ def page_url(row: sqlite3.Row) -> str:
     return f"https://app.viam.com/module/{row['public_namespace'] or row['org_id']}/{row['name']}"
 
 
-def versions(store: Store, row: sqlite3.Row) -> dict[str, list[app.Uploads]]:
+def versions(store: FleetStore, row: sqlite3.Row) -> dict[str, list[app.Uploads]]:
     """An item's versions, ascending, each with its files."""
     # Uploads outlive a deleted item; a later one of the same name does not inherit its files.
     uploads = store.all(
@@ -147,7 +147,7 @@ def versions(store: Store, row: sqlite3.Row) -> dict[str, list[app.Uploads]]:
     return dict(sorted(files.items(), key=lambda entry: (precedence(entry[0]) or (), entry[0])))
 
 
-def message(store: Store, row: sqlite3.Row, *, markdown: bool) -> app.RegistryItem:
+def message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.RegistryItem:
     """A row as a registry item, with its long description only if asked."""
     item = app.RegistryItem(
         item_id=item_id(row),
@@ -198,7 +198,7 @@ def message(store: Store, row: sqlite3.Row, *, markdown: bool) -> app.RegistryIt
     return item
 
 
-def module_message(store: Store, row: sqlite3.Row, *, markdown: bool) -> app.Module:
+def module_message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Module:
     """A row of type module as a module, with its long description only if asked."""
     module = app.Module(
         module_id=item_id(row),

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.sandbox.rows.store import new_secret
-from viam_mcp.sandbox.service import conflict, not_found, set_time
+from viam_mcp.sandbox.rpc import conflict, not_found, set_time
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.service import Call
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rpc import IncomingCall
 
 MOST = 2  # two, so that machines can be moved from the old to the new one without a gap
 
 
 @dataclass(frozen=True)
-class Secrets:
+class SharedSecrets:
     """The secrets of one kind of thing.
 
     Attributes:
@@ -28,7 +28,7 @@ class Secrets:
     column: str
     what: str
 
-    def of(self, store: Store, owner_id: str) -> list[app.SharedSecret]:
+    def of(self, store: FleetStore, owner_id: str) -> list[app.SharedSecret]:
         """The enabled secrets of a thing, newest first."""
         rows = store.all(
             f"SELECT * FROM secrets WHERE {self.column} = ? ORDER BY created_on DESC, rowid DESC",  # noqa: S608
@@ -36,7 +36,7 @@ class Secrets:
         )
         return [_message(row["id"], row["secret"], row["created_on"]) for row in rows]
 
-    def add(self, call: Call, owner_id: str) -> None:
+    def add(self, call: IncomingCall, owner_id: str) -> None:
         """Give a thing one more secret.
 
         Raises:
@@ -54,7 +54,7 @@ class Secrets:
             **{self.column: owner_id},
         )
 
-    def remove(self, call: Call, owner_id: str, secret_id: str) -> None:
+    def remove(self, call: IncomingCall, owner_id: str, secret_id: str) -> None:
         """Take a secret away.
 
         Raises:
@@ -71,8 +71,8 @@ class Secrets:
         call.store.run("DELETE FROM secrets WHERE id = ?", secret_id)
 
 
-LOCATION = Secrets("location_id", "location")
-PART = Secrets("part_id", "part")
+LOCATION = SharedSecrets("location_id", "location")
+PART = SharedSecrets("part_id", "part")
 
 
 def _message(identifier: str, secret: str, created_on: int) -> app.SharedSecret:

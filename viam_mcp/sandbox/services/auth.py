@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import jwt
 from grpclib.const import Status
 
+from viam_mcp.sandbox.rpc import Refusal, invalid
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import Refusal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from viam_mcp.proto.proto.rpc.v1 import auth_pb2
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 TOKEN_LIFETIME = 3600.0  # seconds; what the service uses is not published
 
@@ -40,7 +40,7 @@ class Identity:
     mark: str
 
 
-class Tokens:
+class TokenIssuer:
     """Makes tokens and recognizes them.
 
     Attributes:
@@ -58,7 +58,7 @@ class Tokens:
         self._generation += 1
 
     def authenticate(
-        self, store: Store, metadata: Mapping[str, str | bytes], request: auth_pb2.AuthenticateRequest
+        self, store: FleetStore, metadata: Mapping[str, str | bytes], request: auth_pb2.AuthenticateRequest
     ) -> str:
         """A token for a key.
 
@@ -84,7 +84,7 @@ class Tokens:
             claims["exp"] = time.time() + self.lifetime
         return jwt.encode(claims, self._secret, _ALGORITHM)
 
-    def identity(self, store: Store, metadata: Mapping[str, str | bytes]) -> Identity:
+    def identity(self, store: FleetStore, metadata: Mapping[str, str | bytes]) -> Identity:
         """The key that a call is made with.
 
         Raises:
@@ -107,7 +107,7 @@ class Tokens:
         return identity
 
 
-def check(store: Store, identity: Identity) -> None:
+def check(store: FleetStore, identity: Identity) -> None:
     """Go on only while the key still exists and still has the value that the token was made for.
 
     Raises:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc, set_time
 from viam_mcp.sandbox.rules import access, config, fragment_references, names
 from viam_mcp.sandbox.rules.history import FRAGMENTS, edit_time, editor
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, rpc, set_time
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 _TAG = re.compile(r"[a-uw-z_-][a-z0-9_-]{0,59}")
 _PUBLIC = (app.FRAGMENT_VISIBILITY_PUBLIC, app.FRAGMENT_VISIBILITY_PUBLIC_UNLISTED)
@@ -30,11 +30,11 @@ COUNT(DISTINCT CASE WHEN locations.org_id = ? THEN robots.id END) AS machines_he
 """
 
 
-class Fragments:
+class FragmentRpcs:
     """The rpcs about fragments."""
 
     @rpc("ListFragments")
-    def list(self, call: Call, request: app.ListFragmentsRequest) -> app.ListFragmentsResponse:
+    def list(self, call: IncomingCall, request: app.ListFragmentsRequest) -> app.ListFragmentsResponse:
         organization = access.organization(call, request.organization_id, "visible")
         wanted = set(request.fragment_visibility) - {app.FRAGMENT_VISIBILITY_UNSPECIFIED}
         if not wanted:
@@ -53,7 +53,7 @@ class Fragments:
         )
 
     @rpc("GetFragment")
-    def get(self, call: Call, request: app.GetFragmentRequest) -> app.GetFragmentResponse:
+    def get(self, call: IncomingCall, request: app.GetFragmentRequest) -> app.GetFragmentResponse:
         row = access.fragment(call, request.id)
         revisions = call.store.all(
             "SELECT revision, created_at FROM fragment_revisions WHERE fragment_id = ? ORDER BY seq DESC", row["id"]
@@ -72,7 +72,7 @@ class Fragments:
         return response
 
     @rpc("CreateFragment")
-    def create(self, call: Call, request: app.CreateFragmentRequest) -> app.CreateFragmentResponse:
+    def create(self, call: IncomingCall, request: app.CreateFragmentRequest) -> app.CreateFragmentResponse:
         organization = access.organization(call, request.organization_id, "owner")
         visibility = request.visibility or app.FRAGMENT_VISIBILITY_PRIVATE
         text = config.text_of(request.config)
@@ -96,7 +96,7 @@ class Fragments:
         return app.CreateFragmentResponse(fragment=message(call.store, access.fragment(call, fragment_id)))
 
     @rpc("UpdateFragment")
-    def update(self, call: Call, request: app.UpdateFragmentRequest) -> app.UpdateFragmentResponse:
+    def update(self, call: IncomingCall, request: app.UpdateFragmentRequest) -> app.UpdateFragmentResponse:
         row = access.fragment(call, request.id, "owner")
         FRAGMENTS.refuse_stale(call, row, request)
         if names.label(request.name, "fragment") != row["name"]:
@@ -115,13 +115,13 @@ class Fragments:
         return app.UpdateFragmentResponse(fragment=message(call.store, access.fragment(call, row["id"])))
 
     @rpc("DeleteFragment")
-    def delete(self, call: Call, request: app.DeleteFragmentRequest) -> app.DeleteFragmentResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteFragmentRequest) -> app.DeleteFragmentResponse:
         row = access.fragment(call, request.id, "owner")
         call.store.run("DELETE FROM fragments WHERE id = ?", row["id"])
         return app.DeleteFragmentResponse()
 
     @rpc("GetFragmentHistory")
-    def history(self, call: Call, request: app.GetFragmentHistoryRequest) -> app.GetFragmentHistoryResponse:
+    def history(self, call: IncomingCall, request: app.GetFragmentHistoryRequest) -> app.GetFragmentHistoryResponse:
         fragment = access.fragment(call, request.id)
         if not access.holds(call, "visible", "organization", fragment["org_id"]):
             # A public fragment may have been private before, and its history still says what it was then.
@@ -148,7 +148,7 @@ class Fragments:
         return response
 
     @rpc("GetFragmentUsage")
-    def usage(self, call: Call, request: app.GetFragmentUsageRequest) -> app.GetFragmentUsageResponse:
+    def usage(self, call: IncomingCall, request: app.GetFragmentUsageRequest) -> app.GetFragmentUsageResponse:
         row = access.fragment(call, request.fragment_id)
         # The request names no current organization: the fragment's own is the one that the caller most likely means.
         versions = call.store.all(
@@ -161,7 +161,7 @@ class Fragments:
         )
 
     @rpc("SetFragmentTag")
-    def set_tag(self, call: Call, request: app.SetFragmentTagRequest) -> app.SetFragmentTagResponse:
+    def set_tag(self, call: IncomingCall, request: app.SetFragmentTagRequest) -> app.SetFragmentTagResponse:
         row = access.fragment(call, request.fragment_id, "owner")
         if not _TAG.fullmatch(request.tag):
             raise invalid(
@@ -174,14 +174,14 @@ class Fragments:
         return app.SetFragmentTagResponse(tags=_tags(call.store, row["id"]))
 
     @rpc("DeleteFragmentTag")
-    def delete_tag(self, call: Call, request: app.DeleteFragmentTagRequest) -> app.DeleteFragmentTagResponse:
+    def delete_tag(self, call: IncomingCall, request: app.DeleteFragmentTagRequest) -> app.DeleteFragmentTagResponse:
         row = access.fragment(call, request.fragment_id, "owner")
         if not call.store.run("DELETE FROM fragment_tags WHERE fragment_id = ? AND tag = ?", row["id"], request.tag):
             raise not_found(f"on the fragment {row['name']!r} ({row['id']}), the tag", request.tag)
         return app.DeleteFragmentTagResponse(tags=_tags(call.store, row["id"]))
 
 
-def message(store: Store, row: sqlite3.Row, revision: sqlite3.Row | None = None) -> app.Fragment:
+def message(store: FleetStore, row: sqlite3.Row, revision: sqlite3.Row | None = None) -> app.Fragment:
     """A row of `fragments`, as it is now or as it was at a row of `fragment_revisions`."""
     state = revision or row
     organization = store.all("SELECT name, public_namespace FROM organizations WHERE id = ?", row["org_id"])[0]
@@ -211,7 +211,7 @@ def message(store: Store, row: sqlite3.Row, revision: sqlite3.Row | None = None)
     return fragment
 
 
-def _save(store: Store, fragment_id: str, text: str, saved_at: int) -> None:
+def _save(store: FleetStore, fragment_id: str, text: str, saved_at: int) -> None:
     """Make a configuration the newest revision; they are numbered, which no tag can be mistaken for."""
     revision = str(1 + store.value("SELECT COUNT(*) FROM fragment_revisions WHERE fragment_id = ?", fragment_id))
     store.insert(
@@ -221,19 +221,19 @@ def _save(store: Store, fragment_id: str, text: str, saved_at: int) -> None:
     store.run(sql, text, saved_at, revision, fragment_id)
 
 
-def _revision(store: Store, row: sqlite3.Row, version: str) -> sqlite3.Row:
+def _revision(store: FleetStore, row: sqlite3.Row, version: str) -> sqlite3.Row:
     found = fragment_references.revision(store, row["id"], version)
     if found is None:
         raise not_found(f"on the fragment {row['name']!r} ({row['id']}), the revision or tag", version)
     return found
 
 
-def _tags(store: Store, fragment_id: str) -> list[app.FragmentTag]:
+def _tags(store: FleetStore, fragment_id: str) -> list[app.FragmentTag]:
     rows = store.all("SELECT tag, revision FROM fragment_tags WHERE fragment_id = ? ORDER BY tag", fragment_id)
     return [app.FragmentTag(tag=row["tag"], revision=row["revision"]) for row in rows]
 
 
-def _usage(store: Store, fragment_id: str, org_id: str) -> app.FragmentUsage:
+def _usage(store: FleetStore, fragment_id: str, org_id: str) -> app.FragmentUsage:
     """Where a fragment is in use, whatever the version; "here" is in one organization."""
     row = store.all(f"SELECT {_USAGE} {_USES}", org_id, fragment_id)[0]
     return _usage_message(fragment_id, row)
@@ -266,7 +266,7 @@ def _refuse_without_namespace(organization: sqlite3.Row, visibility: int) -> Non
         )
 
 
-def _refuse_taken(store: Store, org_id: str, name: str) -> None:
+def _refuse_taken(store: FleetStore, org_id: str, name: str) -> None:
     taken = store.one("SELECT id FROM fragments WHERE org_id = ? AND name = ?", org_id, name)
     if taken:
         raise Refusal(

@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.sandbox.rows.store import StateError, new_api_key
+from viam_mcp.sandbox.rpc import ApiKey, IncomingCall, invalid, not_found, rpc, set_time
 from viam_mcp.sandbox.rules import access, grants, names
-from viam_mcp.sandbox.service import Call, Credential, invalid, not_found, rpc, set_time
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.rules.grants import Grant
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rules.grants import StoredGrant
 
 
-def mint(store: Store, org_id: str, name: str, now: int, held: list[Grant]) -> Credential:
+def mint(store: FleetStore, org_id: str, name: str, now: int, held: list[StoredGrant]) -> ApiKey:
     """A new key of an organization that holds some grants."""
-    credential = Credential(store.new_uuid(), new_api_key())
+    credential = ApiKey(store.new_uuid(), new_api_key())
     store.insert("api_keys", id=credential.key_id, org_id=org_id, key=credential.key, name=name, created_on=now)
     for grant in held:
         grant.give(store, credential.key_id, "api-key")
     return credential
 
 
-def remember(store: Store, credential: Credential) -> None:
+def remember(store: FleetStore, credential: ApiKey) -> None:
     """Have the sandbox start with this key from now on."""
     store.run("INSERT OR REPLACE INTO settings VALUES ('credential', ?)", credential.key_id)
 
 
-def remembered(store: Store, now: int) -> Credential | None:
+def remembered(store: FleetStore, now: int) -> ApiKey | None:
     """The key that the sandbox starts with; a new one if that was deleted, so that nobody is locked out.
 
     Returns:
@@ -43,7 +43,7 @@ def remembered(store: Store, now: int) -> Credential | None:
     if key_id is None:
         return None
     if key := store.value("SELECT key FROM api_keys WHERE id = ?", key_id):
-        return Credential(key_id, key)
+        return ApiKey(key_id, key)
     organizations = [row["id"] for row in store.all("SELECT id FROM organizations ORDER BY created_on, id")]
     if not organizations:
         raise StateError(
@@ -55,11 +55,11 @@ def remembered(store: Store, now: int) -> Credential | None:
     return credential
 
 
-class Keys:
+class KeyRpcs:
     """The rpcs about API keys."""
 
     @rpc("CreateKey")
-    def create(self, call: Call, request: app.CreateKeyRequest) -> app.CreateKeyResponse:
+    def create(self, call: IncomingCall, request: app.CreateKeyRequest) -> app.CreateKeyResponse:
         if not request.authorizations:
             raise invalid("authorizations is empty: name at least one role that the key should hold")
         for authorization in request.authorizations:
@@ -74,7 +74,7 @@ class Keys:
 
     @rpc("CreateKeyFromExistingKeyAuthorizations")
     def create_from_existing(
-        self, call: Call, request: app.CreateKeyFromExistingKeyAuthorizationsRequest
+        self, call: IncomingCall, request: app.CreateKeyFromExistingKeyAuthorizationsRequest
     ) -> app.CreateKeyFromExistingKeyAuthorizationsResponse:
         row = _find(call, request.id)
         held = [grants.grant(held) for held in grants.of(call.store, row["id"])]
@@ -82,35 +82,35 @@ class Keys:
         return app.CreateKeyFromExistingKeyAuthorizationsResponse(id=credential.key_id, key=credential.key)
 
     @rpc("DeleteKey")
-    def delete(self, call: Call, request: app.DeleteKeyRequest) -> app.DeleteKeyResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteKeyRequest) -> app.DeleteKeyResponse:
         row = _find(call, request.id)
         call.store.run("DELETE FROM authorizations WHERE identity_id = ?", row["id"])
         call.store.run("DELETE FROM api_keys WHERE id = ?", row["id"])
         return app.DeleteKeyResponse()
 
     @rpc("RotateKey")
-    def rotate(self, call: Call, request: app.RotateKeyRequest) -> app.RotateKeyResponse:
+    def rotate(self, call: IncomingCall, request: app.RotateKeyRequest) -> app.RotateKeyResponse:
         row = _find(call, request.id)
         key = new_api_key()
         call.store.run("UPDATE api_keys SET key = ? WHERE id = ?", key, row["id"])
         return app.RotateKeyResponse(id=row["id"], key=key)
 
     @rpc("RenameKey")
-    def rename(self, call: Call, request: app.RenameKeyRequest) -> app.RenameKeyResponse:
+    def rename(self, call: IncomingCall, request: app.RenameKeyRequest) -> app.RenameKeyResponse:
         row = _find(call, request.id)
         name = names.label(request.name, "key")
         call.store.run("UPDATE api_keys SET name = ? WHERE id = ?", name, row["id"])
         return app.RenameKeyResponse(id=row["id"], name=name)
 
     @rpc("ListKeys")
-    def list(self, call: Call, request: app.ListKeysRequest) -> app.ListKeysResponse:
+    def list(self, call: IncomingCall, request: app.ListKeysRequest) -> app.ListKeysResponse:
         organization = access.organization(call, request.org_id, "owner")
         rows = call.store.all("SELECT * FROM api_keys WHERE org_id = ? ORDER BY created_on, id", organization["id"])
         # The value is shown once, when the key is made.
         return app.ListKeysResponse(api_keys=[_message(call.store, row, key="") for row in rows])
 
     @rpc("GetRobotAPIKeys")
-    def of_robot(self, call: Call, request: app.GetRobotAPIKeysRequest) -> app.GetRobotAPIKeysResponse:
+    def of_robot(self, call: IncomingCall, request: app.GetRobotAPIKeysRequest) -> app.GetRobotAPIKeysResponse:
         robot = access.robot(call, request.robot_id, "owner")
         rows = call.store.all(
             "SELECT * FROM api_keys WHERE id IN (SELECT identity_id FROM authorizations"
@@ -121,7 +121,7 @@ class Keys:
         return app.GetRobotAPIKeysResponse(api_keys=[_message(call.store, row, row["key"]) for row in rows])
 
 
-def _find(call: Call, key_id: str) -> sqlite3.Row:
+def _find(call: IncomingCall, key_id: str) -> sqlite3.Row:
     """The key, for a caller that owns its organization or everything that it reaches.
 
     Raises:
@@ -139,7 +139,7 @@ def _find(call: Call, key_id: str) -> sqlite3.Row:
     return row
 
 
-def _message(store: Store, row: sqlite3.Row, key: str) -> app.APIKeyWithAuthorizations:
+def _message(store: FleetStore, row: sqlite3.Row, key: str) -> app.APIKeyWithAuthorizations:
     message = app.APIKeyWithAuthorizations(
         api_key=app.APIKey(id=row["id"], key=key, name=row["name"]),
         authorizations=[grants.details(held) for held in grants.of(store, row["id"])],

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc
 from viam_mcp.sandbox.rules import access, messages, names
 from viam_mcp.sandbox.rules.shared_secrets import LOCATION
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, rpc
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,7 +35,7 @@ SELECT * FROM locations WHERE org_id = ? OR id IN shared ORDER BY name, id
 """
 
 
-def seen_from(call: Call, org_id: str) -> list[sqlite3.Row]:
+def seen_from(call: IncomingCall, org_id: str) -> list[sqlite3.Row]:
     """The locations that an organization owns or has shared with it, as far as the caller may see them, by name.
 
     Raises:
@@ -46,11 +46,11 @@ def seen_from(call: Call, org_id: str) -> list[sqlite3.Row]:
     return [row for row in rows if access.holds(call, "visible", "location", row["id"])]
 
 
-class Locations:
+class LocationRpcs:
     """The rpcs about locations."""
 
     @rpc("CreateLocation")
-    def create(self, call: Call, request: app.CreateLocationRequest) -> app.CreateLocationResponse:
+    def create(self, call: IncomingCall, request: app.CreateLocationRequest) -> app.CreateLocationResponse:
         organization = access.organization(call, request.organization_id, "visible")
         parent_id = _placed(call, organization["id"], request.parent_location_id, levels=1)
         name = names.label(request.name, "location")
@@ -74,12 +74,12 @@ class Locations:
         return app.CreateLocationResponse(location=_message(call, location_id))
 
     @rpc("GetLocation")
-    def get(self, call: Call, request: app.GetLocationRequest) -> app.GetLocationResponse:
+    def get(self, call: IncomingCall, request: app.GetLocationRequest) -> app.GetLocationResponse:
         row = access.location(call, request.location_id, "visible")
         return app.GetLocationResponse(location=messages.location(call.store, row))
 
     @rpc("UpdateLocation")
-    def update(self, call: Call, request: app.UpdateLocationRequest) -> app.UpdateLocationResponse:
+    def update(self, call: IncomingCall, request: app.UpdateLocationRequest) -> app.UpdateLocationResponse:
         row = access.location(call, request.location_id, "owner")
         parent_id = row["parent_id"]
         if request.HasField("parent_location_id") and request.parent_location_id != (parent_id or ""):
@@ -94,7 +94,7 @@ class Locations:
         return app.UpdateLocationResponse(location=_message(call, row["id"]))
 
     @staticmethod
-    def _moved(call: Call, row: sqlite3.Row, parent_id: str) -> str | None:
+    def _moved(call: IncomingCall, row: sqlite3.Row, parent_id: str) -> str | None:
         below = {entry["id"]: entry["depth"] for entry in call.store.all(_BELOW, row["id"])}
         if parent_id in below:
             raise conflict(
@@ -104,7 +104,7 @@ class Locations:
         return _placed(call, row["org_id"], parent_id, levels=max(below.values()))
 
     @rpc("DeleteLocation")
-    def delete(self, call: Call, request: app.DeleteLocationRequest) -> app.DeleteLocationResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteLocationRequest) -> app.DeleteLocationResponse:
         row = access.location(call, request.location_id, "owner")
         machines = call.store.value("SELECT COUNT(*) FROM robots WHERE location_id = ?", row["id"])
         children = call.store.value("SELECT COUNT(*) FROM locations WHERE parent_id = ?", row["id"])
@@ -118,12 +118,12 @@ class Locations:
         return app.DeleteLocationResponse()
 
     @rpc("ListLocations")
-    def list(self, call: Call, request: app.ListLocationsRequest) -> app.ListLocationsResponse:
+    def list(self, call: IncomingCall, request: app.ListLocationsRequest) -> app.ListLocationsResponse:
         rows = seen_from(call, request.organization_id)
         return app.ListLocationsResponse(locations=[messages.location(call.store, row) for row in rows])
 
     @rpc("ShareLocation")
-    def share(self, call: Call, request: app.ShareLocationRequest) -> app.ShareLocationResponse:
+    def share(self, call: IncomingCall, request: app.ShareLocationRequest) -> app.ShareLocationResponse:
         row, other = _sharing(call, request)
         if other["id"] == row["org_id"]:
             raise conflict(f"the organization {other['name']!r} owns the location {row['name']!r}: no need to share it")
@@ -136,7 +136,7 @@ class Locations:
         return app.ShareLocationResponse()
 
     @rpc("UnshareLocation")
-    def unshare(self, call: Call, request: app.UnshareLocationRequest) -> app.UnshareLocationResponse:
+    def unshare(self, call: IncomingCall, request: app.UnshareLocationRequest) -> app.UnshareLocationResponse:
         row, other = _sharing(call, request)
         if other["id"] == row["org_id"]:
             raise conflict(
@@ -149,24 +149,28 @@ class Locations:
         return app.UnshareLocationResponse()
 
     @rpc("LocationAuth")
-    def auth(self, call: Call, request: app.LocationAuthRequest) -> app.LocationAuthResponse:
+    def auth(self, call: IncomingCall, request: app.LocationAuthRequest) -> app.LocationAuthResponse:
         row = access.location(call, request.location_id, "owner")
         return app.LocationAuthResponse(auth=messages.location_auth(call.store, row["id"]))
 
     @rpc("CreateLocationSecret")
-    def create_secret(self, call: Call, request: app.CreateLocationSecretRequest) -> app.CreateLocationSecretResponse:
+    def create_secret(
+        self, call: IncomingCall, request: app.CreateLocationSecretRequest
+    ) -> app.CreateLocationSecretResponse:
         row = access.location(call, request.location_id, "owner")
         LOCATION.add(call, row["id"])
         return app.CreateLocationSecretResponse(auth=messages.location_auth(call.store, row["id"]))
 
     @rpc("DeleteLocationSecret")
-    def delete_secret(self, call: Call, request: app.DeleteLocationSecretRequest) -> app.DeleteLocationSecretResponse:
+    def delete_secret(
+        self, call: IncomingCall, request: app.DeleteLocationSecretRequest
+    ) -> app.DeleteLocationSecretResponse:
         row = access.location(call, request.location_id, "owner")
         LOCATION.remove(call, row["id"], request.secret_id)
         return app.DeleteLocationSecretResponse()
 
 
-def _placed(call: Call, org_id: str, parent_id: str, levels: int) -> str | None:
+def _placed(call: IncomingCall, org_id: str, parent_id: str, levels: int) -> str | None:
     """The parent under which a tree of `levels` levels may go; None for the root, which "" asks for.
 
     Raises:
@@ -191,7 +195,7 @@ def _placed(call: Call, org_id: str, parent_id: str, levels: int) -> str | None:
 
 
 def _sharing(
-    call: Call, request: app.ShareLocationRequest | app.UnshareLocationRequest
+    call: IncomingCall, request: app.ShareLocationRequest | app.UnshareLocationRequest
 ) -> tuple[sqlite3.Row, sqlite3.Row]:
     """The location, and the organization it is shared with: any, because the caller need not belong to it."""
     row = access.location(call, request.location_id, "owner")
@@ -202,12 +206,12 @@ def _sharing(
     return row, other
 
 
-def _is_shared(call: Call, location_id: str, org_id: str) -> bool:
+def _is_shared(call: IncomingCall, location_id: str, org_id: str) -> bool:
     sql = "SELECT 1 FROM location_shares WHERE location_id = ? AND org_id = ?"
     return call.store.one(sql, location_id, org_id) is not None
 
 
-def _message(call: Call, location_id: str) -> app.Location:
+def _message(call: IncomingCall, location_id: str) -> app.Location:
     return messages.location(call.store, access.location(call, location_id, "owner"))
 
 

@@ -14,14 +14,14 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.proto.common import LogEntry
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, invalid, nanoseconds, rpc
 from viam_mcp.sandbox.rules import access
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import Call, Refusal, invalid, nanoseconds, rpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 LEVELS = ("debug", "info", "warn", "error")
 PAGE = 100
@@ -36,7 +36,7 @@ _WINDOW = 24 * _UNITS["h"]
 _LATEST = 2**63 - 1  # what a column holds; a Timestamp can be later
 
 
-def append(store: Store, part_id: str, entry: LogEntry) -> None:
+def append(store: FleetStore, part_id: str, entry: LogEntry) -> None:
     """Add a log entry to a part's; its time and level are those of the message."""
     store.insert(
         "logs",
@@ -48,11 +48,11 @@ def append(store: Store, part_id: str, entry: LogEntry) -> None:
     )
 
 
-class Logs:
+class LogRpcs:
     """The rpcs about log entries. Owners read them, operators do not."""
 
     @rpc("GetRobotPartLogs")
-    def get(self, call: Call, request: app.GetRobotPartLogsRequest) -> app.GetRobotPartLogsResponse:
+    def get(self, call: IncomingCall, request: app.GetRobotPartLogsRequest) -> app.GetRobotPartLogsResponse:
         access.part(call, request.id, "owner")
         for unsupported in ("source", "user_facing_only"):
             if request.HasField(unsupported):
@@ -87,7 +87,7 @@ class Logs:
         return response
 
     @rpc("TailRobotPartLogs")
-    def tail(self, call: Call, request: app.TailRobotPartLogsRequest) -> Callable[[LogEntry], bool]:
+    def tail(self, call: IncomingCall, request: app.TailRobotPartLogsRequest) -> Callable[[LogEntry], bool]:
         access.part(call, request.id, "owner")
         errors_only, text = request.errors_only, request.filter
         return lambda entry: (not errors_only or entry.level == "error") and text in entry.message

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, invalid, rpc
 from viam_mcp.sandbox.rules import access, config, messages, names
-from viam_mcp.sandbox.service import Call, Refusal, invalid, rpc
 from viam_mcp.sandbox.services import locations, parts
 
 if TYPE_CHECKING:
@@ -19,31 +19,35 @@ if TYPE_CHECKING:
 SUMMARIES = 100
 
 
-class Machines:
+class MachineRpcs:
     """The rpcs about machines."""
 
     @rpc("GetRobot")
-    def get(self, call: Call, request: app.GetRobotRequest) -> app.GetRobotResponse:
+    def get(self, call: IncomingCall, request: app.GetRobotRequest) -> app.GetRobotResponse:
         row = access.robot(call, request.id)
         return app.GetRobotResponse(robot=_message(call, row["id"]))
 
     @rpc("ListRobots")
-    def list(self, call: Call, request: app.ListRobotsRequest) -> app.ListRobotsResponse:
+    def list(self, call: IncomingCall, request: app.ListRobotsRequest) -> app.ListRobotsResponse:
         return app.ListRobotsResponse(robots=_in_locations(call, [request.location_id]))
 
     @rpc("ListRobotsForLocations")
     def list_for_locations(
-        self, call: Call, request: app.ListRobotsForLocationsRequest
+        self, call: IncomingCall, request: app.ListRobotsForLocationsRequest
     ) -> app.ListRobotsForLocationsResponse:
         return app.ListRobotsForLocationsResponse(robots=_in_locations(call, request.location_ids))
 
     @rpc("ListRobotsForOrg")
-    def list_for_organization(self, call: Call, request: app.ListRobotsForOrgRequest) -> app.ListRobotsForOrgResponse:
+    def list_for_organization(
+        self, call: IncomingCall, request: app.ListRobotsForOrgRequest
+    ) -> app.ListRobotsForOrgResponse:
         rows = locations.seen_from(call, request.org_id)
         return app.ListRobotsForOrgResponse(robots=_in_locations(call, [row["id"] for row in rows]))
 
     @rpc("GetRoverRentalRobots")
-    def rover_rentals(self, call: Call, request: app.GetRoverRentalRobotsRequest) -> app.GetRoverRentalRobotsResponse:
+    def rover_rentals(
+        self, call: IncomingCall, request: app.GetRoverRentalRobotsRequest
+    ) -> app.GetRoverRentalRobotsResponse:
         organization = access.organization(call, request.org_id)
         rows = call.store.all(
             "SELECT robots.id, robots.location_id, robots.name, parts.id AS main_part_id FROM robots "
@@ -64,7 +68,7 @@ class Machines:
         return app.GetRoverRentalRobotsResponse(robots=rentals)
 
     @rpc("NewRobot")
-    def create(self, call: Call, request: app.NewRobotRequest) -> app.NewRobotResponse:
+    def create(self, call: IncomingCall, request: app.NewRobotRequest) -> app.NewRobotResponse:
         location = access.location(call, request.location, "owner")
         _refuse_taken(call, location, names.machine(request.name))
         robot_id = call.store.new_uuid()
@@ -74,7 +78,7 @@ class Machines:
         return app.NewRobotResponse(id=robot_id)
 
     @rpc("UpdateRobot")
-    def update(self, call: Call, request: app.UpdateRobotRequest) -> app.UpdateRobotResponse:
+    def update(self, call: IncomingCall, request: app.UpdateRobotRequest) -> app.UpdateRobotResponse:
         row = access.robot(call, request.id, "owner")
         moves = request.location != row["location_id"]
         location = access.location(call, request.location, "owner" if moves else "visible")
@@ -90,14 +94,16 @@ class Machines:
         return app.UpdateRobotResponse(robot=_message(call, row["id"]))
 
     @rpc("DeleteRobot")
-    def delete(self, call: Call, request: app.DeleteRobotRequest) -> app.DeleteRobotResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteRobotRequest) -> app.DeleteRobotResponse:
         row = access.robot(call, request.id, "owner")
         call.store.run("DELETE FROM authorizations WHERE resource_id = ?", row["id"])
         call.store.run("DELETE FROM robots WHERE id = ?", row["id"])
         return app.DeleteRobotResponse()
 
     @rpc("ListMachineSummaries")
-    def summaries(self, call: Call, request: app.ListMachineSummariesRequest) -> app.ListMachineSummariesResponse:
+    def summaries(
+        self, call: IncomingCall, request: app.ListMachineSummariesRequest
+    ) -> app.ListMachineSummariesResponse:
         limit = request.limit if request.HasField("limit") else SUMMARIES
         if limit < 1:
             raise invalid(f"limit is {limit}: it must be at least 1, or left out for {SUMMARIES}")
@@ -118,7 +124,7 @@ class Machines:
         return response
 
 
-def _in_locations(call: Call, location_ids: Iterable[str]) -> list[app.Robot]:
+def _in_locations(call: IncomingCall, location_ids: Iterable[str]) -> list[app.Robot]:
     """The machines of some locations that the caller may see, location by location."""
     whole = cache(partial(access.holds, call, "operator", "location"))
     # Whoever holds a role on a single machine may see that the location exists, but only that machine in it.
@@ -132,14 +138,14 @@ def _in_locations(call: Call, location_ids: Iterable[str]) -> list[app.Robot]:
     ]
 
 
-def _using(call: Call, fragment_ids: Iterable[str]) -> set[str] | None:
+def _using(call: IncomingCall, fragment_ids: Iterable[str]) -> set[str] | None:
     """The machines that use any of some fragments; None, for all of them, if none are named."""
     sql = "SELECT robot_id FROM fragment_uses JOIN parts ON parts.id = part_id WHERE fragment_id = ?"
     found = [{row["robot_id"] for row in call.store.all(sql, fragment_id)} for fragment_id in fragment_ids]
     return set().union(*found) if found else None
 
 
-def _summary(call: Call, robot: app.Robot) -> app.MachineSummary:
+def _summary(call: IncomingCall, robot: app.Robot) -> app.MachineSummary:
     rows = messages.part_rows(call.store, "parts.robot_id = ?", robot.id)
     return app.MachineSummary(
         machine_id=robot.id,
@@ -148,7 +154,7 @@ def _summary(call: Call, robot: app.Robot) -> app.MachineSummary:
     )
 
 
-def _part_summary(call: Call, row: sqlite3.Row) -> app.PartSummary:
+def _part_summary(call: IncomingCall, row: sqlite3.Row) -> app.PartSummary:
     fragments = call.store.all(
         "SELECT id, name FROM fragment_uses JOIN fragments ON id = fragment_id WHERE part_id = ? ORDER BY name",
         row["id"],
@@ -166,7 +172,7 @@ def _part_summary(call: Call, row: sqlite3.Row) -> app.PartSummary:
     return summary
 
 
-def _first_configuration(call: Call, org_id: str) -> str:
+def _first_configuration(call: IncomingCall, org_id: str) -> str:
     """What the organization's new machines start with: its default fragments, as far as they still exist."""
     defaults = app.FragmentImportList()
     defaults.ParseFromString(
@@ -176,11 +182,11 @@ def _first_configuration(call: Call, org_id: str) -> str:
     return config.importing(one for one in defaults.fragments if call.store.one(exists, one.fragment_id))
 
 
-def _message(call: Call, robot_id: str) -> app.Robot:
+def _message(call: IncomingCall, robot_id: str) -> app.Robot:
     return messages.robots(call.store, call.now, "robots.id = ?", robot_id)[0]
 
 
-def _refuse_taken(call: Call, location: sqlite3.Row, name: str) -> None:
+def _refuse_taken(call: IncomingCall, location: sqlite3.Row, name: str) -> None:
     taken = call.store.one("SELECT id FROM robots WHERE location_id = ? AND name = ?", location["id"], name)
     if taken:
         raise Refusal(

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc, set_time
 from viam_mcp.sandbox.rules import access, grants
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, rpc, set_time
 from viam_mcp.sandbox.services.roles import keep_an_owner
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from viam_mcp.sandbox.rows.store import Store
-    from viam_mcp.sandbox.rules.grants import Grant
+    from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.sandbox.rules.grants import StoredGrant
 
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+")
 _EMAIL_LIMIT = 254
@@ -36,11 +36,13 @@ def address(email: str) -> str:
     return email.lower()
 
 
-class Members:
+class MemberRpcs:
     """The rpcs about members and invites."""
 
     @rpc("ListOrganizationMembers")
-    def list(self, call: Call, request: app.ListOrganizationMembersRequest) -> app.ListOrganizationMembersResponse:
+    def list(
+        self, call: IncomingCall, request: app.ListOrganizationMembersRequest
+    ) -> app.ListOrganizationMembersResponse:
         organization = access.organization(call, request.organization_id)
         members = call.store.all(
             "SELECT users.*, date_added FROM members JOIN users ON users.id = user_id WHERE org_id = ? ORDER BY email",
@@ -54,7 +56,9 @@ class Members:
         )
 
     @rpc("DeleteOrganizationMember")
-    def delete(self, call: Call, request: app.DeleteOrganizationMemberRequest) -> app.DeleteOrganizationMemberResponse:
+    def delete(
+        self, call: IncomingCall, request: app.DeleteOrganizationMemberRequest
+    ) -> app.DeleteOrganizationMemberResponse:
         organization = access.organization(call, request.organization_id, "owner")
         user_id = access.uuid(request.user_id, "user_id")
         removed = call.store.run("DELETE FROM members WHERE org_id = ? AND user_id = ?", organization["id"], user_id)
@@ -67,7 +71,9 @@ class Members:
         return app.DeleteOrganizationMemberResponse()
 
     @rpc("CreateOrganizationInvite")
-    def invite(self, call: Call, request: app.CreateOrganizationInviteRequest) -> app.CreateOrganizationInviteResponse:
+    def invite(
+        self, call: IncomingCall, request: app.CreateOrganizationInviteRequest
+    ) -> app.CreateOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
         email = address(request.email)
         member = "SELECT 1 FROM members JOIN users ON users.id = user_id WHERE org_id = ? AND email = ?"
@@ -83,7 +89,7 @@ class Members:
 
     @rpc("UpdateOrganizationInviteAuthorizations")
     def update_invite(
-        self, call: Call, request: app.UpdateOrganizationInviteAuthorizationsRequest
+        self, call: IncomingCall, request: app.UpdateOrganizationInviteAuthorizationsRequest
     ) -> app.UpdateOrganizationInviteAuthorizationsResponse:
         organization = access.organization(call, request.organization_id, "owner")
         email = address(request.email)
@@ -110,7 +116,7 @@ class Members:
 
     @rpc("DeleteOrganizationInvite")
     def delete_invite(
-        self, call: Call, request: app.DeleteOrganizationInviteRequest
+        self, call: IncomingCall, request: app.DeleteOrganizationInviteRequest
     ) -> app.DeleteOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
         email = address(request.email)
@@ -121,13 +127,15 @@ class Members:
 
     @rpc("ResendOrganizationInvite")
     def resend_invite(
-        self, call: Call, request: app.ResendOrganizationInviteRequest
+        self, call: IncomingCall, request: app.ResendOrganizationInviteRequest
     ) -> app.ResendOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
         return app.ResendOrganizationInviteResponse(invite=_find(call, organization, address(request.email)))
 
 
-def _requested(call: Call, organization: sqlite3.Row, authorizations: Iterable[app.Authorization]) -> set[Grant]:
+def _requested(
+    call: IncomingCall, organization: sqlite3.Row, authorizations: Iterable[app.Authorization]
+) -> set[StoredGrant]:
     wanted = [grants.requested(call, authorization) for authorization in authorizations]
     for grant in wanted:
         if grant.org_id != organization["id"]:
@@ -140,19 +148,19 @@ def _requested(call: Call, organization: sqlite3.Row, authorizations: Iterable[a
     return set(wanted)
 
 
-def _hold(store: Store, email: str, wanted: set[Grant]) -> None:
+def _hold(store: FleetStore, email: str, wanted: set[StoredGrant]) -> None:
     for grant in wanted:
         grant.give(store, email, "invite")
 
 
-def _find(call: Call, organization: sqlite3.Row, email: str) -> app.OrganizationInvite:
+def _find(call: IncomingCall, organization: sqlite3.Row, email: str) -> app.OrganizationInvite:
     row = call.store.one("SELECT * FROM invites WHERE org_id = ? AND email = ?", organization["id"], email)
     if row is None:
         raise not_found(f"in organization {organization['name']!r}, a pending invite of", email)
     return _invite(call.store, row)
 
 
-def _invite(store: Store, row: sqlite3.Row) -> app.OrganizationInvite:
+def _invite(store: FleetStore, row: sqlite3.Row) -> app.OrganizationInvite:
     held = grants.of(store, row["email"], row["org_id"])
     message = app.OrganizationInvite(
         organization_id=row["org_id"], email=row["email"], authorizations=[grants.message(grant) for grant in held]
@@ -170,7 +178,7 @@ def _member(row: sqlite3.Row) -> app.OrganizationMember:
     return message
 
 
-def _words(held: Iterable[Grant]) -> str:
+def _words(held: Iterable[StoredGrant]) -> str:
     return ", ".join(sorted(f"{grant.role} of {grant.resource_type} {grant.resource_id}" for grant in held))
 
 

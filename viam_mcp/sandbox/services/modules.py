@@ -9,10 +9,10 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, invalid, not_found, rpc
 from viam_mcp.sandbox.rules import access, registry_items
 from viam_mcp.sandbox.rules.platforms import PLATFORMS
 from viam_mcp.sandbox.rules.semver import precedence
-from viam_mcp.sandbox.service import Call, Refusal, invalid, not_found, rpc
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,16 +22,16 @@ _TRIPLET = re.compile(r"[\w-]+:[\w-]+:[\w-]+", re.ASCII)
 _LONGEST_VERSION = 100
 
 
-class Modules:
+class ModuleRpcs:
     """The rpcs about modules."""
 
     @rpc("CreateModule")
-    def create(self, call: Call, request: app.CreateModuleRequest) -> app.CreateModuleResponse:
+    def create(self, call: IncomingCall, request: app.CreateModuleRequest) -> app.CreateModuleResponse:
         row = registry_items.create(call, request.organization_id, request.name, packages.PACKAGE_TYPE_MODULE)
         return app.CreateModuleResponse(module_id=registry_items.item_id(row), url=registry_items.page_url(row))
 
     @rpc("UpdateModule")
-    def update(self, call: Call, request: app.UpdateModuleRequest) -> app.UpdateModuleResponse:
+    def update(self, call: IncomingCall, request: app.UpdateModuleRequest) -> app.UpdateModuleResponse:
         row = _find(call, request.module_id, "owner")
         if request.url and not _URL.fullmatch(request.url):
             raise invalid(
@@ -63,7 +63,9 @@ class Modules:
         return app.UpdateModuleResponse(url=registry_items.page_url(row))
 
     @rpc("UploadModuleFile")
-    def upload(self, call: Call, info: app.ModuleFileInfo, size: int, sha256: str) -> app.UploadModuleFileResponse:
+    def upload(
+        self, call: IncomingCall, info: app.ModuleFileInfo, size: int, sha256: str
+    ) -> app.UploadModuleFileResponse:
         row = _find(call, info.module_id, "owner")
         if len(info.version) > _LONGEST_VERSION or precedence(info.version) is None:
             hint = "leave out the 'v'" if info.version.startswith("v") else "as in '1.4.2' or '2.0.0-rc.1'"
@@ -85,13 +87,13 @@ class Modules:
         return app.UploadModuleFileResponse(url=f"{registry_items.page_url(row)}/{info.version}/{info.platform}")
 
     @rpc("GetModule")
-    def get(self, call: Call, request: app.GetModuleRequest) -> app.GetModuleResponse:
+    def get(self, call: IncomingCall, request: app.GetModuleRequest) -> app.GetModuleResponse:
         row = _find(call, request.module_id)
         markdown = request.include_markdown_documentation
         return app.GetModuleResponse(module=registry_items.module_message(call.store, row, markdown=markdown))
 
     @rpc("ListModules")
-    def list(self, call: Call, request: app.ListModulesRequest) -> app.ListModulesResponse:
+    def list(self, call: IncomingCall, request: app.ListModulesRequest) -> app.ListModulesResponse:
         where, values = "type = ?", [packages.PACKAGE_TYPE_MODULE]
         if request.organization_id:
             where += " AND org_id = ?"
@@ -106,7 +108,7 @@ class Modules:
         )
 
 
-def _find(call: Call, module_id: str, role: access.Role = "operator") -> sqlite3.Row:
+def _find(call: IncomingCall, module_id: str, role: access.Role = "operator") -> sqlite3.Row:
     """The module; an item of another type is none.
 
     Raises:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc, set_time
 from viam_mcp.sandbox.rules import access, grants, names
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, rpc, set_time
-from viam_mcp.sandbox.services.locations import Locations
+from viam_mcp.sandbox.services.locations import LocationRpcs
 from viam_mcp.sandbox.services.members import address
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HELD = {"locations": "location", "fragments": "fragment", "registry_items": "registry item"}
 
 
-class Organizations:
+class OrganizationRpcs:
     """The rpcs about organizations, and about who people are."""
 
     @rpc("GetUserIDByEmail")
-    def user_id(self, call: Call, request: app.GetUserIDByEmailRequest) -> app.GetUserIDByEmailResponse:
+    def user_id(self, call: IncomingCall, request: app.GetUserIDByEmailRequest) -> app.GetUserIDByEmailResponse:
         email = address(request.email)
         user_id = call.store.value("SELECT id FROM users WHERE email = ?", email)
         if user_id is None:
@@ -36,7 +36,7 @@ class Organizations:
         return app.GetUserIDByEmailResponse(user_id=user_id)
 
     @rpc("CreateOrganization")
-    def create(self, call: Call, request: app.CreateOrganizationRequest) -> app.CreateOrganizationResponse:
+    def create(self, call: IncomingCall, request: app.CreateOrganizationRequest) -> app.CreateOrganizationResponse:
         org_id = call.store.new_uuid()
         name = names.label(request.name, "organization")
         call.store.insert("organizations", id=org_id, name=name, created_on=call.now)
@@ -46,18 +46,18 @@ class Organizations:
             grants.ownership(org_id).give(call.store, call.identity_id, "user")
         else:
             grants.ownership(org_id).give(call.store, call.identity_id, "api-key")
-        Locations().create(call, app.CreateLocationRequest(organization_id=org_id, name=FIRST_LOCATION))
+        LocationRpcs().create(call, app.CreateLocationRequest(organization_id=org_id, name=FIRST_LOCATION))
         return app.CreateOrganizationResponse(organization=_message(access.organization(call, org_id)))
 
     @rpc("ListOrganizations")
-    def list(self, call: Call, request: app.ListOrganizationsRequest) -> app.ListOrganizationsResponse:
+    def list(self, call: IncomingCall, request: app.ListOrganizationsRequest) -> app.ListOrganizationsResponse:
         return app.ListOrganizationsResponse(
             organizations=[_message(row) for row in access.visible_organizations(call)]
         )
 
     @rpc("ListOrganizationsByUser")
     def list_by_user(
-        self, call: Call, request: app.ListOrganizationsByUserRequest
+        self, call: IncomingCall, request: app.ListOrganizationsByUserRequest
     ) -> app.ListOrganizationsByUserResponse:
         user_id = access.uuid(request.user_id, "user_id")
         if not call.store.one("SELECT 1 FROM users WHERE id = ?", user_id):
@@ -79,7 +79,7 @@ class Organizations:
 
     @rpc("GetOrganizationsWithAccessToLocation")
     def with_access_to_location(
-        self, call: Call, request: app.GetOrganizationsWithAccessToLocationRequest
+        self, call: IncomingCall, request: app.GetOrganizationsWithAccessToLocationRequest
     ) -> app.GetOrganizationsWithAccessToLocationResponse:
         location = access.location(call, request.location_id)
         within = access.ancestors(call, location["id"])
@@ -94,19 +94,19 @@ class Organizations:
         return app.GetOrganizationsWithAccessToLocationResponse(organization_identities=identities)
 
     @rpc("GetOrganization")
-    def get(self, call: Call, request: app.GetOrganizationRequest) -> app.GetOrganizationResponse:
+    def get(self, call: IncomingCall, request: app.GetOrganizationRequest) -> app.GetOrganizationResponse:
         row = access.organization(call, request.organization_id, "visible")
         return app.GetOrganizationResponse(organization=_message(row))
 
     @rpc("GetOrganizationNamespaceAvailability")
     def namespace_availability(
-        self, call: Call, request: app.GetOrganizationNamespaceAvailabilityRequest
+        self, call: IncomingCall, request: app.GetOrganizationNamespaceAvailabilityRequest
     ) -> app.GetOrganizationNamespaceAvailabilityResponse:
         namespace = _namespace(request.public_namespace)
         return app.GetOrganizationNamespaceAvailabilityResponse(available=not _taken(call, namespace))
 
     @rpc("UpdateOrganization")
-    def update(self, call: Call, request: app.UpdateOrganizationRequest) -> app.UpdateOrganizationResponse:
+    def update(self, call: IncomingCall, request: app.UpdateOrganizationRequest) -> app.UpdateOrganizationResponse:
         row = access.organization(call, request.organization_id, "owner")
         if request.HasField("allowed_login_methods"):
             raise Refusal(Status.UNIMPLEMENTED, "nobody logs in to the sandbox: leave `allowed_login_methods` out")
@@ -130,7 +130,7 @@ class Organizations:
         return app.UpdateOrganizationResponse(organization=_message(access.organization(call, row["id"])))
 
     @rpc("DeleteOrganization")
-    def delete(self, call: Call, request: app.DeleteOrganizationRequest) -> app.DeleteOrganizationResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteOrganizationRequest) -> app.DeleteOrganizationResponse:
         row = access.organization(call, request.organization_id, "owner")
         counts = {
             what: call.store.value(f"SELECT count(*) FROM {table} WHERE org_id = ?", row["id"])  # noqa: S608
@@ -151,11 +151,11 @@ def _namespace(namespace: str) -> str:
     return namespace
 
 
-def _taken(call: Call, namespace: str) -> bool:
+def _taken(call: IncomingCall, namespace: str) -> bool:
     return call.store.one("SELECT 1 FROM namespaces WHERE namespace = ?", namespace) is not None
 
 
-def _claimed(call: Call, organization: sqlite3.Row, namespace: str) -> str:
+def _claimed(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> str:
     """The namespace, from now on the organization's."""
     present = organization["public_namespace"]
     if _namespace(namespace) == present:

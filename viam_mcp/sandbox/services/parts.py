@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, nanoseconds, not_found, rpc, set_time
 from viam_mcp.sandbox.rules import access, config, fragment_references, messages, names
 from viam_mcp.sandbox.rules.history import PARTS, edit_time, editor
 from viam_mcp.sandbox.rules.shared_secrets import PART
-from viam_mcp.sandbox.service import Call, Refusal, conflict, nanoseconds, not_found, rpc, set_time
 
 if TYPE_CHECKING:
     import sqlite3
 
 
-def add(call: Call, robot_id: str, name: str, *, main: bool, config_json: str = "{}") -> str:
+def add(call: IncomingCall, robot_id: str, name: str, *, main: bool, config_json: str = "{}") -> str:
     """Give a machine one more part, which gets its first secret.
 
     Returns:
@@ -42,23 +42,23 @@ def add(call: Call, robot_id: str, name: str, *, main: bool, config_json: str = 
     return part_id
 
 
-class Parts:
+class PartRpcs:
     """The rpcs about parts."""
 
     @rpc("GetRobotParts")
-    def list(self, call: Call, request: app.GetRobotPartsRequest) -> app.GetRobotPartsResponse:
+    def list(self, call: IncomingCall, request: app.GetRobotPartsRequest) -> app.GetRobotPartsResponse:
         robot = access.robot(call, request.robot_id)
         rows = messages.part_rows(call.store, "parts.robot_id = ?", robot["id"])
         return app.GetRobotPartsResponse(parts=[_message(call, row) for row in rows])
 
     @rpc("GetRobotPart")
-    def get(self, call: Call, request: app.GetRobotPartRequest) -> app.GetRobotPartResponse:
+    def get(self, call: IncomingCall, request: app.GetRobotPartRequest) -> app.GetRobotPartResponse:
         row = access.part(call, request.id)
         return app.GetRobotPartResponse(part=_message(call, row), config_json=row["config_json"])
 
     @rpc("GetRobotPartByNameAndLocation")
     def get_by_name(
-        self, call: Call, request: app.GetRobotPartByNameAndLocationRequest
+        self, call: IncomingCall, request: app.GetRobotPartByNameAndLocationRequest
     ) -> app.GetRobotPartByNameAndLocationResponse:
         location = access.location(call, request.location_id, "visible")
         where = "parts.name = ? AND robots.location_id = ?"
@@ -78,7 +78,7 @@ class Parts:
         return app.GetRobotPartByNameAndLocationResponse(part=_message(call, found[0]))
 
     @rpc("GetRobotPartHistory")
-    def history(self, call: Call, request: app.GetRobotPartHistoryRequest) -> app.GetRobotPartHistoryResponse:
+    def history(self, call: IncomingCall, request: app.GetRobotPartHistoryRequest) -> app.GetRobotPartHistoryResponse:
         part = access.part(call, request.id, "owner")
         rows, token = PARTS.page(
             call.store,
@@ -96,7 +96,7 @@ class Parts:
         return response
 
     @rpc("UpdateRobotPart")
-    def update(self, call: Call, request: app.UpdateRobotPartRequest) -> app.UpdateRobotPartResponse:
+    def update(self, call: IncomingCall, request: app.UpdateRobotPartRequest) -> app.UpdateRobotPartResponse:
         row = access.part(call, request.id, "owner")
         PARTS.refuse_stale(call, row, request)
         if names.part(request.name) != row["name"]:
@@ -116,12 +116,12 @@ class Parts:
         return app.UpdateRobotPartResponse(part=_read(call, row["id"]))
 
     @rpc("NewRobotPart")
-    def create(self, call: Call, request: app.NewRobotPartRequest) -> app.NewRobotPartResponse:
+    def create(self, call: IncomingCall, request: app.NewRobotPartRequest) -> app.NewRobotPartResponse:
         robot = access.robot(call, request.robot_id, "owner")
         return app.NewRobotPartResponse(part_id=add(call, robot["id"], request.part_name, main=False))
 
     @rpc("DeleteRobotPart")
-    def delete(self, call: Call, request: app.DeleteRobotPartRequest) -> app.DeleteRobotPartResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteRobotPartRequest) -> app.DeleteRobotPartResponse:
         row = access.part(call, request.part_id, "owner")
         if row["main"]:
             raise conflict(
@@ -132,43 +132,49 @@ class Parts:
         return app.DeleteRobotPartResponse()
 
     @rpc("MarkPartAsMain")
-    def mark_as_main(self, call: Call, request: app.MarkPartAsMainRequest) -> app.MarkPartAsMainResponse:
+    def mark_as_main(self, call: IncomingCall, request: app.MarkPartAsMainRequest) -> app.MarkPartAsMainResponse:
         row = access.part(call, request.part_id, "owner")
         call.store.run("UPDATE parts SET main = 0 WHERE robot_id = ?", row["robot_id"])
         call.store.run("UPDATE parts SET main = 1 WHERE id = ?", row["id"])
         return app.MarkPartAsMainResponse()
 
     @rpc("MarkPartForRestart")
-    def mark_for_restart(self, call: Call, request: app.MarkPartForRestartRequest) -> app.MarkPartForRestartResponse:
+    def mark_for_restart(
+        self, call: IncomingCall, request: app.MarkPartForRestartRequest
+    ) -> app.MarkPartForRestartResponse:
         # Operators control machines, and a restart is control: it changes nothing that is configured.
         row = access.part(call, request.part_id)
         call.store.run("UPDATE parts SET restart_requested = ? WHERE id = ?", call.now, row["id"])
         return app.MarkPartForRestartResponse()
 
     @rpc("CreateRobotPartSecret")
-    def create_secret(self, call: Call, request: app.CreateRobotPartSecretRequest) -> app.CreateRobotPartSecretResponse:
+    def create_secret(
+        self, call: IncomingCall, request: app.CreateRobotPartSecretRequest
+    ) -> app.CreateRobotPartSecretResponse:
         row = access.part(call, request.part_id, "owner")
         PART.add(call, row["id"])
         return app.CreateRobotPartSecretResponse(part=_message(call, row))
 
     @rpc("DeleteRobotPartSecret")
-    def delete_secret(self, call: Call, request: app.DeleteRobotPartSecretRequest) -> app.DeleteRobotPartSecretResponse:
+    def delete_secret(
+        self, call: IncomingCall, request: app.DeleteRobotPartSecretRequest
+    ) -> app.DeleteRobotPartSecretResponse:
         row = access.part(call, request.part_id, "owner")
         PART.remove(call, row["id"], request.secret_id)
         return app.DeleteRobotPartSecretResponse()
 
 
-def _message(call: Call, row: sqlite3.Row) -> app.RobotPart:
+def _message(call: IncomingCall, row: sqlite3.Row) -> app.RobotPart:
     """A part as this caller may see it: its secrets are for owners."""
     owner = access.holds(call, "owner", "robot", row["robot_id"])
     return messages.part(row, call.now, PART.of(call.store, row["id"]) if owner else [])
 
 
-def _read(call: Call, part_id: str) -> app.RobotPart:
+def _read(call: IncomingCall, part_id: str) -> app.RobotPart:
     return _message(call, access.part(call, part_id))
 
 
-def _refuse_taken(call: Call, robot_id: str, name: str) -> None:
+def _refuse_taken(call: IncomingCall, robot_id: str, name: str) -> None:
     taken = call.store.one("SELECT id FROM parts WHERE robot_id = ? AND name = ?", robot_id, name)
     if taken:
         raise Refusal(

@@ -8,8 +8,8 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, invalid, rpc
 from viam_mcp.sandbox.rules import access, platforms, registry_items
-from viam_mcp.sandbox.service import Call, Refusal, invalid, rpc
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,24 +21,24 @@ _KINDS = {
 }
 
 
-class Registry:
+class RegistryRpcs:
     """The rpcs about registry items of every type."""
 
     @rpc("GetRegistryItem")
-    def get(self, call: Call, request: app.GetRegistryItemRequest) -> app.GetRegistryItemResponse:
+    def get(self, call: IncomingCall, request: app.GetRegistryItemRequest) -> app.GetRegistryItemResponse:
         row = registry_items.find(call, request.item_id)
         markdown = request.include_markdown_documentation
         return app.GetRegistryItemResponse(item=registry_items.message(call.store, row, markdown=markdown))
 
     @rpc("CreateRegistryItem")
-    def create(self, call: Call, request: app.CreateRegistryItemRequest) -> app.CreateRegistryItemResponse:
+    def create(self, call: IncomingCall, request: app.CreateRegistryItemRequest) -> app.CreateRegistryItemResponse:
         if request.type == packages.PACKAGE_TYPE_UNSPECIFIED or request.type not in packages.PackageType.values():
             raise invalid(f"type is {request.type}: it must say what the item is, one of {_names()}")
         registry_items.create(call, request.organization_id, request.name, request.type)
         return app.CreateRegistryItemResponse()
 
     @rpc("UpdateRegistryItem")
-    def update(self, call: Call, request: app.UpdateRegistryItemRequest) -> app.UpdateRegistryItemResponse:
+    def update(self, call: IncomingCall, request: app.UpdateRegistryItemRequest) -> app.UpdateRegistryItemResponse:
         row = registry_items.find(call, request.item_id, "owner")
         if request.type != row["type"]:
             present, asked = (packages.PackageType.Name(value) for value in (row["type"], request.type))
@@ -51,7 +51,7 @@ class Registry:
         return app.UpdateRegistryItemResponse()
 
     @rpc("ListRegistryItems")
-    def list(self, call: Call, request: app.ListRegistryItemsRequest) -> app.ListRegistryItemsResponse:
+    def list(self, call: IncomingCall, request: app.ListRegistryItemsRequest) -> app.ListRegistryItemsResponse:
         if request.module_source_types or request.module_languages:
             raise _unkept("filters by module_source_types and module_languages")
         where, values = "TRUE", []
@@ -70,7 +70,7 @@ class Registry:
         )
 
     @rpc("DeleteRegistryItem")
-    def delete(self, call: Call, request: app.DeleteRegistryItemRequest) -> app.DeleteRegistryItemResponse:
+    def delete(self, call: IncomingCall, request: app.DeleteRegistryItemRequest) -> app.DeleteRegistryItemResponse:
         row = registry_items.find(call, request.item_id, "owner")
         registry_items.refuse_in_use(row, "be deleted")
         call.store.run("DELETE FROM registry_items WHERE org_id = ? AND name = ?", row["org_id"], row["name"])
@@ -108,7 +108,7 @@ def _matches(row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
     )
 
 
-def _is_built(call: Call, row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
+def _is_built(call: IncomingCall, row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
     """Whether an item passes the filters on what was uploaded to it."""
     wanted = [platform for platform in request.platforms if platform]
     if not wanted and not request.statuses:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from grpclib.const import Status
 
 from viam_mcp.proto import app
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc
 from viam_mcp.sandbox.rules import access, grants
 from viam_mcp.sandbox.rules.access import quoted
-from viam_mcp.sandbox.service import Call, Refusal, conflict, invalid, not_found, rpc
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox.rules.grants import Grant
+    from viam_mcp.sandbox.rules.grants import StoredGrant
 
 _LEVELS: tuple[access.ResourceType, ...] = ("organization", "location", "robot")
 
@@ -41,23 +41,23 @@ def _permissions() -> dict[str, tuple[access.ResourceType, access.Role]]:
 PERMISSIONS = _permissions()
 
 
-class Roles:
+class RoleRpcs:
     """The rpcs about roles."""
 
     @rpc("AddRole")
-    def add(self, call: Call, request: app.AddRoleRequest) -> app.AddRoleResponse:
+    def add(self, call: IncomingCall, request: app.AddRoleRequest) -> app.AddRoleResponse:
         _add(call, request.authorization)
         return app.AddRoleResponse()
 
     @rpc("RemoveRole")
-    def remove(self, call: Call, request: app.RemoveRoleRequest) -> app.RemoveRoleResponse:
+    def remove(self, call: IncomingCall, request: app.RemoveRoleRequest) -> app.RemoveRoleResponse:
         grant, identity_type = _take(call, request.authorization)
         if grant == grants.ownership(grant.org_id):
             keep_an_owner(call, grant.org_id, identity_type)
         return app.RemoveRoleResponse()
 
     @rpc("ChangeRole")
-    def change(self, call: Call, request: app.ChangeRoleRequest) -> app.ChangeRoleResponse:
+    def change(self, call: IncomingCall, request: app.ChangeRoleRequest) -> app.ChangeRoleResponse:
         grant, identity_type = _take(call, request.old_authorization, "old_authorization: ")
         _add(call, request.new_authorization, "new_authorization: ")
         if grant == grants.ownership(grant.org_id):
@@ -65,7 +65,7 @@ class Roles:
         return app.ChangeRoleResponse()
 
     @rpc("ListAuthorizations")
-    def list(self, call: Call, request: app.ListAuthorizationsRequest) -> app.ListAuthorizationsResponse:
+    def list(self, call: IncomingCall, request: app.ListAuthorizationsRequest) -> app.ListAuthorizationsResponse:
         organization = access.organization(call, request.organization_id)
         rows = call.store.all(
             "SELECT * FROM authorizations WHERE org_id = ? AND identity_type <> 'invite'"
@@ -77,7 +77,7 @@ class Roles:
         return app.ListAuthorizationsResponse(authorizations=[grants.message(row) for row in shown])
 
     @rpc("CheckPermissions")
-    def check(self, call: Call, request: app.CheckPermissionsRequest) -> app.CheckPermissionsResponse:
+    def check(self, call: IncomingCall, request: app.CheckPermissionsRequest) -> app.CheckPermissionsResponse:
         if not request.permissions:
             raise invalid("permissions is empty: name at least one resource and what to check there")
         return app.CheckPermissionsResponse(
@@ -85,7 +85,7 @@ class Roles:
         )
 
 
-def keep_an_owner(call: Call, org_id: str, identity_type: grants.IdentityType) -> None:
+def keep_an_owner(call: IncomingCall, org_id: str, identity_type: grants.IdentityType) -> None:
     """Go on only while somebody owns the organization: a person, if it was a person who ceased to.
 
     Raises:
@@ -100,7 +100,7 @@ def keep_an_owner(call: Call, org_id: str, identity_type: grants.IdentityType) -
         raise conflict(f"organization {org_id!r} would be left without an owner: make somebody else an owner first")
 
 
-def _add(call: Call, authorization: app.Authorization, what: str = "") -> None:
+def _add(call: IncomingCall, authorization: app.Authorization, what: str = "") -> None:
     grant = grants.requested(call, authorization)
     identity_type = _identity(call, authorization, what)
     for row in grants.of(call.store, authorization.identity_id, grant.org_id):
@@ -113,7 +113,9 @@ def _add(call: Call, authorization: app.Authorization, what: str = "") -> None:
     grant.give(call.store, authorization.identity_id, identity_type)
 
 
-def _take(call: Call, authorization: app.Authorization, what: str = "") -> tuple[Grant, grants.IdentityType]:
+def _take(
+    call: IncomingCall, authorization: app.Authorization, what: str = ""
+) -> tuple[StoredGrant, grants.IdentityType]:
     grant = grants.requested(call, authorization)
     identity_type = _identity(call, authorization, what)
     if not grant.take(call.store, authorization.identity_id):
@@ -123,7 +125,7 @@ def _take(call: Call, authorization: app.Authorization, what: str = "") -> tuple
     return grant, identity_type
 
 
-def _identity(call: Call, authorization: app.Authorization, what: str) -> Literal["user", "api-key"]:
+def _identity(call: IncomingCall, authorization: app.Authorization, what: str) -> Literal["user", "api-key"]:
     """Whether the identity is a person or a key; it must belong to the organization."""
     identity_id = access.uuid(authorization.identity_id, f"{what}identity_id")
     org_id = authorization.organization_id
@@ -143,7 +145,7 @@ def _identity(call: Call, authorization: app.Authorization, what: str) -> Litera
     return found
 
 
-def _permitted(call: Call, asked: app.AuthorizedPermissions) -> app.AuthorizedPermissions:
+def _permitted(call: IncomingCall, asked: app.AuthorizedPermissions) -> app.AuthorizedPermissions:
     """What the caller may do of what it asks about; names that mean nothing are left out, as is what it may not."""
     kind = next((level for level in _LEVELS if level == asked.resource_type), None)
     if kind is None:
@@ -158,7 +160,7 @@ def _permitted(call: Call, asked: app.AuthorizedPermissions) -> app.AuthorizedPe
     return app.AuthorizedPermissions(resource_type=kind, resource_id=asked.resource_id, permissions=permitted)
 
 
-def _may(call: Call, name: str, kind: access.ResourceType, resource_id: str) -> bool:
+def _may(call: IncomingCall, name: str, kind: access.ResourceType, resource_id: str) -> bool:
     if name not in PERMISSIONS:
         return False
     level, role = PERMISSIONS[name]

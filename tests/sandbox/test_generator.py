@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from tests.pace import PATIENCE
 from tests.sandbox.client import connected, named
 from viam_mcp.sandbox import Sandbox
-from viam_mcp.sandbox.live import livelogs
+from viam_mcp.sandbox.live import generator
 from viam_mcp.sandbox.rows.store import now
-from viam_mcp.sandbox.service import CHECK_IN
+from viam_mcp.sandbox.rpc import CHECK_IN
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Client
     from viam_mcp.proto.common import LogEntry
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 
-def test_a_part_says_again_what_it_has_said_before(demo_fleet: Store) -> None:
+def test_a_part_says_again_what_it_has_said_before(demo_fleet: FleetStore) -> None:
     part = demo_fleet.value("SELECT id FROM parts WHERE name = 'picker-01-arm'")
     said = {row["message"] for row in demo_fleet.all("SELECT message FROM logs WHERE part_id = ?", part)}
 
-    again = [livelogs.again(demo_fleet, part, random.Random(7), 5_000_000_007) for _ in range(2)]
+    again = [generator.again(demo_fleet, part, random.Random(7), 5_000_000_007) for _ in range(2)]
 
     assert again[0] == again[1]
     assert again[0] is not None
@@ -31,15 +31,15 @@ def test_a_part_says_again_what_it_has_said_before(demo_fleet: Store) -> None:
     assert (entry.time.seconds, entry.time.nanos) == (5, 7)
 
 
-def test_a_part_that_never_said_anything_stays_silent(demo_fleet: Store) -> None:
+def test_a_part_that_never_said_anything_stays_silent(demo_fleet: FleetStore) -> None:
     part = demo_fleet.value("SELECT id FROM parts WHERE name = 'dock-counter-02-main'")
-    assert livelogs.again(demo_fleet, part, random.Random(0), now()) is None
+    assert generator.again(demo_fleet, part, random.Random(0), now()) is None
 
 
 async def test_online_parts_log_and_offline_ones_do_not(sandbox: Sandbox) -> None:
     said: asyncio.Queue[str] = asyncio.Queue()
     speaking = asyncio.create_task(
-        livelogs.speak(sandbox.store, lambda part, _: said.put_nowait(part), random.Random(1), interval=0.001)
+        generator.speak(sandbox.store, lambda part, _: said.put_nowait(part), random.Random(1), interval=0.001)
     )
     async with asyncio.timeout(PATIENCE):
         parts = {await said.get() for _ in range(200)}
@@ -53,12 +53,12 @@ async def test_a_part_restarts_when_it_checks_in(sandbox: Sandbox, client: Clien
     part = named(sandbox, "parts", "picker-01-main")
     await client("MarkPartForRestart", part_id=part)
 
-    assert livelogs.checked_in(sandbox.store, now()) == []
-    assert livelogs.checked_in(sandbox.store, now() + CHECK_IN) == [part]
-    assert livelogs.checked_in(sandbox.store, now() + 2 * CHECK_IN) == []
+    assert generator.checked_in(sandbox.store, now()) == []
+    assert generator.checked_in(sandbox.store, now() + CHECK_IN) == [part]
+    assert generator.checked_in(sandbox.store, now() + 2 * CHECK_IN) == []
 
 
-async def test_a_live_sandbox_shows_new_entries_to_a_tail(demo_fleet: Store) -> None:
+async def test_a_live_sandbox_shows_new_entries_to_a_tail(demo_fleet: FleetStore) -> None:
     store = demo_fleet.copy()
     part = store.value("SELECT id FROM parts WHERE name = 'picker-01-main'")
     store.run("UPDATE parts SET online = 0 WHERE id <> ?", part)

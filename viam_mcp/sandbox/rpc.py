@@ -1,6 +1,6 @@
 """What an rpc of the sandbox is: a plain function from a request to a response, found by name.
 
-A subject's module defines a class whose methods are marked `@rpc("Name")`. Each gets a `Call` and
+A subject's module defines a class whose methods are marked `@rpc("Name")`. Each gets an `IncomingCall` and
 the request, reads and writes rows through `call.store`, and returns the response or raises
 `Refusal`. It runs inside one transaction: a refusal leaves nothing behind.
 """
@@ -15,7 +15,7 @@ from grpclib.const import Status
 
 if TYPE_CHECKING:
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ def conflict(message: str) -> Refusal:
 
 
 @dataclass(frozen=True)
-class Credential:
+class ApiKey:
     """An API key that works, as a client authenticates with it."""
 
     key_id: str
@@ -59,13 +59,13 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Call:
+class IncomingCall:
     """One rpc under way: who calls, and the rows.
 
     `identity_id` is an API key's id (`identity_type` "api-key") or a user's ("user").
     """
 
-    store: Store
+    store: FleetStore
     identity_id: str
     identity_type: str
     now: int  # nanoseconds since 1970 UTC, the same for all that one call writes

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox.rows.store import now as present
-from viam_mcp.sandbox.service import CHECK_IN, set_time
+from viam_mcp.sandbox.rpc import CHECK_IN, set_time
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from viam_mcp.sandbox.rows.store import Store
+    from viam_mcp.sandbox.rows.store import FleetStore
 
 LIVE_INTERVAL = 2.0
 """Seconds between two entries of an online part, on average, in a fleet that people look at."""
@@ -26,7 +26,7 @@ LIVE_INTERVAL = 2.0
 _REPERTOIRE = 1_000
 
 
-async def speak(store: Store, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float) -> None:
+async def speak(store: FleetStore, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float) -> None:
     """Have every online part log something now and then, for ever.
 
     Args:
@@ -45,7 +45,7 @@ async def speak(store: Store, emit: Callable[[str, LogEntry], None], rng: random
             emit(*entry)
 
 
-def again(store: Store, part_id: str, rng: random.Random, time: int) -> tuple[str, LogEntry] | None:
+def again(store: FleetStore, part_id: str, rng: random.Random, time: int) -> tuple[str, LogEntry] | None:
     """Something that the part has logged before, as if it were logged at `time`; None if it never has."""
     seqs = store.all("SELECT seq FROM logs WHERE part_id = ? ORDER BY time, seq LIMIT ?", part_id, _REPERTOIRE)
     if not seqs:
@@ -55,7 +55,7 @@ def again(store: Store, part_id: str, rng: random.Random, time: int) -> tuple[st
     return part_id, entry
 
 
-def checked_in(store: Store, time: int) -> list[str]:
+def checked_in(store: FleetStore, time: int) -> list[str]:
     """The parts that have heard by `time` that they should restart, and so do; they are not told again."""
     heard = "online AND restart_requested <= ?"
     parts = [row["id"] for row in store.all(f"SELECT id FROM parts WHERE {heard} ORDER BY id", time - CHECK_IN)]  # noqa: S608

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, str] = {}
 
 
-class Watcher(Protocol):
+class CallObserver(Protocol):
     """Sees every call of a client that has one answer, once however often it is sent, and every repetition of any."""
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
@@ -36,12 +36,12 @@ class Watcher(Protocol):
         """
 
 
-class Nobody:
-    """A watcher that does not look."""
+class NoObserver:
+    """A observer that does not look."""
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
-        """See `Watcher`."""
+        """See `CallObserver`."""
         return nullcontext(_NOTHING)
 
     def repeating(self, rpc: str, status: str) -> None:
-        """See `Watcher`."""
+        """See `CallObserver`."""
