@@ -75,18 +75,18 @@ async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
     road: Callable[..., Calls], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = road(at_once=1)
-    admit, others = calls._gate.admit, list[asyncio.Task[Any]]()
+    admitted, others = calls._gate.admitted, list[asyncio.Task[Any]]()
 
-    async def admit_with_another_in_the_queue(*arguments: Any) -> Any:
-        decided = await admit(*arguments)
-        if arguments[-1] is not None:
+    @asynccontextmanager
+    async def admitted_with_another_in_the_queue(*arguments: Any) -> AsyncIterator[Any]:
+        async with admitted(*arguments) as admission:
             renaming = {"robot_id": robot, "name": "renamed", "location_id": location}
             others.append(asyncio.create_task(calls.call("update_robot", renaming, no_progress, LOCAL, Person())))
             await queued(calls)
-        return decided
+            yield admission
 
     location = str(sandbox.store.value("SELECT location_id FROM robots WHERE id = ?", robot))
-    monkeypatch.setattr(calls._gate, "admit", admit_with_another_in_the_queue)
+    monkeypatch.setattr(calls._gate, "admitted", admitted_with_another_in_the_queue)
     result = await calls.call("delete_robot", {"robot_id": robot}, no_progress, LOCAL, Person())
     assert "'picker-01'" in result.text
     assert not exists(sandbox, robot)
@@ -153,19 +153,19 @@ async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
 ) -> None:
     calls, file = road(), tmp_path / "files" / "a.tar.gz"
     file.write_bytes(SHOWN)
-    admit = calls._gate.admit
+    admitted = calls._gate.admitted
 
-    async def admit_and_change(*arguments: Any) -> Any:
-        decided = await admit(*arguments)
-        if arguments[-1] is not None:
+    @asynccontextmanager
+    async def admitted_and_changed(*arguments: Any) -> AsyncIterator[Any]:
+        async with admitted(*arguments) as admission:
             if how == "in its place":
                 (tmp_path / "new").write_bytes(OTHER)
                 (tmp_path / "new").rename(file)
             elif how != "not at all":
                 file.write_bytes({"over it": OTHER, "longer": SHOWN + b"x", "shorter": SHOWN[:-1]}[how])
-        return decided
+            yield admission
 
-    monkeypatch.setattr(calls._gate, "admit", admit_and_change)
+    monkeypatch.setattr(calls._gate, "admitted", admitted_and_changed)
     result = await calls.call("upload_module_file", UPLOAD, no_progress, LOCAL, Person())
     uploaded = int(sandbox.store.value("SELECT count(*) FROM registry_uploads WHERE version = '9.0.0'"))
     if how == "not at all":

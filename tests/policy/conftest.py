@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.policy import LOCAL, Admission, Answer, Audit, Gate, Ledger, Question, Reply, Way, entries, parse
+from viam_mcp.policy import (
+    LOCAL,
+    Admission,
+    Answer,
+    Audit,
+    Call,
+    Gate,
+    Ledger,
+    Question,
+    QuestionAsked,
+    Reply,
+    Way,
+    entries,
+    parse,
+)
 from viam_mcp.policy import Policy as PolicyOf
 from viam_mcp.tools import TOOLS, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from viam_mcp.app import AppClient
@@ -29,6 +45,27 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@dataclass
+class Client:
+    """A client whose answers come with another call.
+
+    Attributes:
+        way: How it asks.
+        answer: The answer that its call brings along.
+    """
+
+    way: Way
+    answer: Answer | None = None
+
+    async def ask(self, question: Question) -> None:
+        """Return None: the answer comes with another call."""
+
+
+async def a_slot() -> AbstractContextManager[None]:
+    """Take a concurrency slot where there are any number of them."""
+    return nullcontext()
 
 
 @dataclass
@@ -57,9 +94,28 @@ class Desk:
         """A call."""
         return TOOLS[name].model_validate(arguments)
 
+    def admitted(
+        self,
+        tool: Tool,
+        way: Way = Way.PERSON,
+        caller: Caller = LOCAL,
+        answer: Answer | None = None,
+        environment: Environment | None = None,
+    ) -> AbstractAsyncContextManager[Admission]:
+        """The entry into the gate, for a test that is the call's run."""
+        return self.gate.admitted(Call(tool, caller, environment or Environment()), Client(way, answer), a_slot)
+
+    async def admit(self, tool: Tool, *how: Any, **more: Any) -> Admission | Question:
+        """What a call leads to: the question about it, or its admission, with which it did nothing."""
+        try:
+            async with self.admitted(tool, *how, **more) as admission:
+                return admission
+        except QuestionAsked as asked:
+            return asked.question
+
     async def ask(self, tool: Tool, way: Way = Way.PERSON, caller: Caller = LOCAL) -> Question:
         """The question that a call leads to."""
-        question = await self.gate.admit(tool, caller, Environment(), way)
+        question = await self.admit(tool, way, caller)
         assert isinstance(question, Question)
         self.questions.append(question)
         return question
@@ -68,8 +124,7 @@ class Desk:
         self, tool: Tool, token: str, way: Way = Way.PERSON, caller: Caller = LOCAL, **answer: Any
     ) -> Admission | Question:
         """What comes of answering; a yes unless something else is said."""
-        given = Answer(token, **{"reply": Reply.ACCEPTED, "agreed": True, **answer})
-        return await self.gate.admit(tool, caller, Environment(), way, given)
+        return await self.admit(tool, way, caller, Answer(token, **{"reply": Reply.ACCEPTED, "agreed": True, **answer}))
 
     def outcomes(self) -> list[str]:
         """What the audit says happened, in order."""

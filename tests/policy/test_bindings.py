@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.policy import LOCAL, Question, Refused, Way
+from viam_mcp.policy import Question, Refused, Way
 from viam_mcp.proto import app as wire
 from viam_mcp.sandbox.demo.fleet import KESTREL
-from viam_mcp.tools import Environment
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
@@ -236,5 +235,5 @@ async def test_what_cannot_be_shown_whole_is_refused_and_nobody_is_asked(desk: D
         store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
     tool = desk.tool("create_key_from_existing_key_authorizations", id=key)
     with pytest.raises(Refused, match=r"^create_key_from_.* was not done: .*more than a person can be shown"):
-        await desk.gate.admit(tool, LOCAL, Environment(), way)
+        await desk.admit(tool, way)
     assert desk.outcomes() == ["failed"]

@@ -26,7 +26,7 @@ from viam_mcp.policy import (
     Way,
     entries,
 )
-from viam_mcp.policy.confirm._question import Seen, message
+from viam_mcp.policy.confirm._question import PreviewSnapshot, message
 from viam_mcp.policy.confirm._shelf import MOST_BYTES
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.tools import Environment, Files, Preview
@@ -55,9 +55,7 @@ async def refusal(desk: Desk, tool: Tool, token: str, /, **how: object) -> str:
 async def test_a_read_is_admitted_without_a_question_a_preview_or_a_line_in_the_audit(desk: Desk) -> None:
     before = desk.sandbox.calls.total()
     tool = desk.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
-    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
-    assert isinstance(admitted, Admission)
-    async with desk.gate.running(admitted, []):
+    async with desk.admitted(tool, Way.TOKEN):
         pass
     assert desk.sandbox.calls.total() == before
     assert desk.outcomes() == []
@@ -65,9 +63,7 @@ async def test_a_read_is_admitted_without_a_question_a_preview_or_a_line_in_the_
 
 async def test_a_write_is_admitted_without_a_question_and_written_down(desk: Desk) -> None:
     tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
-    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
-    assert isinstance(admitted, Admission)
-    async with desk.gate.running(admitted, []):
+    async with desk.admitted(tool, Way.TOKEN):
         assert desk.outcomes() == ["started"]
     assert desk.outcomes() == ["started", "done"]
 
@@ -78,7 +74,7 @@ async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: 
     admitted = await desk.answer(delete, question.token)
     assert isinstance(admitted, Admission)
     assert admitted.tool == delete
-    assert desk.outcomes() == ["asked"]
+    assert desk.outcomes() == ["asked", "started", "done"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +100,7 @@ async def test_a_token_is_good_once(desk: Desk, delete: Tool) -> None:
     token = (await desk.ask(delete)).token
     await desk.answer(delete, token)
     assert "used before" in await refusal(desk, delete, token)
-    assert desk.outcomes() == ["asked", "wrong answer"]
+    assert desk.outcomes() == ["asked", "started", "done", "wrong answer"]
 
 
 @pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
@@ -150,7 +146,7 @@ async def test_a_token_is_for_the_way_that_it_was_given_in(desk: Desk, delete: T
     asked = await desk.ask(delete)
     assert "another call" in await refusal(desk, delete, asked.token, way=Way.TOKEN)
     with pytest.raises(Refused, match="no call that waits"):
-        await desk.gate.waiting(asked.token, LOCAL)
+        await desk.gate.pending_call(asked.token, LOCAL)
 
 
 async def test_a_forged_or_truncated_token_is_refused(desk: Desk, delete: Tool) -> None:
@@ -158,7 +154,7 @@ async def test_a_forged_or_truncated_token_is_refused(desk: Desk, delete: Tool) 
     for bad in ("", "yes", "vmc1.", token[:-5], token[:20], token.swapcase(), f"{token}A" * 2):
         assert "is not valid" in await refusal(desk, delete, bad)
         with pytest.raises(Refused):
-            await desk.gate.waiting(bad, LOCAL)
+            await desk.gate.pending_call(bad, LOCAL)
     assert isinstance(await desk.answer(delete, token), Admission)
 
 
@@ -177,13 +173,13 @@ async def test_a_call_waits_for_its_token_in_any_process_that_shares_the_keys(op
     part_id = one.id("parts", "picker-01-arm")
     given = {"robot_part_id": part_id, "name": "arm", "robot_config": {"password": "hush"}}
     token = (await one.ask(one.tool("update_robot_part", **given), Way.TOKEN)).token
-    assert await other.gate.waiting(token, LOCAL) == ("update_robot_part", given)
+    assert await other.gate.pending_call(token, LOCAL) == ("update_robot_part", given)
     kept = [file.read_bytes() for file in (one.folder / "state" / "spent").glob("*/*")]
     assert len(kept) == 1
     assert b"hush" not in kept[0]
     assert b"arm" not in kept[0]
     with pytest.raises(Refused, match="another caller"):
-        await other.gate.waiting(token, EVE)
+        await other.gate.pending_call(token, EVE)
 
 
 async def test_a_target_that_changed_since_it_was_shown_is_shown_again(desk: Desk, delete: Tool) -> None:
@@ -195,7 +191,7 @@ async def test_a_target_that_changed_since_it_was_shown_is_shown_again(desk: Des
     assert "'picker-99'" in again.message
     assert "used before" in await refusal(desk, delete, question.token)
     assert isinstance(await desk.answer(delete, again.token), Admission)
-    assert desk.outcomes() == ["asked", "changed", "asked", "wrong answer"]
+    assert desk.outcomes() == ["asked", "changed", "asked", "wrong answer", "started", "done"]
 
 
 async def test_a_configuration_is_saved_only_over_the_one_that_was_shown(desk: Desk) -> None:
@@ -262,7 +258,8 @@ async def test_nothing_in_a_configuration_can_pass_for_a_part_of_the_question(de
 
 async def test_a_huge_preview_says_how_much_of_it_is_not_shown(desk: Desk, delete: Tool) -> None:
     preview = Preview(lines=("first", *(f"{number} {'x' * 1000}" for number in range(600))), now=("last",))
-    text = message(delete, Seen(preview, readable=True, fingerprint=""), "why", changed=False, type_name=False)
+    seen = PreviewSnapshot(preview, readable=True, fingerprint="")
+    text = message(delete, seen, "why", changed=False, type_name=False)
     assert len(text) < 250_000
     assert "(202 more lines are not shown.)" in text
     assert "… (1,002 characters)" in text
@@ -313,7 +310,7 @@ async def test_a_name_that_cannot_be_read_cannot_be_typed_so_nothing_runs(desk: 
 async def test_nobody_types_a_name_where_the_client_cannot_ask(desk: Desk) -> None:
     tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Kestrel Integration"))
     with pytest.raises(Refused, match="cannot ask its user"):
-        await desk.gate.admit(tool, LOCAL, Environment(), Way.TOKEN)
+        await desk.admit(tool, Way.TOKEN)
 
 
 @pytest.mark.parametrize(("via", "ways"), [("elicit", [Way.PERSON]), ("deny", []), ("token", [*Way])])
@@ -346,7 +343,7 @@ async def test_a_dry_run_shows_what_would_be_done_and_asks_nobody(open_desk: Cal
     create = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
     for tool in (delete, restart, create):
         with pytest.raises(Refused, match="Dry run, nothing was done") as caught:
-            await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+            await desk.admit(tool, Way.PERSON)
         assert ("after a confirmation" in str(caught.value)) == (tool is delete)
         assert "\n| " in str(caught.value)
     assert desk.outcomes() == ["dry run"] * 3
@@ -358,25 +355,22 @@ async def test_a_read_only_gate_refuses_what_changes_something_even_where_a_rule
     desk = open_desk('[[rules]]\naction = "allow"\ntools = ["*"]\n', read_only=True)
     tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
     with pytest.raises(Refused, match="read-only"):
-        await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+        await desk.admit(tool, Way.PERSON)
 
 
 async def test_the_budget_stops_the_next_destructive_call_and_no_other(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk('[budget]\ndestructive_per_hour = 1\n[[rules]]\naction = "allow"\ntools = ["mark_*"]\n')
     tool = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
-    first, second = [await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON) for _ in range(2)]
-    assert isinstance(first, Admission)
-    assert isinstance(second, Admission)
-    async with desk.gate.running(first, []):
-        pass
+    results = await asyncio.gather(*(desk.admit(tool) for _ in range(3)), return_exceptions=True)
+    assert sum(isinstance(result, Admission) for result in results) == 1
+    assert [str(result) for result in results if isinstance(result, Refused) and "budget" not in str(result)] == []
     with pytest.raises(Refused, match="budget"):
-        async with desk.gate.running(second, []):
-            pytest.fail("it ran")
-    with pytest.raises(Refused, match="budget"):
-        await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
+        await desk.admit(tool)
     write = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
-    assert isinstance(await desk.gate.admit(write, LOCAL, Environment(), Way.PERSON), Admission)
-    assert desk.outcomes() == ["started", "done", "over budget", "over budget"]
+    assert isinstance(await desk.admit(write, Way.PERSON), Admission)
+    outcomes = desk.outcomes()
+    assert outcomes[-2:] == ["started", "done"]
+    assert sorted(outcomes[:-2]) == ["done", "over budget", "over budget", "over budget", "started"]
 
 
 async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(
@@ -386,28 +380,23 @@ async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(
     desk = open_desk(allow, audit=Audit(tmp_path))
     for name, arguments in (("mark_part_for_restart", {"robot_part_id": desk.id("parts", "picker-01-arm")}),
                             ("new_robot", {"name": "n", "location_id": desk.id("locations", "Test Lab")})):  # fmt: skip
-        admitted = await desk.gate.admit(desk.tool(name, **arguments), LOCAL, Environment(), Way.PERSON)
-        assert isinstance(admitted, Admission)
         with pytest.raises(Refused, match=r"the audit .* cannot be written"):
-            async with desk.gate.running(admitted, []):
+            async with desk.admitted(desk.tool(name, **arguments)):
                 pytest.fail("it ran")
     asking = open_desk(audit=Audit(tmp_path))
     with pytest.raises(Refused, match=r"the audit .* cannot be written"):
         await asking.ask(asking.tool("delete_robot", robot_id=desk.id("robots", "picker-01")))
     read = asking.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
-    assert isinstance(await asking.gate.admit(read, LOCAL, Environment(), Way.PERSON), Admission)
+    assert isinstance(await asking.admit(read), Admission)
 
 
 async def test_an_outcome_that_cannot_be_written_is_told_beside_the_result(desk: Desk) -> None:
     tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
-    admitted = await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON)
-    assert isinstance(admitted, Admission)
-    notes: list[str] = []
-    path = desk.folder / "audit.jsonl"
-    async with desk.gate.running(admitted, notes):
+    environment, path = Environment(), desk.folder / "audit.jsonl"
+    async with desk.admitted(tool, environment=environment):
         path.unlink()
         path.mkdir()
-    assert notes[0].startswith("This is not in the audit")
+    assert environment.notes[0].startswith("This is not in the audit")
 
 
 async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_desk: Callable[..., Desk]) -> None:
@@ -416,11 +405,9 @@ async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_
     tool = desk.tool(
         "update_robot_part", robot_part_id=desk.id("parts", "picker-01-arm"), name="arm", robot_config=config
     )
-    admitted = await desk.gate.admit(tool, Caller("ines", "claude 1.0"), Environment(), Way.PERSON)
-    assert isinstance(admitted, Admission)
-    assert admitted.decision.secrets is Secrets.REVEAL
     with pytest.raises(asyncio.CancelledError):
-        async with desk.gate.running(admitted, []):
+        async with desk.admitted(tool, caller=Caller("ines", "claude 1.0")) as admission:
+            assert admission.secrets is Secrets.REVEAL
             raise asyncio.CancelledError
     started, ended = entries(desk.folder / "audit.jsonl")
     assert (started["caller"], started["client"], started["rule"]) == ("ines", "claude 1.0", "policy.toml:1")
@@ -458,9 +445,9 @@ async def test_no_file_is_written_where_nothing_is_to_be_changed(
     desk, environment = open_desk(**options), Environment(files=Files(tmp_path))
     for more in ({}, {"overwrite": True}):
         with pytest.raises(Refused, match=r"[Nn]othing was done"):
-            await desk.gate.admit(desk.tool("get_robot_part", **saving, **more), LOCAL, environment, Way.PERSON)
+            await desk.admit(desk.tool("get_robot_part", **saving, **more), environment=environment)
     read = desk.tool("get_robot_part", robot_part_id=saving["robot_part_id"])
-    assert isinstance(await desk.gate.admit(read, LOCAL, environment, Way.PERSON), Admission)
+    assert isinstance(await desk.admit(read, environment=environment), Admission)
     assert len(desk.outcomes()) == 2
 
 
@@ -468,19 +455,17 @@ async def test_a_new_file_is_on_record_and_one_that_is_replaced_is_asked_about(
     desk: Desk, saving: dict[str, object], tmp_path: Path
 ) -> None:
     environment = Environment(files=Files(tmp_path))
-    new = await desk.gate.admit(desk.tool("get_robot_part", **saving), LOCAL, environment, Way.PERSON)
-    assert isinstance(new, Admission)
-    async with desk.gate.running(new, []):
+    async with desk.admitted(desk.tool("get_robot_part", **saving), environment=environment):
         (tmp_path / "part.json").write_text("mine")
     assert desk.outcomes() == ["started", "done"]
     replacing = desk.tool("get_robot_part", **saving, overwrite=True)
-    question = await desk.gate.admit(replacing, LOCAL, environment, Way.PERSON)
+    question = await desk.admit(replacing, environment=environment)
     assert isinstance(question, Question)
     assert "A file of 4 bytes is REPLACED: 'part.json', SHA-256" in question.message
     # What the person saw is not what is there any more.
     (tmp_path / "part.json").write_text("more")
     yes = Answer(question.token, Reply.ACCEPTED, agreed=True)
-    assert isinstance(await desk.gate.admit(replacing, LOCAL, environment, Way.PERSON, yes), Question)
+    assert isinstance(await desk.admit(replacing, answer=yes, environment=environment), Question)
 
 
 async def test_the_default_location_is_a_location_that_rules_see(
@@ -491,7 +476,7 @@ async def test_the_default_location_is_a_location_that_rules_see(
     desk = open_desk(deny)
     desk.gate._app = AppClient(app.session, {}, lab)
     with pytest.raises(Refused, match="is denied"):
-        await desk.gate.admit(desk.tool("new_robot", name="spare"), LOCAL, Environment(), Way.PERSON)
+        await desk.admit(desk.tool("new_robot", name="spare"), Way.PERSON)
 
 
 async def test_a_yes_is_good_for_one_fleet(open_desk: Callable[..., Desk], delete: Tool, sandbox: Sandbox) -> None:
@@ -533,7 +518,7 @@ async def test_what_a_fragments_variables_are_called_is_nothing_to_the_scope(
     fragment_id = str(desk.sandbox.store.value("SELECT id FROM fragments WHERE org_id = ?", org))
     fragment = {"fragment_id": fragment_id, "fragment_variables": variables}
     tool = desk.tool("update_organization", org_id=org, default_fragments=[fragment])
-    assert isinstance(await desk.gate.admit(tool, LOCAL, Environment(), Way.PERSON), Question)
+    assert isinstance(await desk.admit(tool, Way.PERSON), Question)
 
 
 async def test_who_has_no_key_leads_to_no_question(desk: Desk, delete: Tool) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.policy import LOCAL, Admission, Audit, Gate, Ledger, Question, Refused, Way, parse
+from tests.policy.conftest import Clock, Desk
+from viam_mcp.policy import Admission, Audit, Gate, Ledger, Question, Refused, Way, parse
 from viam_mcp.sandbox.demo.fleet import TIDEWATER
-from viam_mcp.tools import TOOLS, Effect, Environment
+from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +24,7 @@ Decide = "Callable[..., Awaitable[str]]"
 
 
 @pytest.fixture
-def decide(app: AppClient, tmp_path: Path) -> Callable[..., Awaitable[str]]:
+def decide(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Callable[..., Awaitable[str]]:
     """`await decide("observer", "get_robot", robot_id=…)`: allow, confirm, type, or why it is denied."""
 
     async def made(name: str, tool: str, /, way: Way = Way.PERSON, replace: str = "", **arguments: Any) -> str:
@@ -31,7 +32,7 @@ def decide(app: AppClient, tmp_path: Path) -> Callable[..., Awaitable[str]]:
         policy = parse(text.replace("abcdefghij", replace) if replace else text, name)
         gate = Gate(policy, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
         try:
-            decided = await gate.admit(TOOLS[tool].model_validate(arguments), LOCAL, Environment(), way)
+            decided = await Desk(gate, sandbox, tmp_path, Clock()).admit(TOOLS[tool].model_validate(arguments), way)
         except Refused as refused:
             return str(refused)
         if isinstance(decided, Question):

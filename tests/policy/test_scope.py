@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpclib.const import Status
 
-from viam_mcp.policy import LOCAL, Admission, Question, Refused, Scope, Way
+from viam_mcp.policy import Admission, Question, Refused, Scope
 from viam_mcp.policy._scope import REMEMBERED_SECONDS, Boundary, references_of
 from viam_mcp.sandbox import Fault
-from viam_mcp.tools import TOOLS, Environment, collect
+from viam_mcp.tools import TOOLS, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def scoped(open_desk: Callable[..., Desk]) -> Callable[..., Desk]:
 async def inside(desk: Desk, name: str, /, **arguments: Any) -> bool:
     """Whether a call gets as far as running or being asked about."""
     try:
-        admitted = await desk.gate.admit(desk.tool(name, **arguments), LOCAL, Environment(), Way.PERSON)
+        admitted = await desk.admit(desk.tool(name, **arguments))
     except Refused as refused:
         assert "Nothing was done" in str(refused) or "nothing was done" in str(refused)
         return False
@@ -151,7 +151,7 @@ async def test_what_does_not_exist_and_what_is_outside_are_told_alike(scoped: Ca
     said = []
     for robot_id in (UUID, desk.id("robots", "demo-cell-01")):
         with pytest.raises(Refused) as caught:
-            await desk.gate.admit(desk.tool("get_robot", robot_id=robot_id), LOCAL, Environment(), Way.PERSON)
+            await desk.admit(desk.tool("get_robot", robot_id=robot_id))
         said.append(str(caught.value).replace(robot_id, "ID"))
     assert said[0] == said[1]
     assert desk.outcomes() == ["out of scope"] * 2
@@ -161,9 +161,7 @@ async def test_a_call_whose_place_cannot_be_read_does_not_run(scoped: Callable[.
     desk = scoped(organizations=(TIDEWATER,))
     desk.sandbox.faults.add("GetRobot", Fault(times=None, status=Status.INTERNAL, message="broken"))
     with pytest.raises(Refused, match=r"could not be read, so nothing was done: .*broken"):
-        await desk.gate.admit(
-            desk.tool("get_robot", robot_id=desk.id("robots", "picker-01")), LOCAL, Environment(), Way.PERSON
-        )
+        await desk.admit(desk.tool("get_robot", robot_id=desk.id("robots", "picker-01")))
 
 
 async def test_places_are_remembered_for_reads_and_read_anew_for_changes(desk: Desk, app: AppClient) -> None:
@@ -189,8 +187,8 @@ async def test_places_are_remembered_for_reads_and_read_anew_for_changes(desk: D
 async def listed(desk: Desk, app: AppClient, name: str, /, **arguments: Any) -> list[str]:
     """The names in what a list gives."""
     tool = desk.tool(name, **arguments)
-    assert await inside(desk, name, **arguments)
-    visible = await desk.gate.visible(tool.spec)
+    async with desk.admitted(tool) as admission:
+        visible = await admission.visible()
     result = await collect(tool, app, reveal=False, budget=1 << 20, visible=visible)  # type: ignore[arg-type]
     (items,) = (value for value in result.values() if isinstance(value, list))
     return sorted(item.get("name") or item["org_name"] for item in items)

@@ -4,7 +4,7 @@ from viam_mcp.calls._arguments import parse
 from viam_mcp.calls._callers import Grant, open_to
 from viam_mcp.calls._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.calls._choice import CORE, ChoiceError, choose
-from viam_mcp.calls._confirm import Asker, ConfirmOperation
+from viam_mcp.calls._confirm import ConfirmOperation
 from viam_mcp.calls._fleets import Fleets
 from viam_mcp.calls._keys import BroughtKeys, CallersKeys, lent_keys
 from viam_mcp.calls._limits import Limits, Turns
@@ -13,7 +13,6 @@ from viam_mcp.calls._upstream import Upstream
 __all__ = [
     "CORE",
     "DEFAULT_RESULT_BYTES",
-    "Asker",
     "BroughtKeys",
     "CallersKeys",
     "Calls",

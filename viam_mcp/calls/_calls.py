@@ -8,19 +8,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import anyio
 
 from viam_mcp.app import AppError
 from viam_mcp.calls._arguments import parse, unknown_tool
-from viam_mcp.calls._confirm import ConfirmOperation, TokenAsker, token_text
+from viam_mcp.calls._confirm import ConfirmOperation, token_text
 from viam_mcp.calls._limits import Busy, Turns
 from viam_mcp.calls._self_check import check
 from viam_mcp.logs import Tails
-from viam_mcp.policy import LOCAL, Answer, ConfirmVia, Question, Refused, Reply, Secrets
+from viam_mcp.policy import LOCAL, Answer, Call, ConfirmVia, QuestionAsked, Refused, Reply, Secrets, TokenAsker
 from viam_mcp.tools import (
     Done,
     Effect,
@@ -36,14 +35,12 @@ from viam_mcp.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection, Mapping
+    from collections.abc import Awaitable, Collection, Iterator, Mapping
 
     from grpclib.const import Status
 
     from viam_mcp.app import AppClient
-    from viam_mcp.calls._confirm import Asker
-    from viam_mcp.calls._limits import Turn
-    from viam_mcp.policy import Admission, Caller, Gate
+    from viam_mcp.policy import Admission, Asker, Caller, Gate, Question
     from viam_mcp.tools import Files, Progress, Tool
 
 logger = logging.getLogger("viam_mcp.server")
@@ -59,7 +56,6 @@ Watch = Callable[[str, str, float], None]
 _UNLIMITED = 1 << 40
 _MOST_ASKED = 100  # calls of one caller that wait for answers at the same time
 _ANSWER_SECONDS = 60  # that people take, about
-_MOST_QUESTIONS = 3  # about one call, each because what it would touch changed since the one before
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,7 @@ class Calls:
         self._key = key
         self._watch = watch
         self.active = 0
-        self._asking = 0
+        self._questions = _OpenQuestions()
         # What a client that cannot ask its user has besides.
         asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
         tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
@@ -181,22 +177,32 @@ class Calls:
     async def _call(
         self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
     ) -> Result:
+        began = False
         try:
             tool = await self._parsed(name, arguments, caller)
             if isinstance(tool, ConfirmOperation):
                 asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
-                waiting, given = await self._gate.waiting(tool.token, caller)
-                tool = await self._parsed(waiting, given, caller)
+                tool = await self._parsed(*await self._gate.pending_call(tool.token, caller), caller)
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
-            return await self._through(tool, caller, environment, asker)
+            call = Call(tool, caller, environment)
+            take_slot = partial(self._turns.take, caller.account, call.name)
+            async with self._gate.admitted(call, _LimitedAsker(asker, self._questions), take_slot) as admission:
+                began = True
+                data = await self._run(admission)
+            if environment.notes:
+                data["warnings"] = [*data.get("warnings", []), *environment.notes]
+            check(tool.spec, data)
+            return Result(data, as_text(tool.spec.returns, data))
+        except QuestionAsked as asked:
+            return Result(None, token_text(asked.question), asked.question, outcome="asked")
         except (ToolError, AppError, Refused) as error:
             status = error.status if isinstance(error, AppError) else None
             return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error), status=status)
-        except Exception as error:
+        except Exception:
             # The caller learns that it was our fault and nothing else: the text of an unforeseen
             # exception may hold anything.
             logger.exception("call of %s failed", name)
-            done = "Whether anything was done is not known." if isinstance(error, _Broken) else "Nothing was done."
+            done = "Whether anything was done is not known." if began else "Nothing was done."
             return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
 
     async def _parsed(self, name: str, arguments: Mapping[str, Json], caller: Caller) -> Tool:
@@ -209,80 +215,25 @@ class Calls:
         try:
             return parse(self._closed[name], arguments)
         except ToolError:
-            raise await self._gate.closed(name, caller) from None
+            raise await self._gate.refusal_of_closed(name, caller) from None
 
-    async def _through(self, tool: Tool, caller: Caller, environment: Environment, asker: Asker) -> Result:
-        """Run a call if it is admitted, in the turn in which it was: what it was held against then still holds."""
-        answer = asker.answer
-        for _ in range(_MOST_QUESTIONS):
-            with await self._turn(tool, caller, answer):
-                admitted = await self._gate.admit(tool, caller, environment, asker.way, answer)
-                if not isinstance(admitted, Question):
-                    return await self._done(admitted, environment)
-            try:
-                answer = await self._asked(asker, admitted)
-            except BaseException:
-                with anyio.CancelScope(shield=True):
-                    await self._gate.abandoned(tool, caller, admitted)
-                raise
-            if answer is None:
-                return Result(None, token_text(admitted), admitted, outcome="asked")
-        raise Refused(f"{tool.spec.name} was not done: what it would touch changes as fast as it is shown.")
-
-    async def _asked(self, asker: Asker, question: Question) -> Answer | None:
-        """The answer to a question, for which a call may wait; only so many of one caller do."""
-        if self._asking >= _MOST_ASKED:
-            raise Busy(f"You have {self._asking} questions open, which is all that may.", _ANSWER_SECONDS)
-        self._asking += 1
-        try:
-            return await asker.ask(question)
-        finally:
-            self._asking -= 1
-
-    async def _turn(self, tool: Tool, caller: Caller, answer: Answer | None) -> Turn:
-        try:
-            return await self._turns.take(caller.account, tool.spec.name)
-        except Busy:
-            if answer is not None:
-                await self._gate.unheard(tool, caller, answer)
-            raise
-
-    async def _done(self, admitted: Admission, environment: Environment) -> Result:
-        """Run a call that was admitted."""
-        spec, began = admitted.tool.spec, False
-        try:
-            async with self._gate.running(admitted, environment.notes):
-                began = True
-                if admitted.file is not None:
-                    environment = replace(environment, file=admitted.file)
-                data = await self._run(admitted, environment)
-            if environment.notes:
-                data["warnings"] = [*data.get("warnings", []), *environment.notes]
-            check(spec, data)
-            return Result(data, as_text(spec.returns, data))
-        except (ToolError, AppError, Refused):
-            raise
-        except Exception as error:
-            if began:
-                raise _Broken from error
-            raise
-
-    async def _run(self, admitted: Admission, environment: Environment) -> dict[str, Json]:
-        """What the tool answers, as JSON; a credential in it as the policy has it given."""
-        with self._gate.delivery(admitted) or nullcontext() as delivery:
-            shape = await self._answer(admitted.tool, environment)
+    async def _run(self, admission: Admission) -> dict[str, Json]:
+        """Return the tool's answer as JSON, with a credential in it given as the policy says."""
+        with admission.delivery() as delivery:
+            shape = await self._answer(admission)
             if delivery is not None and (whole := await shape(True, _UNLIMITED)) != await shape(False, _UNLIMITED):
-                environment.notes.append(delivery.write(whole))
-            return await shape(admitted.decision.secrets is Secrets.REVEAL, self._budget)
+                admission.environment.notes.append(delivery.write(whole))
+            return await shape(admission.secrets is Secrets.REVEAL, self._budget)
 
-    async def _answer(self, tool: Tool, environment: Environment) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:
-        """What gives the tool's answer as JSON: with its credentials or without, in so many bytes."""
+    async def _answer(self, admission: Admission) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:
+        """Run the tool, and return what gives its answer as JSON: with credentials or without, in so many bytes."""
+        tool, environment = admission.tool, admission.environment
         returns = tool.spec.returns
         # What a thing was called is asked before it is gone.
         subject = await tool.subject(self._app) if isinstance(returns, Done) else None
         value = await tool.execute(self._app, environment)
         if isinstance(tool, ListTool):
-            visible = await self._gate.visible(tool.spec)
+            visible = await admission.visible()
 
             async def listed(reveal: bool, budget: int) -> dict[str, Json]:
                 return await collect(
@@ -303,8 +254,50 @@ class Calls:
         return one
 
 
-class _Broken(Exception):  # noqa: N818 - never shown
-    """Something unforeseen happened while a call ran: it may have been done."""
+class _OpenQuestions:
+    """Counts the questions that a caller is being asked."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Inside, there is one more.
+
+        Raises:
+            Busy: There would be too many.
+        """
+        if self._number >= _MOST_ASKED:
+            raise Busy(f"You have {self._number} questions open, which is all that may.", _ANSWER_SECONDS)
+        self._number += 1
+        try:
+            yield
+        finally:
+            self._number -= 1
+
+
+class _LimitedAsker:
+    """An asker of a caller who may have only so many questions open.
+
+    Args:
+        asker: Asks.
+        questions: The caller's open questions.
+    """
+
+    def __init__(self, asker: Asker, questions: _OpenQuestions) -> None:
+        self.way = asker.way
+        self.answer = asker.answer
+        self._asker = asker
+        self._questions = questions
+
+    async def ask(self, question: Question) -> Answer | None:
+        """Ask, unless the caller has too many questions open.
+
+        Raises:
+            Busy: There are too many.
+        """
+        with self._questions.one_more():
+            return await self._asker.ask(question)
 
 
 def _outcome(error: ToolError | AppError | Refused) -> str:

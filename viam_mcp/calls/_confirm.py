@@ -5,7 +5,7 @@ Each way is an `Asker`. None of them decides anything: what comes back is an ans
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 import mcp_types as types
@@ -13,45 +13,18 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
-from viam_mcp.policy import CONFIRM_OPERATION, Answer, Reply, Way
+from viam_mcp.policy import CONFIRM_OPERATION, Answer, Reply, TokenAsker, Way
 from viam_mcp.tools import Effect, Spec, Tool, Whole
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
-    from viam_mcp.policy import Question
+    from viam_mcp.policy import Asker, Question
 
 Json = Any
 
 _KEY = "confirm"
 _FAILURES = (MCPError, ValidationError, anyio.ClosedResourceError, anyio.BrokenResourceError)
-
-
-class Asker(Protocol):
-    """One way to have a question answered."""
-
-    @property
-    def way(self) -> Way:
-        """How the answer comes."""
-
-    @property
-    def answer(self) -> Answer | None:
-        """The answer that the call brought along; None if it brought none."""
-
-    async def ask(self, question: Question) -> Answer | None:
-        """Ask; None if the answer comes with another call."""
-
-
-class TokenAsker:
-    """For clients that cannot ask: the question is the call's result, the answer is `confirm_operation`."""
-
-    way = Way.TOKEN
-
-    def __init__(self, answer: Answer | None = None) -> None:
-        self.answer = answer
-
-    async def ask(self, question: Question) -> None:
-        """The answer comes with another call."""
 
 
 class ModernAsker:

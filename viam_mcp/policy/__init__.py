@@ -1,13 +1,14 @@
 """What may be done to a fleet, who is asked first, and what is written down.
 
 `Gate` decides about every call; `load` reads an operator's policy; `Audit` keeps the record. Nothing here knows
-MCP: whoever puts questions to people brings their answers back to the gate.
+MCP: an `Asker` puts questions to people, and the gate judges their answers.
 """
 
-from viam_mcp.policy._admission import LOCAL, Admission, Caller
-from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._admission import LOCAL, Admission, Call, Caller
+from viam_mcp.policy._errors import PolicyError, QuestionAsked, Refused
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
 from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
+from viam_mcp.policy.confirm._asker import Asker, TokenAsker
 from viam_mcp.policy.confirm._question import Answer, Question, Reply, Way
 from viam_mcp.policy.confirm._tokens import parse_keys
 from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
@@ -27,7 +28,9 @@ __all__ = [
     "Action",
     "Admission",
     "Answer",
+    "Asker",
     "Audit",
+    "Call",
     "Caller",
     "ConfirmVia",
     "Decision",
@@ -38,11 +41,13 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Question",
+    "QuestionAsked",
     "Refused",
     "Reply",
     "Rule",
     "Scope",
     "Secrets",
+    "TokenAsker",
     "Verdict",
     "Way",
     "default_audit",

@@ -1,31 +1,38 @@
-"""A call on its way through the gate: who calls, and what was decided."""
+"""The values that a call consists of on its way through the gate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools import Effect
+from viam_mcp.policy.rules._rules import Secrets
+from viam_mcp.tools import Effect, Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.policy.record._outcomes import Outcome
     from viam_mcp.policy.rules._rules import Decision
     from viam_mcp.tools import Tool
 
 Opens = Callable[[str, Effect], bool]
-"""Whether a credential opens a tool for a call of that effect: as it is now, not as it was when a request came."""
+"""Whether a credential opens a tool for a call of that effect, as it is at the moment of asking."""
+Visible = Callable[[Any], bool]
+"""Whether an item of a list may be given to the caller."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls.
+    """Who sends a call.
 
     Attributes:
-        id: Who it is, as far as that is authenticated; "local" for this computer's own user.
+        id: The authenticated identity; "local" for the user of this computer.
         client: The program, as it names itself.
-        key: The id of the key that its calls are made with, where callers bring their own.
-        opens: What its credential opens; None where callers need none.
+        key: The id of the API key that the call is made with, where callers bring their own.
+        opens: What the caller's credential opens; None where callers need no credential.
     """
 
     id: str = "local"
@@ -35,51 +42,102 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Who it is, with the key: what is given to one name is good for no other."""
+        """The identity together with the key: a confirmation given to one name is good for no other."""
         return f"{self.id} with key {self.key}" if self.key else self.id
 
     @property
     def account(self) -> str:
-        """Whose share of turns and of room its calls take: whoever is authenticated, or else whoever has the key."""
+        """The name that limits are counted under: the authenticated identity, or else the holder of the key."""
         return self.name if self.opens is None else self.id
 
 
 LOCAL = Caller()
-"""The user of this computer, whose client did not say what it is."""
+"""The user of this computer, whose client did not name itself."""
 
 
 @dataclass(frozen=True)
-class Admission:
-    """A call that may run, or that is being decided about.
+class Call:
+    """One call of a tool, with valid arguments.
 
     Attributes:
-        tool: The call, with what the gate has added to its arguments.
-        caller: Who calls.
-        decision: What the policy says of it.
-        plain: Whether it neither changes anything nor gives a credential.
-        fingerprint: The digest of what was shown before it was confirmed, if it was.
-        question: What names the question that was asked, if there was one.
-        file: The SHA-256 of the file that was shown, where the call sends one: it sends that one or none.
+        tool: The tool with its arguments.
+        caller: Who sends it.
+        environment: What the tool may use besides the fleet.
+    """
+
+    tool: Tool
+    caller: Caller = LOCAL
+    environment: Environment = field(default_factory=Environment)
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self.tool.spec.name
+
+
+@dataclass(frozen=True)
+class DecidedCall:
+    """A call and what was decided about it: what the audit says of the call, apart from its outcome.
+
+    Attributes:
+        tool: The tool with its arguments, to which the gate may have added.
+        caller: Who sent the call.
+        decision: The policy's decision.
+        question: The id of the question that was asked about the call; None if there was none.
+        fingerprint: The digest of what that question showed.
+        file: The SHA-256 of the file that the question showed, where the call sends one.
     """
 
     tool: Tool
     caller: Caller
     decision: Decision
-    plain: bool
-    fingerprint: str | None = None
     question: str | None = None
+    fingerprint: str | None = None
     file: str | None = None
+
+    @property
+    def is_plain_read(self) -> bool:
+        """Whether the call changes nothing and gives no credential. Such calls are not in the audit."""
+        return self.tool.effect is Effect.READ and self.decision.secrets is Secrets.REDACT
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A call that may run, and what its run needs from the gate.
+
+    Attributes:
+        tool: The tool with its arguments, to which the gate may have added.
+        environment: What the tool may use. It names the only file that the call may send, where a person agreed to one.
+        secrets: How the answer gives a credential.
+        visible: Returns the predicate for items of the tool's list; None if the caller may see all of them.
+            Raises Refused if that cannot be read.
+        new_delivery: Makes a place for a credential. Raises Refused if that fails.
+    """
+
+    tool: Tool
+    environment: Environment
+    secrets: Secrets
+    visible: Callable[[], Awaitable[Visible | None]] = field(repr=False)
+    new_delivery: Callable[[], Delivery] = field(repr=False)
+
+    def delivery(self) -> AbstractContextManager[Delivery | None]:
+        """Return the place for the answer's credential, as a context; None inside if the answer gives it or has none.
+
+        Raises:
+            Refused: The place cannot be made, so that no credential should be minted.
+        """
+        return self.new_delivery() if self.secrets is Secrets.FILE else nullcontext()
 
 
 class Stopped(Exception):  # noqa: N818 - it is an answer, not a fault
     """The call does not run.
 
     Attributes:
-        outcome: How the audit names it.
-        admission: What was known of the call by then; None if nothing new.
+        outcome: The audit's word for it.
+        decided: What is known about the call by then; None if nothing is new.
     """
 
-    def __init__(self, outcome: Outcome, text: str, admission: Admission | None = None) -> None:
+    def __init__(self, outcome: Outcome, text: str, decided: DecidedCall | None = None) -> None:
         super().__init__(text)
         self.outcome = outcome
-        self.admission = admission
+        self.decided = decided

@@ -1,51 +1,61 @@
 """The gate: the one place that decides whether a call runs.
 
-A call comes in and is admitted, or refused, or there is a question to be answered first. Whoever asks the
-question, in whatever way, brings the answer back here, and it is judged here.
+`Gate.admitted` is the only way to run a call. It decides, has a question answered where the policy asks for a
+confirmation, judges the answer, counts the call, and records what becomes of it.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 
-from viam_mcp.app import AppError
-from viam_mcp.policy._admission import Admission, Stopped
-from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._admission import Admission, DecidedCall, Stopped
+from viam_mcp.policy._errors import PolicyError, QuestionAsked, Refused
 from viam_mcp.policy._scope import Boundary
 from viam_mcp.policy.confirm._confirmations import Confirmations
-from viam_mcp.policy.confirm._question import Question, Reply, Way, is_typed, look, message, preview_text, typed_name
-from viam_mcp.policy.record._credentials import Undelivered
+from viam_mcp.policy.confirm._question import (
+    Question,
+    Reply,
+    Way,
+    is_typed,
+    message,
+    preview_text,
+    read_preview,
+    typed_name,
+)
 from viam_mcp.policy.record._outcomes import Outcome
-from viam_mcp.policy.record._shown import shown_arguments
-from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
+from viam_mcp.policy.record._recorder import Recorder
+from viam_mcp.policy.rules._rules import Action, ConfirmVia
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from viam_mcp.app import AppClient
-    from viam_mcp.policy._admission import Caller
-    from viam_mcp.policy.confirm._question import Answer, Seen
+    from viam_mcp.policy._admission import Call, Caller, Visible
+    from viam_mcp.policy.confirm._asker import Asker
+    from viam_mcp.policy.confirm._question import Answer, PreviewSnapshot
     from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.policy.record._ledger import Ledger
     from viam_mcp.policy.rules._rules import Decision, Policy
-    from viam_mcp.tools import Environment, Spec, Tool
+    from viam_mcp.tools import Spec, Tool
+
+    TakeSlot = Callable[[], Awaitable[AbstractContextManager[None]]]
 
 Json = Any
 
 logger = logging.getLogger("viam_mcp.policy")
 
 CONFIRM_OPERATION = "confirm_operation"
-"""The tool by which a client that cannot ask its user brings a token back."""
+"""The tool by which a client that cannot ask its user brings an answer."""
+
+_MAX_QUESTIONS = 3  # about one call: each because the target changed since the question before
 
 
 class Gate:
@@ -77,76 +87,62 @@ class Gate:
         self._confirmations = Confirmations(ledger.seal, ledger.shelf, policy.confirm_seconds, ledger.clock, fleet)
         self._boundary = Boundary(policy.scope, app)
         budgets = (ledger.budget(one) for one in (policy, *also_spends))
-        self._budgets = [budget for budget in budgets if budget is not None]
+        self._recorder = Recorder(ledger.audit, [budget for budget in budgets if budget is not None])
         self._read_only = read_only
         self._dry_run = dry_run
 
     def may_ask(self, tool: type[Tool], effects: Collection[Effect]) -> bool:
-        """Whether there may be a question about calls of a tool that have these effects."""
+        """Return whether calls of a tool that have these effects may lead to a question."""
         if self.policy.confirm_via is ConfirmVia.DENY:
             return False
         idle = self._read_only or self._dry_run
         settled = [self.policy.settled(tool.spec, effect) for effect in effects if effect is Effect.READ or not idle]
         return any(decision is None or decision.action is Action.CONFIRM for decision in settled)
 
-    async def visible(self, spec: Spec) -> Callable[[Any], bool] | None:
-        """What says of an item of a tool's list whether it may be given; None if all of them may.
+    @asynccontextmanager
+    async def admitted(self, call: Call, asker: Asker, take_slot: TakeSlot) -> AsyncIterator[Admission]:
+        """Decide about a call, and run the block if the call may run. The block is the run.
 
-        Raises:
-            Refused: It cannot be told now.
-        """
-        try:
-            return await self._boundary.visible(spec)
-        except Stopped as stopped:
-            raise Refused(str(stopped)) from None
-
-    async def admit(
-        self, tool: Tool, caller: Caller, environment: Environment, way: Way, answer: Answer | None = None
-    ) -> Admission | Question:
-        """Decide about a call.
+        The decision and the run share one concurrency slot: nothing that was read for the decision grows old while
+        the call waits for a slot. The call has no slot while a person is asked. The beginning and the end of the
+        block are recorded, unless the call is a plain read.
 
         Args:
-            tool: The call.
-            caller: Who calls.
-            environment: What its preview may use.
-            way: How a question would be asked.
-            answer: The answer to the question that this call led to before.
-
-        Returns:
-            The admission, or what has to be answered first.
+            call: The call.
+            asker: How a question is asked.
+            take_slot: Waits for a concurrency slot, which is given back when its context is left. A ToolError says
+                that there is none.
 
         Raises:
-            Refused: It does not run.
+            Refused: The call does not run.
+            QuestionAsked: The answer comes with another call.
+            ToolError: There is no slot, or there are too many questions.
         """
-        effect = tool.effect
-        decision = self.policy.settled(tool.spec, effect) or self._decide(tool)
-        plain = effect is Effect.READ and decision.secrets is Secrets.REDACT
-        admission = Admission(tool, caller, decision, plain)
-        is_open = caller.opens is None or all(caller.opens(tool.spec.name, one) for one in {tool.spec.effect, effect})
-        if is_open and plain and decision.action is Action.ALLOW and not self.policy.scope:
-            return admission
-        async with self._stopping(admission):
-            if not is_open:
-                raise Stopped(Outcome.DENIED, _CLOSED.format(tool.spec.name))
-            await self._check(admission, environment)
-            if decision.action is Action.ALLOW:
-                return admission
-            self._check_way(admission, way)
-            if answer is not None:
-                return await self._judge(admission, environment, way, answer)
-            return await self._ask(admission, await look(tool, self._app, environment), way)
+        answer = asker.answer
+        for _ in range(_MAX_QUESTIONS):
+            with await self._slot(call, answer, take_slot):
+                decided = await self._decide(call, asker.way, answer)
+                if isinstance(decided, DecidedCall):
+                    async with self._running(call, decided):
+                        yield self._admission(call, decided)
+                    return
+            answer = await self._asked(call, decided, asker)
+        raise Refused(f"{call.name} was not done: what it would touch changes as fast as it is shown.")
 
-    async def closed(self, tool: str, caller: Caller) -> Refused:
-        """The refusal of a call that a credential does not open, whose arguments say nothing. It is written down."""
-        entry = {"caller": caller.name, "client": caller.client, "tool": tool, "outcome": Outcome.DENIED}
+    async def refusal_of_closed(self, tool: str, caller: Caller) -> Refused:
+        """Record a call that the caller's credential does not open and whose arguments are not valid.
+
+        Returns:
+            The refusal, for the caller.
+        """
         try:
-            await self._write({name: value for name, value in entry.items() if value})
+            await self._recorder.write(caller=caller.name, client=caller.client, tool=tool, outcome=Outcome.DENIED)
         except PolicyError as error:
             return Refused(f"{tool} was not done: {error}.")
         return Refused(_CLOSED.format(tool))
 
-    async def waiting(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
-        """The call that a token of `confirm_operation` stands for: its tool and arguments.
+    async def pending_call(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
+        """Return the call that a token of `confirm_operation` stands for: its tool and arguments.
 
         Raises:
             Refused: It stands for none that this caller may confirm.
@@ -155,96 +151,115 @@ class Gate:
             try:
                 return await self._confirmations.waiting(token, caller)
             except Stopped as stopped:
-                await self._write({"caller": caller.name, "tool": CONFIRM_OPERATION, "outcome": stopped.outcome})
+                await self._recorder.write(caller=caller.name, tool=CONFIRM_OPERATION, outcome=stopped.outcome)
                 raise Refused(str(stopped)) from None
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
 
-    async def abandoned(self, tool: Tool, caller: Caller, question: Question) -> None:
-        """Note that nobody will answer a question, since whoever asked has gone. Its token is used up."""
+    async def _slot(self, call: Call, answer: Answer | None, take_slot: TakeSlot) -> AbstractContextManager[None]:
+        """Wait for a concurrency slot. An answer that finds none is recorded."""
         try:
-            await self._confirmations.void(question.token, caller)
-            await self._record(
-                Admission(tool, caller, self._decide(tool), plain=False, question=question.id), Outcome.LOST
+            return await take_slot()
+        except ToolError:
+            if answer is not None:
+                await self._record_busy(call, answer)
+            raise
+
+    async def _asked(self, call: Call, question: Question, asker: Asker) -> Answer:
+        """Return the answer to a question.
+
+        Raises:
+            QuestionAsked: The answer comes with another call.
+        """
+        try:
+            answer = await asker.ask(question)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._record_lost(call, question)
+            raise
+        if answer is None:
+            raise QuestionAsked(question)
+        return answer
+
+    async def _record_lost(self, call: Call, question: Question) -> None:
+        """Record that nobody will answer a question, and void its token."""
+        try:
+            await self._confirmations.void(question.token, call.caller)
+            await self._recorder.record(
+                DecidedCall(call.tool, call.caller, self._decision(call.tool), question.id), Outcome.LOST
             )
         except PolicyError as error:
             # Nobody is left to tell, and nothing was done.
-            logger.error("a question about %s was left open: %s", tool.spec.name, error)  # noqa: TRY400
+            logger.error("a question about %s was left open: %s", call.name, error)  # noqa: TRY400
 
-    async def unheard(self, tool: Tool, caller: Caller, answer: Answer) -> None:
-        """Note that an answer came while there was no room for the call. It is not used up."""
+    async def _record_busy(self, call: Call, answer: Answer) -> None:
+        """Record that an answer found no concurrency slot. The answer can be given again."""
         question = self._confirmations.name_of(answer.token)
         try:
-            await self._record(
-                Admission(tool, caller, self._decide(tool), plain=False, question=question), Outcome.BUSY
+            await self._recorder.record(
+                DecidedCall(call.tool, call.caller, self._decision(call.tool), question), Outcome.BUSY
             )
         except PolicyError as error:
-            logger.error("that %s found no room is not in the audit: %s", tool.spec.name, error)  # noqa: TRY400
+            logger.error("that %s found no slot is not in the audit: %s", call.name, error)  # noqa: TRY400
 
-    def running(self, admission: Admission, notes: list[str]) -> AbstractAsyncContextManager[None]:
-        """Around the run of a call that was admitted: counts it, and writes down that it began and how it ended.
+    def _running(self, call: Call, decided: DecidedCall) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if decided.is_plain_read else self._recorder.running(decided, call.environment.notes)
 
-        Args:
-            admission: The call.
-            notes: Gets what the caller should know besides the result.
+    def _admission(self, call: Call, decided: DecidedCall) -> Admission:
+        environment = call.environment
+        if decided.file is not None:
+            environment = replace(environment, file=decided.file)
+        spec = decided.tool.spec
+        return Admission(
+            decided.tool,
+            environment,
+            decided.decision.secrets,
+            visible=partial(self._visible, spec),
+            new_delivery=partial(self._delivery, spec.name),
+        )
 
-        Raises:
-            Refused: The budget is used up by now, or the audit cannot be written; the block does not run.
-        """
-        return nullcontext() if admission.plain else self._recorded(admission, notes)
-
-    @asynccontextmanager
-    async def _recorded(self, admission: Admission, notes: list[str]) -> AsyncIterator[None]:
-        """Around the run of a call that is counted and written down."""
-        call, began = secrets.token_hex(8), time.monotonic()
-        async with self._stopping(admission), self._told_if_cancelled(admission):
-            if admission.tool.effect is Effect.DESTRUCTIVE:
-                for budget in self._budgets:
-                    await anyio.to_thread.run_sync(budget.take)
-            await self._record(admission, Outcome.STARTED, call=call)
-        outcome = Outcome.UNKNOWN
+    async def _visible(self, spec: Spec) -> Visible | None:
         try:
-            yield
-            outcome = Outcome.DONE
-        except AppError as error:
-            outcome = Outcome.UNKNOWN if error.outcome_unknown else Outcome.FAILED
-            raise
-        except ToolError:
-            outcome = Outcome.FAILED
-            raise
-        except Undelivered:
-            outcome = Outcome.DONE
-            raise
-        except Refused:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            milliseconds = round((time.monotonic() - began) * 1000, 1)
-            # Also when the call was cancelled, which the audit is to tell.
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._record(admission, outcome, call=call, duration_ms=milliseconds)
-                except PolicyError as error:
-                    logger.error("call %s of %s ended (%s): %s", call, admission.tool.spec.name, outcome, error)  # noqa: TRY400
-                    notes.append(f"This is not in the audit, and nothing more is changed until it can be: {error}.")
+            return await self._boundary.visible(spec)
+        except Stopped as stopped:
+            raise Refused(str(stopped)) from None
 
-    def delivery(self, admission: Admission) -> Delivery | None:
-        """The file that the answer's credential goes to; None if the answer gives it or has none.
-
-        Raises:
-            Refused: The file cannot be made, so none should be minted.
-        """
-        if admission.decision.secrets is not Secrets.FILE:
-            return None
+    def _delivery(self, tool: str) -> Delivery:
         try:
-            return self._ledger.delivery(admission.tool.spec.name)
+            return self._ledger.delivery(tool)
         except PolicyError as error:
-            raise Refused(f"{admission.tool.spec.name} was not done: {error}.") from None
+            raise Refused(f"{tool} was not done: {error}.") from None
 
-    async def _check(self, admission: Admission, environment: Environment) -> None:
-        """What no answer changes."""
-        tool, decision, name = admission.tool, admission.decision, admission.tool.spec.name
-        effect = tool.effect
+    async def _decide(self, call: Call, way: Way, answer: Answer | None) -> DecidedCall | Question:
+        """Return the call if it may run, or else the question that has to be answered first.
+
+        Raises:
+            Refused: It does not run.
+        """
+        tool, caller = call.tool, call.caller
+        decided = DecidedCall(tool, caller, self._decision(tool))
+        allowed = decided.decision.action is Action.ALLOW
+        is_open = caller.opens is None or all(caller.opens(call.name, one) for one in {tool.spec.effect, tool.effect})
+        if is_open and decided.is_plain_read and allowed and not self.policy.scope:
+            return decided
+        async with self._recorder.refusing(decided):
+            if not is_open:
+                raise Stopped(Outcome.DENIED, _CLOSED.format(call.name))
+            await self._check_unconditional(call, decided.decision)
+            if allowed:
+                return decided
+            self._check_way(call, decided.decision, way)
+            if answer is not None:
+                return await self._judge(call, decided, way, answer)
+            return await self._ask(decided, await read_preview(tool, self._app, call.environment), way)
+
+    async def _check_unconditional(self, call: Call, decision: Decision) -> None:
+        """Check what a confirmation cannot override.
+
+        Raises:
+            Stopped: The call does not run.
+        """
+        tool, name, effect = call.tool, call.name, call.tool.effect
         changes = effect is not Effect.READ
         if changes and self._read_only:
             raise Stopped(Outcome.DENIED, f"This server is read-only, and {name} changes something. Nothing was done.")
@@ -252,24 +267,32 @@ class Gate:
             raise Stopped(Outcome.DENIED, f"{name} is denied: {decision.why}. Nothing was done.")
         await self._boundary.check(tool)
         if changes and self._dry_run:
-            shown = preview_text(await look(tool, self._app, environment))
+            shown = preview_text(await read_preview(tool, self._app, call.environment))
             first = " after a confirmation" if decision.action is Action.CONFIRM else ""
             raise Stopped(Outcome.DRY_RUN, f"Dry run, nothing was done. {name} would do this{first}.\n{shown}")
         if effect is Effect.DESTRUCTIVE:
-            for budget in self._budgets:
-                await anyio.to_thread.run_sync(budget.check)
+            await self._recorder.check_budgets()
 
-    def _check_way(self, admission: Admission, way: Way) -> None:
-        needs = f"{admission.tool.spec.name} needs a confirmation ({admission.decision.why})"
+    def _check_way(self, call: Call, decision: Decision, way: Way) -> None:
+        """Check that a question may be asked this way.
+
+        Raises:
+            Stopped: It may not.
+        """
+        needs = f"{call.name} needs a confirmation ({decision.why})"
         if self.policy.confirm_via is ConfirmVia.DENY:
             raise Stopped(Outcome.DENIED, f"{needs}, and the operator's policy has nobody asked. Nothing was done.")
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
             raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
 
-    async def _ask(self, admission: Admission, seen: Seen, way: Way, *, changed: bool = False) -> Question:
-        """The question about a call, sealed."""
-        tool, why = admission.tool, admission.decision.why
-        type_name = _takes_name(admission, seen)
+    async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, way: Way, *, changed: bool = False) -> Question:
+        """Open a question about a call, and record it.
+
+        Raises:
+            Stopped: The question cannot be asked this way.
+        """
+        tool, decision = decided.tool, decided.decision
+        type_name = _takes_name(decision, seen)
         if type_name:
             needs = f"{tool.spec.name} takes the name of what it touches, typed by a person"
             if typed_name(seen.preview) is None:
@@ -277,88 +300,57 @@ class Gate:
                 raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
             if way is Way.TOKEN:
                 raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
-        token, name = await self._confirmations.open(tool, admission.caller, way, seen.fingerprint)
-        await self._record(replace(admission, fingerprint=seen.fingerprint, question=name), Outcome.ASKED)
-        text = message(tool, seen, why, changed=changed, type_name=type_name)
+        token, name = await self._confirmations.open(tool, decided.caller, way, seen.fingerprint)
+        await self._recorder.record(replace(decided, question=name, fingerprint=seen.fingerprint), Outcome.ASKED)
+        text = message(tool, seen, decision.why, changed=changed, type_name=type_name)
         return Question(name, tool.spec.name, text, token, type_name, self._confirmations.seconds)
 
-    async def _judge(
-        self, admission: Admission, environment: Environment, way: Way, answer: Answer
-    ) -> Admission | Question:
-        """What an answer comes to. It is used up, whatever it says."""
-        tool, name = admission.tool, admission.tool.spec.name
+    async def _judge(self, call: Call, decided: DecidedCall, way: Way, answer: Answer) -> DecidedCall | Question:
+        """Judge an answer, which is used up by that.
+
+        Returns:
+            The call if the answer is a yes to what would be done now; another question if the target has changed.
+
+        Raises:
+            Stopped: The answer is not a yes, or not good for this call.
+        """
+        tool, name = call.tool, call.name
         no = answer.reply is not Reply.ACCEPTED
-        claims = await self._confirmations.redeem(answer.token, tool, admission.caller, way, late=no)
-        admission = replace(admission, fingerprint=claims.fingerprint, question=claims.nonce)
+        claims = await self._confirmations.redeem(answer.token, tool, call.caller, way, late=no)
+        decided = replace(decided, question=claims.nonce, fingerprint=claims.fingerprint)
         if no:
-            raise Stopped(Outcome(answer.reply), f"{name} was not done: {_SAID[answer.reply]}.", admission)
-        async with self._told_if_cancelled(admission):
-            seen = await look(tool, self._app, environment)
+            raise Stopped(Outcome(answer.reply), f"{name} was not done: {_SAID[answer.reply]}.", decided)
+        async with self._recorder.recording_cancellation(decided):
+            seen = await read_preview(tool, self._app, call.environment)
         if seen.fingerprint != claims.fingerprint:
-            await self._record(admission, Outcome.CHANGED)
-            return await self._ask(admission, seen, way, changed=True)
-        if _takes_name(admission, seen):
+            await self._recorder.record(decided, Outcome.CHANGED)
+            return await self._ask(decided, seen, way, changed=True)
+        if _takes_name(decided.decision, seen):
             if not is_typed(answer.typed, typed_name(seen.preview)):
-                raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", admission)
+                raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", decided)
         elif not answer.agreed:
-            raise Stopped(Outcome.DECLINED, f"{name} was not done: {_SAID[Reply.DECLINED]}.", admission)
+            raise Stopped(Outcome.DECLINED, f"{name} was not done: {_SAID[Reply.DECLINED]}.", decided)
         update = seen.preview.last_known_update
         if update is not None and "last_known_update" in type(tool).model_fields:
-            # The service then refuses what we cannot see: an edit between this look and the call. What the
-            # caller gave does not stand against it: a time in the future would let every edit pass.
-            admission = replace(admission, tool=tool.model_copy(update={"last_known_update": update}))
-        return replace(admission, file=seen.preview.file)
+            # The service then refuses to overwrite an edit that is made between this preview and the call. The
+            # caller's own value is replaced: a time in the future would let every edit pass.
+            decided = replace(decided, tool=tool.model_copy(update={"last_known_update": update}))
+        return replace(decided, file=seen.preview.file)
 
-    @asynccontextmanager
-    async def _told_if_cancelled(self, admission: Admission) -> AsyncIterator[None]:
-        """Inside, a call that is cancelled before it began is written down, though nothing was done."""
-        try:
-            yield
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await self._record(admission, Outcome.CANCELLED)
-            raise
-
-    @asynccontextmanager
-    async def _stopping(self, admission: Admission) -> AsyncIterator[None]:
-        """Inside, whatever stops the call is written down and becomes a refusal."""
-        try:
-            try:
-                yield
-            except Stopped as stopped:
-                await self._record(stopped.admission or admission, stopped.outcome)
-                raise Refused(str(stopped)) from None
-        except PolicyError as error:
-            raise Refused(f"{admission.tool.spec.name} was not done: {error}.") from None
-
-    async def _record(self, admission: Admission, outcome: Outcome, **more: Json) -> None:
-        tool, decision, caller = admission.tool, admission.decision, admission.caller
-        entry: dict[str, Json] = {
-            "caller": caller.name,
-            "client": caller.client,
-            "tool": tool.spec.name,
-            "arguments": shown_arguments(tool),
-            "decision": decision.action,
-            "rule": decision.rule,
-            "question": admission.question,
-            "preview": admission.fingerprint,
-            "outcome": outcome,
-            **more,
-        }
-        await self._write({name: value for name, value in entry.items() if value not in (None, "")})
-
-    async def _write(self, entry: dict[str, Json]) -> None:
-        await anyio.to_thread.run_sync(self._ledger.audit.append, entry)
-
-    def _decide(self, tool: Tool) -> Decision:
+    def _decision(self, tool: Tool) -> Decision:
+        """Return the policy's decision about a call."""
+        settled = self.policy.settled(tool.spec, tool.effect)
+        if settled is not None:
+            return settled
         arguments = tool.meant()
         if arguments.get("location_id", "") is None:
             arguments["location_id"] = self._app.location_id
         return self.policy.decide(tool.spec, arguments, tool.effect)
 
 
-def _takes_name(admission: Admission, seen: Seen) -> bool:
-    return admission.decision.type_name or seen.preview.type_subject
+def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:
+    """Return whether a person has to type the name of what is touched."""
+    return decision.type_name or seen.preview.type_subject
 
 
 _CLOSED = "{} is not open to your credential. Nothing was done."

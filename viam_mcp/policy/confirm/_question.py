@@ -86,7 +86,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreviewSnapshot:
     """What a call will touch, as it was read.
 
     Attributes:
@@ -100,7 +100,7 @@ class Seen:
     fingerprint: str
 
 
-async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
+async def read_preview(tool: Tool, app: AppClient, environment: Environment) -> PreviewSnapshot:
     """Read what a call will touch. Changes nothing.
 
     Raises:
@@ -125,7 +125,7 @@ async def look(tool: Tool, app: AppClient, environment: Environment) -> Seen:
         None if update is None else update.isoformat(),
         readable,
     ]
-    return Seen(preview, readable, digest(canonical(shown)))
+    return PreviewSnapshot(preview, readable, digest(canonical(shown)))
 
 
 def _arguments(tool: Tool, error: AppError) -> str:
@@ -155,7 +155,7 @@ def is_typed(typed: str | None, name: str | None) -> bool:
     return unicodedata.normalize("NFC", typed) == unicodedata.normalize("NFC", name)
 
 
-def message(tool: Tool, seen: Seen, why: str, *, changed: bool, type_name: bool) -> str:
+def message(tool: Tool, seen: PreviewSnapshot, why: str, *, changed: bool, type_name: bool) -> str:
     """The whole question.
 
     Args:
@@ -174,12 +174,12 @@ def message(tool: Tool, seen: Seen, why: str, *, changed: bool, type_name: bool)
     return "\n".join((head, *_barred(seen), f"It is asked because {why}.", end))
 
 
-def preview_text(seen: Seen) -> str:
+def preview_text(seen: PreviewSnapshot) -> str:
     """The preview alone."""
     return "\n".join(_barred(seen))
 
 
-def _barred(seen: Seen) -> Iterator[str]:
+def _barred(seen: PreviewSnapshot) -> Iterator[str]:
     """The preview's lines behind a bar, with what of them is left out."""
     lines = [
         part

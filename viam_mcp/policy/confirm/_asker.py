@@ -1,0 +1,41 @@
+"""How the gate has a question answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from viam_mcp.policy.confirm._question import Way
+
+if TYPE_CHECKING:
+    from viam_mcp.policy.confirm._question import Answer, Question
+
+
+class Asker(Protocol):
+    """One way to have a question answered. It decides nothing: the gate judges the answer."""
+
+    @property
+    def way(self) -> Way:
+        """How the answer comes."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that the call brought along; None if it brought none."""
+
+    async def ask(self, question: Question) -> Answer | None:
+        """Ask, and wait for the answer; None if the answer comes with another call."""
+
+
+class TokenAsker:
+    """The asker for clients that cannot ask: the question is the call's result, `confirm_operation` the answer.
+
+    Args:
+        answer: The answer, where the call is `confirm_operation`.
+    """
+
+    way = Way.TOKEN
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer = answer
+
+    async def ask(self, question: Question) -> None:
+        """Return None: the answer comes with another call."""
