@@ -3,12 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help venv demo test lint protos schemas bench clean
+.PHONY: help venv demo test test-fast test-slow coverage mutants lint protos schemas bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     the main job from start to end, on the embedded fleet"
-	@echo "make test     every test"
+	@echo "make test     every test but the long ones"
+	@echo "make test-fast  those that start no process and open no HTTP server, for between two edits"
+	@echo "make test-slow  the long ones: loads, soaks, thousands of breaks"
+	@echo "make coverage lines and branches that the tests reach"
+	@echo "make mutants  small faults that the tests notice; AREAS=\"rules paging\" for some"
 	@echo "make lint     style, types, the folders' arrows, generated files"
 	@echo "make protos   viam_mcp/proto/ from protos/"
 	@echo "make schemas  tool_schemas/ and the README's table from the tools"
@@ -32,11 +36,29 @@ venv: .venv/.dev
 	$(PIP) -r benchmarks/requirements.txt
 	@touch $@
 
+.venv/.mutants: .venv/.dev requirements-mutants.txt
+	$(PIP) -r requirements-mutants.txt
+	@touch $@
+
 demo: .venv/.runtime
 	@$(BIN)/viam-mcp demo
 
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-fast: .venv/.dev
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m "not slow and not served and not legacy"
+
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow
+
+coverage: .venv/.dev
+	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
+
+mutants: .venv/.mutants
+	$(BIN)/python scripts/mutants.py $(AREAS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

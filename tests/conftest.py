@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from contextlib import AsyncExitStack
 from functools import cache, partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal
 
 import httpcore2
@@ -20,7 +23,6 @@ from viam_mcp.sandbox.rows.store import FleetStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from tests.fleet import ToolCaller
     from viam_mcp.app import AppClient
@@ -30,7 +32,22 @@ MODES: tuple[Mode, ...] = ("legacy", "auto")
 
 # That a machine is busy is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+settings.register_profile("fast", settings.get_profile("unhurried"), max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
+
+SERVED = ("e2e", "http", "interop", "operations")
+"""The folders of the tests that start processes or HTTP servers."""
+_NO_PARAMETERS = SimpleNamespace(params={})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests the markers that follow from their folder and their parameters."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).parts[0] in SERVED:
+            item.add_marker(pytest.mark.served)
+        if isinstance(item, pytest.Function) and "legacy" in getattr(item, "callspec", _NO_PARAMETERS).params.values():
+            item.add_marker(pytest.mark.legacy)
 
 
 def pytest_collection_finish() -> None:
