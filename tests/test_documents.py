@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from viam_mcp.assembly.settings import OPTIONS, Option, read_settings
+from viam_mcp.assembly.options import OPTIONS, TOKEN_OPTIONS, Option
+from viam_mcp.assembly.settings import read_settings
 from viam_mcp.cli import COMMANDS
-from viam_mcp.cli._token import _OPTIONS as TOKEN_OPTIONS
 from viam_mcp.policy import Gates
 
 ROOT = Path(__file__).parents[1]

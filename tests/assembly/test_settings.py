@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from viam_mcp.assembly.settings import OPTIONS, Option, SettingsError, add_options, names, read_settings
+from viam_mcp.assembly.options import OPTIONS, Option, SettingsError, add_options, names
+from viam_mcp.assembly.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.http.issuer import AUDIENCE, Issuer
 from tests.server.serving import running
-from viam_mcp.assembly.settings import NO_AUTH, Auth, Settings
+from viam_mcp.assembly.options import NO_AUTH, Auth
+from viam_mcp.assembly.settings import Settings
 from viam_mcp.http import add
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.http.conftest import Served
-    from viam_mcp.assembly.settings import Auth
+    from viam_mcp.assembly.options import Auth
     from viam_mcp.sandbox import Sandbox
 
 READS = {name for name, tool in TOOLS.items() if tool.spec.effect is Effect.READ}

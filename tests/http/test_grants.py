@@ -12,9 +12,10 @@ import mcp_types as types
 import pytest
 
 from tests.http.site import edited, said
-from viam_mcp.assembly.settings import Auth, Settings, SettingsError
+from viam_mcp.assembly.options import Auth, SettingsError
+from viam_mcp.assembly.settings import Settings
+from viam_mcp.assembly.web import check
 from viam_mcp.calls import Grant
-from viam_mcp.cli._http import check
 from viam_mcp.http import add
 from viam_mcp.http.auth._oauth import AccessTokens, Trust
 from viam_mcp.http.auth._tokens import TokenFile, digest

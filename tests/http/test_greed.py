@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from tests.http.conftest import Served
-    from viam_mcp.assembly.settings import Auth
+    from viam_mcp.assembly.options import Auth
 
 META = {
     PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,

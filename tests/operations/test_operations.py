@@ -25,7 +25,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.http.site import request
 from tests.server.serving import client, running
-from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.assembly.options import Auth
+from viam_mcp.assembly.settings import Settings
 from viam_mcp.http import add
 from viam_mcp.operations import Health, JsonFormatter, Metrics, tracer
 from viam_mcp.operations._requests import REQUEST_ID
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Mode
     from tests.http.site import Site
-    from viam_mcp.assembly._service import Service
+    from viam_mcp.assembly.service import Service
     from viam_mcp.sandbox.rows.store import FleetStore
 
 ROBOT = {"robot_id": "00000000-0000-4000-8000-000000000000"}

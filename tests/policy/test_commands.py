@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from viam_mcp.assembly.settings import SettingsError
+from viam_mcp.assembly.options import SettingsError
 from viam_mcp.cli import _audit, _policy
 from viam_mcp.policy import STARTING_FILE, Audit, Outcome, PolicyError, load
 

@@ -13,8 +13,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.http.site import Site, serving
 from tests.pace import PATIENCE
 from viam_mcp.app import APIKeyAuthorization
-from viam_mcp.assembly._service import Service, open_service
-from viam_mcp.cli._http import app_of
+from viam_mcp.assembly.service import Service, open_service
+from viam_mcp.assembly.web import app_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ import mcp_types as types
 import pytest
 
 from tests.server.serving import client, running
-from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.assembly.options import Auth
 from viam_mcp.calls._breaker import FAILURES
 from viam_mcp.http import add
 from viam_mcp.sandbox import Fault
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.http.site import Site
     from tests.server.serving import Key
     from viam_mcp.app import AppClient
+    from viam_mcp.assembly.settings import Settings
     from viam_mcp.sandbox import Sandbox
 
 

@@ -14,7 +14,8 @@ from tests.pace import PATIENCE
 from tests.sandbox.client import named
 from tests.server.serving import Key, client, keys_of_two_organizations, running
 from tests.server.test_log_subscriptions import Watcher
-from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.assembly.options import Auth
+from viam_mcp.assembly.settings import Settings
 from viam_mcp.http import add
 from viam_mcp.proto.common import LogEntry
 

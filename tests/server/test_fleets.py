@@ -20,7 +20,8 @@ from mcp.shared.exceptions import MCPError
 from tests.pace import PATIENCE
 from tests.server.serving import client, organizations, running
 from viam_mcp.app import APIKeyAuthorization, Credentials
-from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.assembly.options import Auth
+from viam_mcp.assembly.settings import Settings
 from viam_mcp.calls import Fleets
 from viam_mcp.calls._keys import KeyName, KeyProblem, Presented
 from viam_mcp.http import HttpError, add
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tests.http.site import Site
     from tests.server.serving import Key
     from viam_mcp.app import AppClient
-    from viam_mcp.assembly._service import Service
+    from viam_mcp.assembly.service import Service
     from viam_mcp.calls._callers import Grant
     from viam_mcp.sandbox import Sandbox
 

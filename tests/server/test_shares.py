@@ -12,7 +12,8 @@ from mcp.shared.exceptions import MCPError
 from tests.sandbox.client import named
 from tests.server.serving import Key, client, organizations, running
 from viam_mcp.app import APIKeyAuthorization
-from viam_mcp.assembly.settings import Auth, Settings
+from viam_mcp.assembly.options import Auth
+from viam_mcp.assembly.settings import Settings
 from viam_mcp.http import add
 from viam_mcp.tools._files import folder_name
 

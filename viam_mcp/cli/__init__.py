@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from viam_mcp._version import __version__
-from viam_mcp.assembly.settings import SettingsError, add_options, wants_debug
+from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.settings import wants_debug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.assembly.settings import OPTIONS, add_flags, add_options, values_of
+from viam_mcp.assembly.options import OPTIONS, add_flags, add_options, values_of
 from viam_mcp.policy import CONFIRM_OPERATION, Outcome, default_audit, entries, verify
 from viam_mcp.tools import TOOLS, sanitize
 

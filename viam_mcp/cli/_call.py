@@ -7,10 +7,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.assembly._calls import open_calls
-from viam_mcp.assembly._fleet import open_fleet, settings_of
-from viam_mcp.assembly.settings import SettingsError, add_options
-from viam_mcp.cli._terminal import TerminalAsker
+from viam_mcp.assembly.fleet import open_fleet
+from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.settings import settings_of
+from viam_mcp.assembly.terminal import TerminalAsker
 from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:

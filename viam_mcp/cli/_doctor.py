@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from viam_mcp._version import __version__
 from viam_mcp.app import AppError, PermissionDenied
-from viam_mcp.assembly._calls import chosen_tools
-from viam_mcp.assembly._fleet import open_fleet, settings_of
-from viam_mcp.assembly.settings import KEY_ID_VARIABLE, KEY_VARIABLE, SettingsError, add_options
-from viam_mcp.cli._audit_file import audit_file, unwritable
+from viam_mcp.assembly.audit import audit_file, unwritable
+from viam_mcp.assembly.fleet import open_fleet
+from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.pipeline import chosen_tools
+from viam_mcp.assembly.settings import KEY_ID_VARIABLE, KEY_VARIABLE, settings_of
 from viam_mcp.policy import KEYS_VARIABLE, PolicyError, load, parse_keys, state_dir
 from viam_mcp.proto.app import AuthorizedPermissions
 from viam_mcp.tools import Files, quoted

@@ -8,9 +8,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.assembly._calls import open_calls
-from viam_mcp.assembly._fleet import open_fleet, settings_of
-from viam_mcp.assembly.settings import add_options
+from viam_mcp.assembly.fleet import open_fleet
+from viam_mcp.assembly.options import add_options
+from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.settings import settings_of
 from viam_mcp.server._directory import Directory, Kind, is_id
 from viam_mcp.tools import line, no_progress
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import create_model
 
-from viam_mcp.assembly.settings import add_options
+from viam_mcp.assembly.options import add_options
 from viam_mcp.calls import ConfirmOperation, parse
 from viam_mcp.policy import STARTING_FILE, Action, Policy, PolicyError, load
 from viam_mcp.tools import TOOLS, ToolError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from viam_mcp.assembly._calls import chosen_tools
-from viam_mcp.assembly._fleet import settings_of
-from viam_mcp.assembly.settings import add_options
+from viam_mcp.assembly.options import add_options
+from viam_mcp.assembly.pipeline import chosen_tools
+from viam_mcp.assembly.settings import settings_of
 from viam_mcp.tools import definition
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""From settings and a fleet to the road that calls take."""
+"""The pipeline of calls, as the settings have it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.assembly.settings import Settings, SettingsError
+from viam_mcp.assembly.options import SettingsError
 from viam_mcp.calls import Calls, ChoiceError, Grant, choose, open_to
 from viam_mcp.logs import Options as TailOptions
 from viam_mcp.logs import Tails
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from viam_mcp.app import AppClient
+    from viam_mcp.assembly.settings import Settings
     from viam_mcp.policy import Gate
     from viam_mcp.tools import Tool
 
 
 def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
-    """The tools that the settings offer.
+    """Return the tools that the settings offer.
 
     Raises:
-        SettingsError: A name of a tool or toolset is not one.
+        SettingsError: There is no tool or toolset of a name.
     """
     try:
         return choose(
@@ -40,11 +41,11 @@ def chosen_tools(settings: Settings) -> dict[str, type[Tool]]:
 
 
 def open_gates(settings: Settings, audited: Callable[[Mapping[str, Any]], None] | None = None) -> Gates:
-    """What makes gates as the settings have them.
+    """Return what makes gates as the settings have them.
 
     Args:
         settings: The settings.
-        audited: Told of every entry of the audit.
+        audited: Called with every entry of the audit.
 
     Raises:
         PolicyError: The policy or a key cannot be used.
@@ -67,18 +68,18 @@ def calls_maker(
     key: str = "",
     **options: Any,
 ) -> Callable[[Grant | None], Calls]:
-    """What makes roads to this fleet, as the settings have them, for whoever holds a grant.
+    """Return a function that makes the pipeline for a caller.
 
-    Each is for the tools that the grant opens, under its policy, with a folder for files of the caller's own; None
-    stands for all of the tools, the settings' policy and the whole folder.
+    Each pipeline has the tools that the caller's credential opens, the caller's policy, and a folder of the caller's
+    own for files. For None it has all tools, the policy of the settings and the whole folder.
 
     Args:
         settings: The settings.
         app: The fleet.
         gates: What makes gates.
-        tools: What the server offers.
+        tools: The tools that the server offers.
         key: The id of the key that `app` uses, where callers bring their own.
-        options: What `Calls` takes besides.
+        options: Further arguments of `Calls`.
 
     Raises:
         SettingsError: The files folder is not a folder.
@@ -128,10 +129,10 @@ def _files(settings: Settings) -> Files | None:
 
 @asynccontextmanager
 async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]:
-    """The road that calls to this fleet take, as the settings have it.
+    """Return the pipeline of calls to this fleet, which is closed when the block is left.
 
     Raises:
-        SettingsError: A name of a tool is not one, or the files folder is not a folder.
+        SettingsError: There is no tool of a name, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
     calls = calls_maker(settings, app, open_gates(settings), chosen_tools(settings))(None)

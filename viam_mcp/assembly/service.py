@@ -1,4 +1,4 @@
-"""From settings to a service for many callers: whose key a call is made with, how many run, what is counted."""
+"""The service for many callers: the server, a client of the fleet for each key, limits, metrics and traces."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from grpclib.const import Status
 
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
-from viam_mcp.assembly._calls import calls_maker, chosen_tools, open_gates
-from viam_mcp.assembly._fleet import open_place
+from viam_mcp.assembly.fleet import open_address
+from viam_mcp.assembly.pipeline import calls_maker, chosen_tools, open_gates
 from viam_mcp.calls import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, lent_keys
 from viam_mcp.operations import Metrics, in_request, tracer
 from viam_mcp.server import build_server, compat
@@ -35,15 +35,15 @@ _NO_ANSWERS = ("done", "failed", "unknown")
 
 @dataclass(frozen=True)
 class Service:
-    """What callers are served with.
+    """The parts that serve callers.
 
     Attributes:
         server: The MCP server.
-        metrics: What is counted.
-        tracer: Makes spans; None where nobody traces.
-        app: A client of the app that shows whether it can be reached.
+        metrics: The metrics.
+        tracer: Makes spans; None where tracing is off.
+        app: A client of the Viam app, with which readiness is checked.
         own_key: Whether that client has the key that calls are made with.
-        fleets: What is kept for each caller.
+        fleets: The clients of the Viam app, by caller and key.
     """
 
     server: FleetServer
@@ -54,7 +54,7 @@ class Service:
     fleets: Fleets
 
     async def check_upstream(self) -> None:
-        """Do nothing if the app answers, and takes the server's key where it has one.
+        """Do nothing if the Viam app answers, and accepts the server's key where the server has one.
 
         Raises:
             AppError: It does not.
@@ -69,7 +69,7 @@ class Service:
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """The service that the settings describe, until the block is left.
+    """Return the service that the settings describe, which is closed when the block is left.
 
     Raises:
         SettingsError: A setting cannot be used.
@@ -77,12 +77,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         TracingError: Traces were asked for and cannot be sent.
     """
     spans = tracer()
-    # Without names or keys of their own nobody is one of several callers.
+    # Callers with neither names nor keys of their own cannot be told apart, so one of them may use all slots.
     alone = settings.auth.kind == "none" and settings.credentials != "headers"
     per_caller = settings.max_calls if alone else settings.max_calls_per_caller
     turns = Turns(Limits.shared(settings.max_calls, per_caller, settings.max_waiting))
     tools = chosen_tools(settings)
-    async with open_place(settings) as place:
+    async with open_address(settings) as address:
         metrics = Metrics(
             {
                 "calls_running": lambda: turns.running,
@@ -103,14 +103,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 gates,
                 tools,
                 turns=turns,
-                # Beside a caller with the server's key, its id would say nothing.
+                # Where every caller uses the server's key, its id in the audit would say nothing.
                 key="" if app.api_key_id == own.api_key_id else app.api_key_id or "",
                 watch=partial(_called, metrics),
             )
 
-        source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(place.credentials)
-        fleets = Fleets(source, lambda credentials: place.client(credentials, watching()), maker)
-        own = place.client(place.credentials or _Stranger(), watching())
+        source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(address.credentials)
+        fleets = Fleets(source, lambda credentials: address.client(credentials, watching()), maker)
+        own = address.client(address.credentials or _NoKey(), watching())
         try:
             everything = maker(own)(None)
             server = build_server(
@@ -119,7 +119,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             server.mcp.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
             if spans is None:
                 compat.without_spans(server.mcp)
-            yield Service(server, metrics, spans, own, place.credentials is not None, fleets)
+            yield Service(server, metrics, spans, own, address.credentials is not None, fleets)
         finally:
             await fleets.close()
             await own.session.close()
@@ -138,8 +138,8 @@ def _count_question(metrics: Metrics, entry: Mapping[str, Any]) -> None:
         metrics.confirmation(_ANSWERS.get(outcome, outcome))
 
 
-class _Stranger:
-    """Somebody without a key, who finds out whether there is anybody at all."""
+class _NoKey:
+    """Stands in for a key in a check whether the Viam app answers at all."""
 
     api_key_id = None
 

@@ -1,7 +1,8 @@
 """Several processes that serve one socket: started, started again when one ends by itself, and stopped together.
 
-Each worker is the same command with two descriptors more: the socket to accept connections on, and a line to
-here. On the line it says that it is ready; when the line is cut, whoever started it has gone, and it stops.
+Each worker is the same command with two more descriptors: the socket to accept connections on, and one end of a socket
+pair, the link to the process that started it. Over the link the worker reports that it is ready. When the link closes,
+that process has ended, and the worker stops.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ if TYPE_CHECKING:
 logger = logging.getLogger("viam_mcp.workers")
 
 WORKER_VARIABLE = "VIAM_MCP_WORKER"
-"""Tells a worker its descriptors: the socket's, and the line's."""
+"""The environment variable that tells a worker its descriptors: the listening socket's, and the link's."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 STEADY_SECONDS = 10.0
-"""A worker that lasted as long as this is started again at once; others after pauses that double."""
+"""A worker that ran for this long is started again at once. Others are started again after pauses that double."""
 
-_GRACE_SECONDS = 45.0  # longer than a worker gives its calls
+_GRACE_SECONDS = 45.0  # longer than a worker waits for its running calls
 _READY = b"1"
 
 
 class WorkersError(Exception):
-    """The workers cannot serve; what they wrote themselves says why."""
+    """The workers cannot serve. They have written the reason themselves."""
 
 
 class Workers:
     """Processes that serve a socket together.
 
     Args:
-        command: What starts one.
-        number: How many.
+        command: The command of a worker.
+        number: How many workers there are.
         listener: The socket.
-        environment: Their variables.
-        on_end: Told the process id of each that has ended.
+        environment: The variables of the workers.
+        on_end: Called with the process id of each worker that has ended.
     """
 
     def __init__(
@@ -70,13 +71,13 @@ class Workers:
         self._ready = 0
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Keep them running until `stop`, and then wait for them.
+        """Keep the workers running until `stop`, then wait until they have ended.
 
         Args:
             on_ready: Called once, when all of them serve.
 
         Raises:
-            WorkersError: One could not even begin.
+            WorkersError: One could not begin to serve.
         """
         self._on_ready = on_ready
         try:
@@ -87,13 +88,13 @@ class Workers:
             raise group.exceptions[0] from None
 
     def stop(self) -> None:
-        """Have all of them end what they do, and then themselves; told twice, at once."""
+        """Have every worker finish its calls and end. Called again, it has them end at once."""
         self._stopping.set()
         for process in self._running:
             _send(process, signal.SIGTERM)
 
     async def _keep(self, number: int) -> None:
-        """Keep one of them running."""
+        """Keep one worker running."""
         pause, served = 0.0, False
         while not await self._stopped_within(pause):
             began = time.monotonic()
@@ -109,7 +110,7 @@ class Workers:
             logger.warning("worker %d ended with %d, and is started again after %.1f s", number, code, pause)
 
     async def _once(self, number: int, *, first: bool) -> tuple[bool, int]:
-        """Run one of them to its end: whether it served, and its exit code."""
+        """Run one worker to its end. Return whether it served, and its exit code."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             descriptors = self._listener.fileno(), theirs.fileno()
@@ -117,7 +118,7 @@ class Workers:
                 *self._command,
                 env={**self._environment, WORKER_VARIABLE: ",".join(map(str, descriptors))},
                 pass_fds=descriptors,
-                # A terminal's interrupt goes to this process, which passes it on once.
+                # An interrupt from the terminal goes to this process alone, which passes it on once.
                 start_new_session=True,
             )
             theirs.close()
@@ -170,15 +171,15 @@ class Workers:
 async def supervise(number: int, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve a socket with several processes of this command until a signal says to stop.
 
-    They share the keys that seal confirmations, so that each takes the answers to the others' questions, and a
-    folder for their numbers.
+    They share the keys that confirmations are encrypted with, so that each accepts the answers to the others'
+    questions, and a folder for their metrics.
 
     Raises:
         WorkersError: They cannot serve.
     """
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="viam-mcp-metrics-") as folder:
-        environment = {KEYS_VARIABLE: secrets.token_hex(32), **_set(os.environ), FOLDER_VARIABLE: folder}
+        environment = {KEYS_VARIABLE: secrets.token_hex(32), **_not_empty(os.environ), FOLDER_VARIABLE: folder}
         command = [sys.executable, "-m", "viam_mcp", *sys.argv[1:]]
         workers = Workers(command, number, listener, environment, partial(forget_worker, folder))
         for one in (signal.SIGINT, signal.SIGTERM):
@@ -186,43 +187,45 @@ async def supervise(number: int, listener: socket.socket, on_ready: Callable[[],
         await workers.run(on_ready)
 
 
-class Line:
-    """A worker's line to whoever started it.
+class ParentLink:
+    """A worker's link to the process that started it.
 
     Args:
-        connection: The worker's end.
+        listener: The socket to accept connections on.
+        connection: The worker's end of the link.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, connection: socket.socket) -> None:
+        self.listener = listener
         self._connection = connection
 
-    def ready(self) -> None:
-        """Say that connections are accepted."""
+    def report_ready(self) -> None:
+        """Report that connections are accepted."""
         self._connection.send(_READY)
 
     def watch(self, stop: Callable[[], None]) -> None:
-        """Call `stop` when whoever started this has gone."""
+        """Call `stop` when the process that started this one has ended."""
         loop = asyncio.get_running_loop()
 
-        def cut() -> None:
+        def closed() -> None:
             loop.remove_reader(self._connection)
             stop()
 
         self._connection.setblocking(False)
-        loop.add_reader(self._connection, cut)
+        loop.add_reader(self._connection, closed)
 
 
-def worker(environment: Mapping[str, str] = os.environ) -> tuple[socket.socket, Line] | None:
-    """The socket and the line of this worker; None if this is not a worker."""
+def worker(environment: Mapping[str, str] = os.environ) -> ParentLink | None:
+    """Return this worker's link to the process that started it, or None if this process is no worker."""
     descriptors = environment.get(WORKER_VARIABLE)
     if descriptors is None:
         return None
-    listener, line = (socket.socket(fileno=int(number)) for number in descriptors.split(","))
-    return listener, Line(line)
+    listener, connection = (socket.socket(fileno=int(number)) for number in descriptors.split(","))
+    return ParentLink(listener, connection)
 
 
-def _set(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are not empty."""
+def _not_empty(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are not empty."""
     return {name: value for name, value in environment.items() if value}
 
 

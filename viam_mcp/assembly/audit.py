@@ -1,4 +1,4 @@
-"""The audit file of a command, and whether lines can be added to it."""
+"""Where the audit of a command is, and whether it can be written."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def audit_file(settings: Settings) -> Path:
-    """Where the audit is, which may not exist yet."""
+    """Return the path of the audit file, which may not exist yet."""
     return settings.audit or default_audit()
 
 
 def unwritable(path: Path) -> str | None:
-    """Why lines cannot be added to an audit; None if they can. Nothing is written, and no file made."""
+    """Return why an audit file cannot be appended to, or None if it can. Writes and makes nothing."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
-        # Folders that are missing are made with it, so the nearest one that there is decides.
+        # Missing folders are made together with the file, so the nearest folder that exists decides.
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
         return None if writable else f"nothing can be made in {folder}"

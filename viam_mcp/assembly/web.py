@@ -1,4 +1,4 @@
-"""`viam-mcp serve --transport http`: the fleet for many MCP clients at once."""
+"""A server for many MCP clients, over HTTP."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
-from viam_mcp.assembly._service import open_service
-from viam_mcp.assembly._workers import supervise, worker
-from viam_mcp.assembly.settings import SettingsError
+from viam_mcp.assembly.options import SettingsError
+from viam_mcp.assembly.service import open_service
+from viam_mcp.assembly.workers import supervise, worker
 from viam_mcp.http import (
     PATH,
     Authentication,
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from mcp.server.transport_security import TransportSecuritySettings
     from starlette.types import ASGIApp
 
-    from viam_mcp.assembly._service import Service
-    from viam_mcp.assembly._workers import Line
+    from viam_mcp.assembly.service import Service
     from viam_mcp.assembly.settings import Settings
+    from viam_mcp.assembly.workers import ParentLink
     from viam_mcp.http import Front
     from viam_mcp.operations import Metrics
 
@@ -49,17 +49,16 @@ logger = logging.getLogger("viam_mcp.http")
 _SAMPLE_SECONDS = 5.0
 
 
-def run(settings: Settings) -> None:
+def serve_http(settings: Settings) -> None:
     """Serve until a signal says to stop, in one process or several.
 
     Raises:
-        HttpError: The settings would let in whom they should not, or cannot be used.
-        SettingsError: The same for what is not about HTTP.
+        HttpError: The settings would let in callers that they should not, or cannot be used.
+        SettingsError: A setting that is not about HTTP cannot be used.
     """
-    mine = worker()
-    if mine is not None:
-        listener, line = mine
-        asyncio.run(_serve(settings, listener, line.ready, line))
+    link = worker()
+    if link is not None:
+        asyncio.run(_serve(settings, link.listener, link.report_ready, link))
         return
     check(settings)
     with listen(settings.host, settings.port) as listener:
@@ -75,8 +74,8 @@ def check(settings: Settings) -> None:
     """Do nothing if the settings can be served.
 
     Raises:
-        HttpError: They would let in whom they should not, or cannot be used.
-        SettingsError: The same for what is not about HTTP.
+        HttpError: They would let in callers that they should not, or cannot be used.
+        SettingsError: A setting that is not about HTTP cannot be used.
     """
     authentication = authentication_of(settings)
     _security(settings, authentication)
@@ -92,40 +91,36 @@ def check(settings: Settings) -> None:
         raise SettingsError("--credentials tokens needs --auth tokens:FILE, the file that names the keys.")
     if settings.files_dir is not None and settings.credentials == "headers" and authentication is None:
         raise SettingsError(
-            "--files-dir with --credentials headers needs --auth: whoever brings a key would share the folder with all "
-            "who bring another."
+            "--files-dir with --credentials headers needs --auth: callers who bring different keys would share the "
+            "folder."
         )
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, on_start: Callable[[], None], line: Line | None = None
+    settings: Settings, listener: socket.socket, on_start: Callable[[], None], link: ParentLink | None = None
 ) -> None:
     async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
         app, front = app_of(settings, service)
         tls = tls_context(settings.tls_cert, settings.tls_key)
         server = HttpServer(
-            app,
-            [listener],
-            tls=tls,
-            on_start=on_start,
-            on_stop=[front.close, service.server.subscriptions.close],
+            app, [listener], tls=tls, on_start=on_start, on_stop=[front.close, service.server.subscriptions.close]
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
-        if line is not None:
-            line.watch(server.stop)
-        background = [tasks.create_task(_look(service)), tasks.create_task(_sample(service.metrics))]
+        if link is not None:
+            link.watch(server.stop)
+        background = [tasks.create_task(_warn_if_out_of_reach(service)), tasks.create_task(_sample(service.metrics))]
         await server.run_until_stopped()
         for task in background:
             task.cancel()
 
 
 def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
-    """The whole web app, and the part of it that ends its streams.
+    """Return the whole web app, and the part of it that ends its streams.
 
     Raises:
-        HttpError: The settings would let in whom they should not, or cannot be used.
+        HttpError: The settings would let in callers that they should not, or cannot be used.
     """
     authentication = authentication_of(settings)
     security = _security(settings, authentication)
@@ -144,6 +139,21 @@ def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
     return Requests(app, [PATH, *OPERATIONS], service.tracer), front
 
 
+def authentication_of(settings: Settings) -> Authentication | None:
+    """Return how callers authenticate, or None if they need not.
+
+    Raises:
+        HttpError: The token file or the authorization server cannot be used.
+    """
+    if settings.auth.tokens is not None:
+        return by_tokens(settings.auth.tokens)
+    if settings.auth.kind == "oauth":
+        return by_oauth(
+            Trust(settings.oauth_issuer, settings.oauth_audience, settings.oauth_jwks_url, settings.required_scopes)
+        )
+    return None
+
+
 def _security(settings: Settings, authentication: Authentication | None) -> TransportSecuritySettings:
     return transport_security(
         settings.host,
@@ -158,23 +168,8 @@ def _health(settings: Settings, service: Service) -> Health:
     return Health({"upstream": service.check_upstream, "mcp": partial(check_endpoint, service.server.mcp, host)})
 
 
-def authentication_of(settings: Settings) -> Authentication | None:
-    """How callers say who they are; None if they need not.
-
-    Raises:
-        HttpError: The token file or the authorization server cannot be used.
-    """
-    if settings.auth.tokens is not None:
-        return by_tokens(settings.auth.tokens)
-    if settings.auth.kind == "oauth":
-        return by_oauth(
-            Trust(settings.oauth_issuer, settings.oauth_audience, settings.oauth_jwks_url, settings.required_scopes)
-        )
-    return None
-
-
-async def _look(service: Service) -> None:
-    """Say in the log when the fleet is out of reach from the start. It may come, so the server stays."""
+async def _warn_if_out_of_reach(service: Service) -> None:
+    """Log a warning if the fleet cannot be used at the start. The server stays: the fleet may come back."""
     try:
         await service.check_upstream()
     except AppError as error:
@@ -182,7 +177,7 @@ async def _look(service: Service) -> None:
 
 
 async def _sample(metrics: Metrics) -> None:
-    """Keep the gauges fresh that another worker may give out."""
+    """Refresh the gauges now and then, for another worker may answer a request for the metrics of all."""
     while True:
         metrics.sample()
         await asyncio.sleep(_SAMPLE_SECONDS)

@@ -1,4 +1,4 @@
-"""Asking whoever sits at the terminal."""
+"""Asks the person at the terminal for a confirmation."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from viam_mcp.policy import Question
 
 _TERMINAL = Path("/dev/tty")
-_GLANCE = 0.2  # seconds between looks at whether anybody still waits for the answer
+_POLL_SECONDS = 0.2  # between two looks whether the question is still open
 
 
 class TerminalAsker:
-    """Puts a question on the controlling terminal, which a pipe into the command cannot answer."""
+    """Asks a question on the controlling terminal. What is piped into the command cannot answer it."""
 
     way = Way.PERSON
     answer = None
 
     async def ask(self, question: Question) -> Answer:
-        """Ask, and wait for a line. Without a terminal, nobody is there to ask."""
-        gone = threading.Event()
+        """Ask, and wait for a line. Without a terminal the question counts as lost."""
+        closed = threading.Event()
         try:
             with anyio.move_on_after(question.seconds):
-                return await anyio.to_thread.run_sync(_ask, question, gone, abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(_ask, question, closed, abandon_on_cancel=True)
         finally:
-            gone.set()
+            closed.set()
         return Answer(question.token, Reply.TIMED_OUT)
 
 
-def _ask(question: Question, gone: threading.Event) -> Answer:
+def _ask(question: Question, closed: threading.Event) -> Answer:
     prompt = "Name: " if question.type_name else "Do it? Type yes: "
     try:
         with _TERMINAL.open("r+b", buffering=0) as terminal:
-            # What was typed before the question is no answer to it.
+            # What was typed before the question was shown is no answer to it.
             termios.tcflush(terminal, termios.TCIFLUSH)
             terminal.write(f"{question.message}\n{prompt}".encode())
-            # A thread that waits for a line without end would keep the process from ending.
-            while not select.select([terminal], [], [], _GLANCE)[0]:
-                if gone.is_set():
+            # A thread that blocks on a read would keep the process from ending.
+            while not select.select([terminal], [], [], _POLL_SECONDS)[0]:
+                if closed.is_set():
                     return Answer(question.token, Reply.CANCELLED)
             line = terminal.readline(4_096)
     except (OSError, termios.error):
-        print("There is no terminal to ask on.", file=sys.stderr)
+        sys.stderr.write("There is no terminal to ask on.\n")
         return Answer(question.token, Reply.LOST)
     if not line:
         return Answer(question.token, Reply.CANCELLED)
