@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from mcp import Client
 
 from viam_mcp.app import AppClient, Credentials, Session
-from viam_mcp.calls import Calls
+from viam_mcp.calls import Pipeline
 from viam_mcp.policy import Action, Audit, Gate, Ledger, Policy, Rule
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, definition
@@ -96,7 +96,7 @@ class Fleet:
         sandbox: The fleet itself.
         channel: The connection to it.
         app: The client of its API.
-        call: Calls tools.
+        call: Pipeline tools.
         files: The folder that tools may use.
         audit: The file that says what was done.
     """
@@ -138,6 +138,6 @@ async def connected_to(
         session = Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key))
         app = AppClient(session, {})
         gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
-        calls = Calls(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
+        calls = Pipeline(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
         async with Client(build_server(calls, sandbox=True).mcp, mode=mode, cache=None) as client:
             yield Fleet(sandbox, channel, app, ToolCaller(client), files, audit)

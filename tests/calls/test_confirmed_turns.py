@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.calls import Calls, Limits, Turns
+from viam_mcp.calls import Limits, Pipeline, Turns
 from viam_mcp.policy import LOCAL, Answer, Audit, Gate, Ledger, Policy, Reply, Way
 from viam_mcp.tools import TOOLS, Files, no_progress
 
@@ -51,18 +51,18 @@ def lines(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def road(app: AppClient, tmp_path: Path) -> Callable[..., Calls]:
+def road(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
     """`road(at_once=1, waiting=1)`: the road of calls, with these limits."""
 
-    def make(**limits: int) -> Calls:
+    def make(**limits: int) -> Pipeline:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
         (tmp_path / "files").mkdir()
-        return Calls(TOOLS, app, gate, files=Files(tmp_path / "files"), turns=Turns(Limits(**limits)))
+        return Pipeline(TOOLS, app, gate, files=Files(tmp_path / "files"), turns=Turns(Limits(**limits)))
 
     return make
 
 
-async def queued(calls: Calls) -> None:
+async def queued(calls: Pipeline) -> None:
     """Let others run until one of them waits for its turn."""
     for _ in range(1_000):
         if calls._turns.waiting:
@@ -72,7 +72,7 @@ async def queued(calls: Calls) -> None:
 
 
 async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
-    road: Callable[..., Calls], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = road(at_once=1)
     admitted, others = calls._gate.admitted, list[asyncio.Task[Any]]()
@@ -96,7 +96,7 @@ async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
 
 
 @asynccontextmanager
-async def full(calls: Calls) -> AsyncIterator[None]:
+async def full(calls: Pipeline) -> AsyncIterator[None]:
     """No room for a further call, not even to wait."""
     with await calls._turns.take("other", "get_robot"):
         waiting = asyncio.create_task(_wait(calls))
@@ -105,13 +105,13 @@ async def full(calls: Calls) -> AsyncIterator[None]:
     await waiting
 
 
-async def _wait(calls: Calls) -> None:
+async def _wait(calls: Pipeline) -> None:
     with await calls._turns.take("another", "get_robot"):
         pass
 
 
 async def test_a_yes_that_finds_no_room_is_on_record_and_nothing_is_done(
-    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path
+    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     calls = road(at_once=1, waiting=1)
     rooms = full(calls)
@@ -127,7 +127,7 @@ async def test_a_yes_that_finds_no_room_is_on_record_and_nothing_is_done(
 
 
 async def test_a_token_that_found_no_room_is_still_good(
-    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path
+    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     calls = road(at_once=1, waiting=1)
     asked = await calls.call("delete_robot", {"robot_id": robot}, no_progress)
@@ -149,7 +149,7 @@ UPLOAD = {
 
 @pytest.mark.parametrize("how", ["in its place", "over it", "longer", "shorter", "not at all"])
 async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
-    road: Callable[..., Calls], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    road: Callable[..., Pipeline], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     calls, file = road(), tmp_path / "files" / "a.tar.gz"
     file.write_bytes(SHOWN)
@@ -177,9 +177,9 @@ async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
 
 
 async def test_a_caller_has_only_so_many_questions_open(
-    road: Callable[..., Calls], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viam_mcp.calls._calls._MOST_ASKED", 2)
+    monkeypatch.setattr("viam_mcp.calls._pipeline._MOST_ASKED", 2)
     calls, asked, go = road(), asyncio.Semaphore(0), asyncio.Event()
 
     async def wait() -> None:

@@ -10,10 +10,10 @@ from grpclib.const import Status
 from mcp import Client
 
 from viam_mcp.app import connect
-from viam_mcp.calls import Calls
+from viam_mcp.calls import Pipeline
 from viam_mcp.calls._breaker import FAILURES, Breaker
 from viam_mcp.calls._limits import Limits, Turns
-from viam_mcp.calls._upstream import Upstream
+from viam_mcp.calls._upstream import UpstreamMonitor
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
@@ -47,20 +47,20 @@ def timeout() -> float:
 
 
 @pytest.fixture
-async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) -> AsyncIterator[Calls]:
+async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) -> AsyncIterator[Pipeline]:
     async with connect(
         sandbox.url,
         api_key_id=sandbox.api_key_id,
         api_key=sandbox.api_key,
         timeout=timeout,
-        observer=Upstream(Breaker(clock)),
+        observer=UpstreamMonitor(Breaker(clock)),
     ) as app:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        yield Calls(TOOLS, app, gate, turns=Turns(Limits(at_once=4, per_tool=2, waiting=1)))
+        yield Pipeline(TOOLS, app, gate, turns=Turns(Limits(at_once=4, per_tool=2, waiting=1)))
 
 
 @pytest.fixture
-async def client(calls: Calls) -> AsyncIterator[Client]:
+async def client(calls: Pipeline) -> AsyncIterator[Client]:
     async with Client(build_server(calls).mcp) as connected:
         yield connected
 
@@ -91,7 +91,7 @@ async def test_an_rpc_that_hangs_fails_fast_after_a_while_and_others_go_on(
 
 
 async def test_what_waits_for_a_tool_that_hangs_is_bounded_and_others_pass_it(
-    client: Client, calls: Calls, sandbox: Sandbox
+    client: Client, calls: Pipeline, sandbox: Sandbox
 ) -> None:
     fault = sandbox.faults.add("GetRobot", Fault(times=None, hang=True))
     slow = [asyncio.create_task(text(client, "get_robot", ROBOT)) for _ in range(3)]
@@ -105,7 +105,7 @@ async def test_what_waits_for_a_tool_that_hangs_is_bounded_and_others_pass_it(
     assert calls.active == 0
 
 
-async def test_what_a_call_came_to_is_told_in_a_word(client: Client, calls: Calls, sandbox: Sandbox) -> None:
+async def test_what_a_call_came_to_is_told_in_a_word(client: Client, calls: Pipeline, sandbox: Sandbox) -> None:
     seen: list[tuple[str, str]] = []
     calls._watch = lambda tool, outcome, seconds: seen.append((tool, outcome))
     sandbox.faults.add("ListOrganizations", Fault(status=Status.PERMISSION_DENIED))

@@ -15,7 +15,7 @@ from tests.http.site import edited, said
 from viam_mcp.assembly.options import Auth, SettingsError
 from viam_mcp.assembly.settings import Settings
 from viam_mcp.assembly.web import check
-from viam_mcp.calls import Grant
+from viam_mcp.calls import Access
 from viam_mcp.http import add
 from viam_mcp.http.auth._oauth import AccessTokens, Trust
 from viam_mcp.http.auth._tokens import TokenFile, digest
@@ -166,13 +166,13 @@ def test_a_token_of_a_file_is_good_for_what_its_entry_says_now(token_file: Path)
     credential = file._find(digest(token))
     assert credential is not None
     edited(token_file, lambda text: text.replace('name = "alice"', 'name = "alice"\nscopes = ["viam:read"]'))
-    now = file._grant_now(digest(token))
-    assert isinstance(now, Grant)
+    now = file._access_now(digest(token))
+    assert isinstance(now, Access)
     assert [*now.effects] == ["read"]
     edited(token_file, lambda text: text.partition("\n\n")[2])
-    assert file._grant_now(digest(token)) is None
+    assert file._access_now(digest(token)) is None
     token_file.write_text("broken")
-    assert file._grant_now(digest(token)) is None
+    assert file._access_now(digest(token)) is None
 
 
 async def test_an_access_token_opens_nothing_once_it_has_ended(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ async def test_an_access_token_opens_nothing_once_it_has_ended(issuer: Issuer, m
     credential = AccessTokens(trust, None)._credential(  # type: ignore[arg-type]
         {"sub": "ada", "client_id": "app", "scope": "viam:read", "exp": time.time() + 60}
     )
-    assert credential.now() == credential.grant
+    assert credential.now() == credential.access
     later = time.time() + 120
     monkeypatch.setattr("viam_mcp.http.auth._oauth.time.time", lambda: later)
     assert credential.now() is None

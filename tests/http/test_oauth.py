@@ -53,8 +53,8 @@ async def taken(verifier: TokenVerifier, token: str) -> Credential:
 async def test_a_token_says_who_calls_and_what_is_open(verifier: TokenVerifier, issuer: Issuer) -> None:
     token = issuer.token(scope="openid viam:read viam:destructive")
     credential = await taken(verifier, token)
-    assert credential.grant.caller == "oauth:alice@console"
-    assert credential.grant.effects == {Effect.READ, Effect.DESTRUCTIVE}
+    assert credential.access.caller == "oauth:alice@console"
+    assert credential.access.effects == {Effect.READ, Effect.DESTRUCTIVE}
     assert (credential.subject, credential.client_id, credential.resource) == ("alice", "console", AUDIENCE)
     assert token not in repr(credential)
 
@@ -72,7 +72,7 @@ async def test_a_token_says_who_calls_and_what_is_open(verifier: TokenVerifier, 
 async def test_no_two_callers_have_the_same_name(
     verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], caller: str
 ) -> None:
-    assert (await taken(verifier, issuer.token(**claims))).grant.caller == caller
+    assert (await taken(verifier, issuer.token(**claims))).access.caller == caller
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ async def test_no_two_callers_have_the_same_name(
 async def test_scopes_are_found_where_servers_put_them(
     verifier: TokenVerifier, issuer: Issuer, scopes: dict[str, Any]
 ) -> None:
-    assert (await taken(verifier, issuer.token(**scopes))).grant.effects == {Effect.READ}
+    assert (await taken(verifier, issuer.token(**scopes))).access.effects == {Effect.READ}
 
 
 @pytest.mark.parametrize("scopes", [{"scope": None}, {"scope": 7}, {"scope": "viam:readwrite VIAM:READ read"}])
 async def test_what_is_no_scope_opens_nothing(verifier: TokenVerifier, issuer: Issuer, scopes: dict[str, Any]) -> None:
-    assert (await taken(verifier, issuer.token(**scopes))).grant.effects == frozenset()
+    assert (await taken(verifier, issuer.token(**scopes))).access.effects == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def verified(path: Path, *tokens: str) -> list[AccessToken | None]:
 def grant(path: Path, token: str) -> Any:
     (credential,) = verified(path, token)
     assert credential is not None
-    return credential.grant  # type: ignore[attr-defined]
+    return credential.access  # type: ignore[attr-defined]
 
 
 def test_a_token_is_256_random_bits_and_only_its_hash_is_kept(token_file: Path, new_token: Callable[..., str]) -> None:

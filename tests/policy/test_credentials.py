@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.pace import is_linear
-from viam_mcp.calls import Calls
+from viam_mcp.calls import Pipeline
 from viam_mcp.policy import PolicyError, Refused, state_dir
 from viam_mcp.policy.record._credentials import Delivery
 from viam_mcp.policy.record._shown import shown_arguments
@@ -86,7 +86,7 @@ async def test_a_caller_learns_that_a_call_was_done_whose_credential_cannot_be_g
     app: AppClient, open_desk: Callable[..., Desk]
 ) -> None:
     desk = open_desk("[[rules]]\ntools = ['create_robot_part_secret', 'create_key']\naction = 'allow'")
-    calls, store, part = Calls(TOOLS, app, desk.gate), desk.sandbox.store, desk.id("parts", "picker-01-main")
+    calls, store, part = Pipeline(TOOLS, app, desk.gate), desk.sandbox.store, desk.id("parts", "picker-01-main")
     secrets = "SELECT COUNT(*) FROM secrets WHERE part_id = ?"
     before = store.value(secrets, part)
     store.run("UPDATE parts SET config_json = ? WHERE id = ?", json.dumps({"note": "x" * RESERVED}), part)
@@ -101,7 +101,7 @@ async def test_a_caller_learns_that_a_call_was_done_whose_credential_cannot_be_g
 
 async def test_a_disk_that_is_full_keeps_a_key_from_being_made(app: AppClient, open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("[[rules]]\ntools = ['create_key']\naction = 'allow'")
-    calls, organization = Calls(TOOLS, app, desk.gate), desk.id("organizations", "Tidewater Robotics")
+    calls, organization = Pipeline(TOOLS, app, desk.gate), desk.id("organizations", "Tidewater Robotics")
     keys = "SELECT COUNT(*) FROM api_keys"
     before = desk.sandbox.store.value(keys)
     role = {"role": "operator", "resource_type": "organization", "resource_id": organization}

@@ -10,7 +10,7 @@ from mcp import Client
 
 from tests.server.serving import keys_of_two_organizations
 from viam_mcp.assembly.settings import Settings
-from viam_mcp.calls import Calls, choose
+from viam_mcp.calls import Pipeline, choose
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.server import build_server
 
@@ -41,7 +41,7 @@ def connected(app: AppClient, mode: Mode, tmp_path: Path) -> Connected:
     async def open_client(*, policy: str = "", max_result_bytes: int = 65_536, **chosen: Any) -> AsyncIterator[Client]:
         rules = parse(policy, "policy.toml") if policy else Policy()
         gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        calls = Calls(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
+        calls = Pipeline(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
         async with Client(build_server(calls).mcp, mode=mode) as client:
             yield client
 

@@ -11,7 +11,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
-from viam_mcp.calls import Calls, choose
+from viam_mcp.calls import Pipeline, choose
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, entries, parse
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
@@ -54,7 +54,7 @@ def serve(app: AppClient, mode: Mode, tmp_path: Path) -> Callable[..., AbstractA
         kept = {name: options.pop(name) for name in ("keys", "clock") if name in options}
         ledger = Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state", **kept)
         gate = Gate(rules, app, ledger, **options)
-        server = build_server(Calls(choose(), app, gate)).mcp
+        server = build_server(Pipeline(choose(), app, gate)).mcp
         async with Client(server, mode=mode, elicitation_callback=person) as client:
             yield client
 

@@ -53,7 +53,7 @@ async def test_who_follows_a_log_opens_it_to_nobody_else(
     ):
         async with owner.listen(resource_subscriptions=[uri]):
             # The log is followed for its owner, and only so.
-            assert service.fleets.tails == 1
+            assert service.pool.tails == 1
             with pytest.raises(MCPError):
                 await other.read_resource(uri)
             refused = await other.call_tool("tail_robot_part_logs", {"robot_part_id": part, "wait_seconds": 0})
@@ -135,7 +135,7 @@ async def test_a_log_is_followed_on_with_the_key_of_whoever_is_left(
             # The first has left, and with it the log that nobody else follows.
             await sandbox.hub.until(1)
             sandbox.tokens.expire()
-            for kept in service.fleets._clients.values():
+            for kept in service.pool._clients.values():
                 kept.app.session.channel.close()
             await sandbox.hub.until(0)
             await sandbox.hub.until(1)

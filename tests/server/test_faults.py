@@ -10,7 +10,7 @@ from mcp import Client
 
 from tests.sandbox.client import named
 from viam_mcp.app import connect
-from viam_mcp.calls import Calls
+from viam_mcp.calls import Pipeline
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
@@ -37,7 +37,7 @@ async def client(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[
     """A client in the middle of a session: the server has a connection and a token."""
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key, timeout=TIMEOUT) as app:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        async with Client(build_server(Calls(TOOLS, app, gate)).mcp, mode=mode) as client:
+        async with Client(build_server(Pipeline(TOOLS, app, gate)).mcp, mode=mode) as client:
             await answer(client, "list_organizations")
             sandbox.calls.clear()
             yield client

@@ -7,8 +7,7 @@ import gc
 import json
 import logging
 from collections import Counter
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import mcp_types as types
@@ -17,13 +16,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.pace import PATIENCE
 from tests.server.serving import client, organizations, running
 from viam_mcp.app import APIKeyAuthorization, Credentials
 from viam_mcp.assembly.options import Auth
 from viam_mcp.assembly.settings import Settings
-from viam_mcp.calls import Fleets
-from viam_mcp.calls._keys import KeyName, KeyProblem, Presented
 from viam_mcp.http import HttpError, add
 
 if TYPE_CHECKING:
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from tests.server.serving import Key
     from viam_mcp.app import AppClient
     from viam_mcp.assembly.service import Service
-    from viam_mcp.calls._callers import Grant
     from viam_mcp.sandbox import Sandbox
 
 
@@ -142,7 +137,7 @@ async def test_a_key_is_nowhere_once_its_request_is_over(
         await organizations(connected)
     gc.collect()
     # The connection is kept, with the access token that the key bought.
-    assert service.fleets.open == 1
+    assert service.pool.open == 1
     held = [one for one in gc.get_objects() if isinstance(one, Credentials) and one.api_key == keys[0].value]
     assert held == []
     assert keys[0].value not in caplog.text
@@ -218,8 +213,9 @@ async def test_each_token_is_done_with_the_key_beside_it(
             async with client(site, "auto", {"authorization": f"Bearer {token}"}) as connected:
                 assert await organizations(connected) == {key.organization}
         async with client(site, "auto", {"authorization": f"Bearer {carol}"}) as connected:
-            with pytest.raises(MCPError, match="There is no key of a Viam organization for you"):
+            with pytest.raises(MCPError, match="There is no key of a Viam organization for you") as caught:
                 await connected.call_tool("list_organizations", {})
+            assert caught.value.code == types.INVALID_REQUEST
         # A key is replaced while the server runs.
         file.write_text(keys[0].value)
         async with client(site, "auto", {"authorization": f"Bearer {bob}"}) as connected:
@@ -227,8 +223,9 @@ async def test_each_token_is_done_with_the_key_beside_it(
             assert "UNAUTHENTICATED" in str(result.content)
         file.chmod(0o644)
         async with client(site, "auto", {"authorization": f"Bearer {bob}"}) as connected:
-            with pytest.raises(MCPError, match="chmod 600"):
+            with pytest.raises(MCPError, match="chmod 600") as caught:
                 await connected.call_tool("list_organizations", {})
+            assert caught.value.code == types.INTERNAL_ERROR
 
 
 def test_a_token_entry_with_half_a_key_is_refused(token_file: Path) -> None:
@@ -237,119 +234,3 @@ def test_a_token_entry_with_half_a_key_is_refused(token_file: Path) -> None:
     with pytest.raises(HttpError, match="api_key_id, and either api_key_env or api_key_file"):
         add(token_file, "alice", api_key_id="id")
     assert not token_file.exists()
-
-
-def test_a_key_that_is_not_there_is_told_without_guessing(tmp_path: Path) -> None:
-    with pytest.raises(KeyProblem, match="the variable ABSENT holds no key"):
-        KeyName("id", "ABSENT").read({})
-    with pytest.raises(KeyProblem, match="No such file"):
-        KeyName("id", file=tmp_path / "none").read({})
-
-
-class Road:
-    """What a pool keeps, as far as it looks at it."""
-
-    def __init__(self, tails: Watched) -> None:
-        self.active = 0
-        self.tails = tails
-
-
-class Watched:
-    """The logs that are followed with one key."""
-
-    def __init__(self) -> None:
-        self.open = 0
-
-    async def close(self) -> None:
-        self.open = 0
-
-
-class Opened:
-    def __init__(self) -> None:
-        self.closed = asyncio.Event()
-
-    @property
-    def session(self) -> Opened:
-        return self
-
-    async def close(self) -> None:
-        self.closed.set()
-
-
-class Context:
-    """A request without HTTP, by a caller that a test names."""
-
-    request = None
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-
-def pool(**options: Any) -> tuple[Fleets, list[Opened]]:
-    opened: list[Opened] = []
-
-    def open_app(credentials: Any) -> Any:
-        opened.append(Opened())
-        return opened[-1]
-
-    def road(tails: Watched, grant: Grant | None) -> Any:
-        return Road(tails)
-
-    def source(ctx: Any, grant: Grant | None) -> Presented:
-        return Presented(Credentials("id", ctx.key), ctx.key)
-
-    return Fleets(source, open_app, lambda app: partial(road, Watched()), **options), opened  # type: ignore[arg-type,return-value]
-
-
-async def test_one_key_has_one_connection_however_often_it_comes() -> None:
-    fleets, opened = pool()
-    assert fleets(Context("a")) is fleets(Context("a"))
-    assert fleets(Context("b")) is not fleets(Context("a"))
-    assert len(opened) == fleets.open == 2
-    await fleets.close()
-    assert all(one.closed.is_set() for one in opened)
-    assert fleets.open == 0
-
-
-async def test_what_nobody_uses_for_a_while_is_closed() -> None:
-    fleets, opened = pool(idle_seconds=0.01)
-    fleets(Context("a"))
-    async with asyncio.timeout(PATIENCE):
-        await opened[0].closed.wait()
-    assert fleets.open == 0
-
-
-async def test_what_is_in_use_is_not_closed_however_long_it_takes() -> None:
-    fleets, opened = pool(idle_seconds=0.01)
-    road = fleets(Context("a"))
-    fleets(Context("b"))
-    road.active = 1
-    async with asyncio.timeout(PATIENCE):
-        await opened[1].closed.wait()
-    assert not opened[0].closed.is_set()
-    # A log that is followed for a while longer belongs to nobody.
-    road.active, road.tails.open = 0, 1
-    assert fleets.tails == 1
-    async with asyncio.timeout(PATIENCE):
-        await opened[0].closed.wait()
-    assert road.tails.open == fleets.tails == 0
-
-
-async def test_a_full_pool_lets_go_of_what_was_used_least_recently_and_never_of_what_is_in_use() -> None:
-    fleets, opened = pool(most=2)
-    first = fleets(Context("a"))
-    first.active = 1
-    second = fleets(Context("b"))
-    fleets(Context("c"))
-    await asyncio.wait_for(opened[1].closed.wait(), PATIENCE)
-    assert not opened[0].closed.is_set()
-    assert fleets(Context("a")) is first
-    fleets(Context("c")).active = 1
-    with pytest.raises(MCPError, match="busy: it works for 2 callers"):
-        fleets(Context("d"))
-    assert second is not first
-    await fleets.close()
-
-
-def test_no_key_is_shown_in_a_repr() -> None:
-    assert "nobody-may-see" not in repr(Presented(Credentials("id", "nobody-may-see"), "nobody-may-see"))

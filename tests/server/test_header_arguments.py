@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from viam_mcp.calls._confirm import ConfirmOperation
+from viam_mcp.calls._confirm_operation import ConfirmOperation
 from viam_mcp.tools import TOOLS, input_schema
 
 

@@ -17,7 +17,7 @@ from mcp.shared.message import SessionMessage
 
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
-from viam_mcp.calls import Calls, choose
+from viam_mcp.calls import Pipeline, choose
 from viam_mcp.logs import Options, Tails
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
@@ -43,7 +43,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 class Watched:
     """A server over the sandbox, and what opens clients that count their notifications."""
 
-    def __init__(self, sandbox: Sandbox, server: FleetServer, calls: Calls, mode: Mode) -> None:
+    def __init__(self, sandbox: Sandbox, server: FleetServer, calls: Pipeline, mode: Mode) -> None:
         self.sandbox = sandbox
         self.server = server
         self.calls = calls
@@ -123,7 +123,7 @@ def serve(sandbox: Sandbox, app: AppClient, mode: Mode, tmp_path: Path) -> Any:
         rules = parse(policy, "policy.toml") if policy else Policy()
         gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         async with Tails(app, Options(**{"linger": 0.0, **options})) as tails:
-            calls = Calls(choose(), app, gate, tails=tails)
+            calls = Pipeline(choose(), app, gate, tails=tails)
             yield Watched(sandbox, build_server(calls, notify_interval=interval), calls, mode)
 
     return serving

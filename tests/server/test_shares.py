@@ -74,11 +74,11 @@ async def test_callers_who_do_nothing_make_room_although_one_follows_a_log(
     settings: Settings, tokens: dict[str, str], log: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(settings) as (site, service), client(site, headers={"authorization": tokens["alice"]}) as alice:
-        monkeypatch.setattr(service.fleets, "_most", 4)
+        monkeypatch.setattr(service.pool, "_max_entries", 4)
         async with alice.listen(resource_subscriptions=[log]):
             for name in CALLERS[1:]:
                 assert await calls(site, {"authorization": tokens[name]})
-            assert service.fleets.tails == 1
+            assert service.pool.tails == 1
 
 
 async def test_a_caller_with_many_keys_has_a_share_of_the_room(
@@ -96,12 +96,12 @@ async def test_a_caller_with_many_keys_has_a_share_of_the_room(
     keys = [Key("", identifier, value).headers for value, identifier in made]
     told = replace(settings, credentials="headers", api_key_id="", api_key="")
     async with running(told) as (site, service), AsyncExitStack() as stack:
-        monkeypatch.setattr(service.fleets, "_most", 8)
+        monkeypatch.setattr(service.pool, "_max_entries", 8)
         alice = {"authorization": tokens["alice"]}
         for key in (keys[0], keys[1], keys[2]):
             # What it does not use makes room for what it comes with next.
             assert await calls(site, alice | key)
-        assert service.fleets.open == 2
+        assert service.pool.open == 2
         for key in keys[:2]:
             listening = await stack.enter_async_context(client(site, headers=alice | key))
             await stack.enter_async_context(listening.listen(resource_subscriptions=[log]))
@@ -164,7 +164,7 @@ async def test_a_caller_whose_folder_is_broken_leaves_nothing_open(
             with pytest.raises(MCPError, match="has to repair your folder for files: it is not a folder") as refused:
                 await organizations(connected)
         assert str(tmp_path) not in str(refused.value)
-        assert service.fleets.open == 0
+        assert service.pool.open == 0
         folder.unlink()
         assert await calls(site, headers)
-        assert service.fleets.open == 1
+        assert service.pool.open == 1

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from tests.fleet import EVERYTHING
-from viam_mcp.calls import Calls
+from viam_mcp.calls import Pipeline
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, ToolError
@@ -232,7 +232,7 @@ async def test_without_a_files_folder_files_are_refused_with_the_way_on(
 ) -> None:
     gate = Gate(Policy([EVERYTHING]), fleet.app, Ledger(Audit(tmp_path / "a.jsonl"), tmp_path / "s"))
     given = {key: fleet.id(*value) if isinstance(value, tuple) else value for key, value in arguments.items()}
-    async with Client(build_server(Calls(TOOLS, fleet.app, gate)).mcp, mode=mode) as client:
+    async with Client(build_server(Pipeline(TOOLS, fleet.app, gate)).mcp, mode=mode) as client:
         result = await client.call_tool(tool, given)
     assert result.is_error
     assert "--files-dir" in result.content[0].text

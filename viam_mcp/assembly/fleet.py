@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.app import PROFILE_VARIABLE, Credentials, TokenSource, login_path, open_client, parse_url, read_login
 from viam_mcp.assembly.options import DEFAULT_APP_URL, SettingsError
 from viam_mcp.assembly.settings import KEY_ID_VARIABLE, KEY_VARIABLE, Settings
-from viam_mcp.calls import Upstream
+from viam_mcp.calls import UpstreamMonitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,7 +87,7 @@ async def open_fleet(settings: Settings, *, lazy: bool = False) -> AsyncIterator
             raise SettingsError(
                 f"--credentials {settings.credentials} is for callers over HTTP: use it with serve --transport http."
             )
-        app = address.client(address.credentials, Upstream())
+        app = address.client(address.credentials, UpstreamMonitor())
         try:
             if not lazy:
                 await app.session.authenticate()

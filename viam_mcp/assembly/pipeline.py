@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.assembly.options import SettingsError
-from viam_mcp.calls import Calls, ChoiceError, Grant, choose, open_to
+from viam_mcp.calls import Access, ChoiceError, Pipeline, choose, open_to
 from viam_mcp.logs import Options as TailOptions
 from viam_mcp.logs import Tails
 from viam_mcp.policy import Caller, Gates
@@ -67,7 +67,7 @@ def calls_maker(
     *,
     key: str = "",
     **options: Any,
-) -> Callable[[Grant | None], Calls]:
+) -> Callable[[Access | None], Pipeline]:
     """Return a function that makes the pipeline for a caller.
 
     Each pipeline has the tools that the caller's credential opens, the caller's policy, and a folder of the caller's
@@ -79,7 +79,7 @@ def calls_maker(
         gates: What makes gates.
         tools: The tools that the server offers.
         key: The id of the key that `app` uses, where callers bring their own.
-        options: Further arguments of `Calls`.
+        options: Further arguments of `Pipeline`.
 
     Raises:
         SettingsError: The files folder is not a folder.
@@ -97,17 +97,17 @@ def calls_maker(
     def gate(policy: Path | None) -> Gate:
         return gates.gate(app, policy)
 
-    def make(grant: Grant | None) -> Calls:
-        opened = dict(tools) if grant is None else open_to(grant, tools)
+    def make(access: Access | None) -> Pipeline:
+        opened = dict(tools) if access is None else open_to(access, tools)
         mine = files
-        if files is not None and grant is not None:
-            mine = files.of(Caller(grant.caller, key=key).name)
-        return Calls(
+        if files is not None and access is not None:
+            mine = files.of(Caller(access.caller, key=key).name)
+        return Pipeline(
             opened,
             app,
-            gate(None if grant is None else grant.policy),
+            gate(None if access is None else access.policy),
             closed={name: tool for name, tool in tools.items() if name not in opened},
-            effects=tuple(Effect) if grant is None else grant.effects,
+            effects=tuple(Effect) if access is None else access.effects,
             files=mine,
             max_result_bytes=settings.max_result_bytes,
             tails=tails,
@@ -128,7 +128,7 @@ def _files(settings: Settings) -> Files | None:
 
 
 @asynccontextmanager
-async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Calls]:
+async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Pipeline]:
     """Return the pipeline of calls to this fleet, which is closed when the block is left.
 
     Raises:

@@ -13,9 +13,9 @@ from grpclib.const import Status
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
 from viam_mcp.assembly.fleet import open_address
 from viam_mcp.assembly.pipeline import calls_maker, chosen_tools, open_gates
-from viam_mcp.calls import BroughtKeys, CallersKeys, Fleets, Limits, Turns, Upstream, lent_keys
+from viam_mcp.calls import BroughtKeys, CallersKeys, ClientPool, Limits, Turns, UpstreamMonitor
 from viam_mcp.operations import Metrics, in_request, tracer
-from viam_mcp.server import build_server, compat
+from viam_mcp.server import build_server, compat, lent_keys, pipelines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient, Exchange
     from viam_mcp.assembly.settings import Settings
-    from viam_mcp.calls import Calls, Grant
+    from viam_mcp.calls import Access, Pipeline
     from viam_mcp.server import FleetServer
 
 logger = logging.getLogger("viam_mcp.calls")
@@ -43,7 +43,7 @@ class Service:
         tracer: Makes spans; None where tracing is off.
         app: A client of the Viam app, with which readiness is checked.
         own_key: Whether that client has the key that calls are made with.
-        fleets: The clients of the Viam app, by caller and key.
+        pool: The clients of the Viam app, by caller and key.
     """
 
     server: FleetServer
@@ -51,7 +51,7 @@ class Service:
     tracer: Tracer | None
     app: AppClient
     own_key: bool
-    fleets: Fleets
+    pool: ClientPool
 
     async def check_upstream(self) -> None:
         """Do nothing if the Viam app answers, and accepts the server's key where the server has one.
@@ -87,16 +87,16 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             {
                 "calls_running": lambda: turns.running,
                 "calls_waiting": lambda: turns.waiting,
-                "fleets_open": lambda: fleets.open,
-                "tails_open": lambda: fleets.tails,
+                "fleets_open": lambda: pool.open,
+                "tails_open": lambda: pool.tails,
                 "subscribers": lambda: server.subscriptions.watchers,
             }
         )
-        watching = partial(Upstream, on_repeat=metrics.repeated, tracer=spans)
+        watching = partial(UpstreamMonitor, on_repeat=metrics.repeated, tracer=spans)
 
         gates = open_gates(settings, partial(_count_question, metrics))
 
-        def maker(app: AppClient) -> Callable[[Grant | None], Calls]:
+        def maker(app: AppClient) -> Callable[[Access | None], Pipeline]:
             return calls_maker(
                 settings,
                 app,
@@ -109,19 +109,19 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             )
 
         source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(address.credentials)
-        fleets = Fleets(source, lambda credentials: address.client(credentials, watching()), maker)
+        pool = ClientPool(source, lambda credentials: address.client(credentials, watching()), maker)
         own = address.client(address.credentials or _NoKey(), watching())
         try:
             everything = maker(own)(None)
             server = build_server(
-                everything, fleets, sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
+                everything, pipelines(pool), sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
             )
             server.mcp.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
             if spans is None:
                 compat.without_spans(server.mcp)
-            yield Service(server, metrics, spans, own, address.credentials is not None, fleets)
+            yield Service(server, metrics, spans, own, address.credentials is not None, pool)
         finally:
-            await fleets.close()
+            await pool.close()
             await own.session.close()
 
 

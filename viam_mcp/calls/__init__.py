@@ -1,31 +1,37 @@
-"""The pipeline of one call. Nothing in this package knows MCP."""
+"""The pipeline of one call, what limits it, and the pool of clients. Nothing in this package knows MCP."""
 
+from viam_mcp.calls._access import Access, CallerCredential, open_to, opens_now
 from viam_mcp.calls._arguments import parse
-from viam_mcp.calls._callers import Grant, open_to
-from viam_mcp.calls._calls import DEFAULT_RESULT_BYTES, Calls, Result
 from viam_mcp.calls._choice import CORE, ChoiceError, choose
-from viam_mcp.calls._confirm import ConfirmOperation
-from viam_mcp.calls._fleets import Fleets
-from viam_mcp.calls._keys import BroughtKeys, CallersKeys, lent_keys
+from viam_mcp.calls._confirm_operation import ConfirmOperation
+from viam_mcp.calls._errors import ClientPoolError
+from viam_mcp.calls._keys import BroughtKeys, CallersKeys, KeyForRequest, KeySource, key_loans
 from viam_mcp.calls._limits import Limits, Turns
-from viam_mcp.calls._upstream import Upstream
+from viam_mcp.calls._pipeline import DEFAULT_RESULT_BYTES, Pipeline, Result
+from viam_mcp.calls._pool import ClientPool
+from viam_mcp.calls._upstream import UpstreamMonitor
 
 __all__ = [
     "CORE",
     "DEFAULT_RESULT_BYTES",
+    "Access",
     "BroughtKeys",
+    "CallerCredential",
     "CallersKeys",
-    "Calls",
     "ChoiceError",
+    "ClientPool",
+    "ClientPoolError",
     "ConfirmOperation",
-    "Fleets",
-    "Grant",
+    "KeyForRequest",
+    "KeySource",
     "Limits",
+    "Pipeline",
     "Result",
     "Turns",
-    "Upstream",
+    "UpstreamMonitor",
     "choose",
-    "lent_keys",
+    "key_loans",
     "open_to",
+    "opens_now",
     "parse",
 ]

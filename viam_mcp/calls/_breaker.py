@@ -52,7 +52,7 @@ class Breaker:
         """Around a call, to which it adds no headers.
 
         Raises:
-            Busy: Calls of this rpc went unanswered lately; the block does not run.
+            Busy: Pipeline of this rpc went unanswered lately; the block does not run.
         """
         probe = self._admit(rpc)
         try:

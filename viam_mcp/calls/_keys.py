@@ -1,178 +1,132 @@
-"""Which key a request is done with: the server's, one that its caller has here, or one that it brings along."""
+"""The API key that a request is done with: the server's, one that its caller has here, or one that it brings along."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import stat
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import mcp_types as types
 from grpclib.const import Status
-from mcp.shared.exceptions import MCPError
 
 from viam_mcp.app import Credentials, Unauthenticated
+from viam_mcp.calls._errors import ClientPoolError
+from viam_mcp.calls._key_names import MAX_KEY_CHARACTERS, KeyProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from viam_mcp.app import AccessToken, Exchange, TokenSource
-    from viam_mcp.calls._callers import Grant
+    from viam_mcp.calls._access import Access
 
 ID_HEADER, KEY_HEADER = "viam-api-key-id", "viam-api-key"
 
-_LONGEST = 4_096
-
-
-class KeyProblem(Exception):  # noqa: N818 - KeyError is taken
-    """A key cannot be read; the message says which, and what to do."""
-
 
 @dataclass(frozen=True)
-class KeyName:
-    """Where the key of a caller is. Not the key: a file of callers is no place for keys.
+class KeyForRequest:
+    """The key that a request is done with.
 
     Attributes:
-        api_key_id: Its id.
-        variable: The environment variable that holds the key; empty if a file does.
-        file: The file that holds the key, and nothing else.
-    """
-
-    api_key_id: str
-    variable: str = ""
-    file: Path | None = None
-
-    def read(self, environment: Mapping[str, str] = os.environ) -> Credentials:
-        """The key itself, as it is now: a file may be replaced while the server runs.
-
-        Raises:
-            KeyProblem: It is not there, or others can read it.
-        """
-        if self.file is None:
-            key = environment.get(self.variable, "").strip()
-            where = f"the variable {self.variable}"
-        else:
-            key, where = _read(self.file), f"the file {self.file}"
-        if not key:
-            raise KeyProblem(f"{where} holds no key")
-        return Credentials(self.api_key_id, key)
-
-
-@dataclass(frozen=True)
-class Presented:
-    """What a request is done with.
-
-    Attributes:
-        credentials: Gets access tokens.
-        secret: What no two of them have in common; empty for the server's own.
+        credentials: Gets access tokens with it.
+        secret: A text that no two keys have in common; empty for the server's own key.
     """
 
     credentials: TokenSource
     secret: str = field(default="", repr=False)
 
 
-def _whole(credentials: Credentials) -> str:
-    """A key with its id, in a text that no other key and id make."""
-    return f"{len(credentials.api_key_id)}:{credentials.api_key_id}{credentials.api_key}"
-
-
-class Source(Protocol):
+class KeySource(Protocol):
     """Finds the key for a request."""
 
-    def __call__(self, ctx: ServerRequestContext[Any, Any], grant: Grant | None) -> Presented:
-        """What the request is done with.
+    def __call__(self, headers: Mapping[str, str], access: Access | None) -> KeyForRequest:
+        """Return the key for a request.
 
         Args:
-            ctx: The request.
-            grant: What its caller may reach; None where callers need no credential.
+            headers: The request's headers, by lower-case name; empty where it has none.
+            access: What its caller's credential opens; None where callers need no credential.
 
         Raises:
-            MCPError: There is no key for it.
+            ClientPoolError: There is no key for it.
         """
 
 
 class CallersKeys:
-    """The keys of callers, who have them on this computer.
+    """The keys of callers that are kept on this computer.
 
     Args:
-        others: What those do their requests with who have none; None: they do none.
+        others: The key for callers who have none of their own; None to refuse those callers.
     """
 
     def __init__(self, others: TokenSource | None = None) -> None:
         self._others = others
 
-    def __call__(self, ctx: ServerRequestContext[Any, Any], grant: Grant | None) -> Presented:
-        """See `Source`."""
-        if grant is not None and grant.key is not None:
+    def __call__(self, headers: Mapping[str, str], access: Access | None) -> KeyForRequest:
+        """See `KeySource`."""
+        if access is not None and access.key is not None:
             try:
-                credentials = grant.key.read()
+                credentials = access.key.read()
             except KeyProblem as error:
-                raise MCPError(
-                    code=types.INTERNAL_ERROR, message=f"The operator of this server has to repair your key: {error}."
-                ) from None
-            return Presented(credentials, _whole(credentials))
+                raise ClientPoolError(f"The operator of this server has to repair your key: {error}.") from None
+            return KeyForRequest(credentials, _secret_of(credentials))
         if self._others is None:
-            raise MCPError(
-                code=types.INVALID_REQUEST,
-                message="There is no key of a Viam organization for you: the operator of this server has to name one "
-                "beside your token.",
+            raise ClientPoolError(
+                "There is no key of a Viam organization for you: the operator of this server has to name one beside "
+                "your token.",
+                is_callers_fault=True,
             )
-        return Presented(self._others)
+        return KeyForRequest(self._others)
 
 
 _LOANS: ContextVar[ExitStack | None] = ContextVar("viam_mcp_loans", default=None)
-"""What ends the loans of the request that is worked on."""
+"""Ends the loans of the request that is worked on."""
 
 
-async def lent_keys(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """A middleware of the MCP server, which `BroughtKeys` needs: when a request is done with, its key is gone.
+@contextmanager
+def key_loans() -> Iterator[None]:
+    """Around the work on a request whose key comes with it: at the end, the key is gone.
 
-    A connection that is made meanwhile keeps the context that it was made in. So the context does not have the
-    key, only what ends its loan.
+    A connection to the Viam app that is made meanwhile keeps the context that it was made in. Therefore the context
+    does not hold the key, only what ends its loan.
     """
     with ExitStack() as loans:
         token = _LOANS.set(loans)
         try:
-            return await call_next(ctx)
+            yield
         finally:
             _LOANS.reset(token)
 
 
 class BroughtKeys:
-    """Keys that come with each request. They are kept for as long as the request is worked on, and nowhere else."""
+    """Keys that come with each request. A key is kept while a request that brought it is worked on, within `key_loans`,
+    and nowhere else.
+    """
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
-        # One for each request with the key; those who do without one meanwhile know its hash.
+        # One entry for each request with the key. Code that outlives a request knows the key's hash only.
         self._lent: defaultdict[bytes, list[Credentials]] = defaultdict(list)
 
-    def __call__(self, ctx: ServerRequestContext[Any, Any], grant: Grant | None) -> Presented:
-        """See `Source`."""
-        headers = {} if ctx.request is None else ctx.request.headers
+    def __call__(self, headers: Mapping[str, str], access: Access | None) -> KeyForRequest:
+        """See `KeySource`."""
         key_id, key = headers.get(ID_HEADER, "").strip(), headers.get(KEY_HEADER, "").strip()
-        if not key_id or not key or len(key_id) + len(key) > _LONGEST:
-            raise MCPError(
-                code=types.INVALID_REQUEST,
-                message=f"This server takes the API key of a Viam organization from each request: send its id as "
-                f"{ID_HEADER} and the key as {KEY_HEADER}.",
+        if not key_id or not key or len(key_id) + len(key) > MAX_KEY_CHARACTERS:
+            raise ClientPoolError(
+                f"This server takes the API key of a Viam organization from each request: send its id as {ID_HEADER} "
+                f"and the key as {KEY_HEADER}.",
+                is_callers_fault=True,
             )
         credentials = Credentials(key_id, key)
         loans = _LOANS.get()
         assert loans is not None  # noqa: S101 - the server has the middleware
-        whole = _whole(credentials)
-        digest = hashlib.blake2b(whole.encode(), key=self._secret).digest()
+        secret = _secret_of(credentials)
+        digest = hashlib.blake2b(secret.encode(), key=self._secret).digest()
         self._lent[digest].append(credentials)
         loans.callback(self._end, digest)
-        return Presented(_Brought(key_id, partial(self._lent_now, digest)), whole)
+        return KeyForRequest(_LentKey(key_id, partial(self._lent_now, digest)), secret)
 
     def _end(self, digest: bytes) -> None:
         self._lent[digest].pop()
@@ -180,12 +134,15 @@ class BroughtKeys:
             del self._lent[digest]
 
     def _lent_now(self, digest: bytes) -> Credentials | None:
-        """The key with this hash, while a request with it is worked on."""
+        """Return the key with this hash if a request with it is worked on."""
         return self._lent[digest][-1] if digest in self._lent else None
 
 
-class _Brought:
-    """Gets tokens with a key while any request brings it: what is made for one may go on for another."""
+class _LentKey:
+    """Gets access tokens with a key while any request that brought it is worked on.
+
+    What was made for one of these requests may go on for another.
+    """
 
     def __init__(self, api_key_id: str, lent: Callable[[], Credentials | None]) -> None:
         self.api_key_id = api_key_id
@@ -206,12 +163,6 @@ class _Brought:
         return () if credentials is None else credentials.secrets()
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyProblem(f"others than its owner can read the file {path} with a key: chmod 600 {path}")
-        return path.read_text()[:_LONGEST].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyProblem(
-            f"the file {path} with a key cannot be read: {getattr(error, 'strerror', 'not text')}"
-        ) from None
+def _secret_of(credentials: Credentials) -> str:
+    """Return a text of a key and its id that no other key and id make."""
+    return f"{len(credentials.api_key_id)}:{credentials.api_key_id}{credentials.api_key}"

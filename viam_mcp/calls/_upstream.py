@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 
-class Upstream:
+class UpstreamMonitor:
     """Watches the calls of one client of the app.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from viam_mcp.assembly.settings import Settings
-    from viam_mcp.calls import Calls, Result
+    from viam_mcp.calls import Pipeline, Result
 
 Json = Any
 
@@ -81,7 +81,7 @@ class _Log:
         text: What messages have to contain.
     """
 
-    def __init__(self, calls: Calls, part_id: str, level: int, text: str) -> None:
+    def __init__(self, calls: Pipeline, part_id: str, level: int, text: str) -> None:
         self._calls = calls
         self._levels = list(LEVELS[level:])
         self._arguments: dict[str, Json] = {"robot_part_id": part_id, **({"filter": text} if text else {})}
@@ -128,7 +128,7 @@ class _Log:
         return _data(await self._calls.call(tool, {**self._arguments, **arguments}, no_progress))
 
 
-async def _part(calls: Calls, text: str) -> str:
+async def _part(calls: Pipeline, text: str) -> str:
     """The id of the part that a person means."""
     if is_id(Kind.PART, text):
         return text

@@ -166,5 +166,5 @@ def _caller(scope: Scope) -> str:
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
         return "nobody"
-    caller: str = user.access_token.grant.caller  # type: ignore[attr-defined]
+    caller: str = user.access_token.access.caller  # type: ignore[attr-defined]
     return f"caller {caller}"

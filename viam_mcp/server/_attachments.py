@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from viam_mcp.calls._callers import caller_of
 from viam_mcp.policy import Refused, Way
+from viam_mcp.server._requests import caller_of
 from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types.methods import CacheableMethod
 
-    from viam_mcp.calls._calls import Calls, Result
+    from viam_mcp.calls._pipeline import Pipeline, Result
     from viam_mcp.policy import Question
     from viam_mcp.server._directory import Call
 
@@ -56,7 +56,7 @@ class Offer:
         calls: Where its reads go.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Pipeline) -> None:
         # A client that only calls tools does not wait for these at the start.
         from viam_mcp.server._completions import Completions
         from viam_mcp.server._directory import Directory
@@ -69,7 +69,7 @@ class Offer:
         self.completions = Completions(directory, self.resources, self.prompts)
 
 
-def handlers(calls_for: Callable[[Context], Calls], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
+def handlers(calls_for: Callable[[Context], Pipeline], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
     """What `Server` takes for resources, prompts and completion.
 
     Args:
@@ -78,7 +78,7 @@ def handlers(calls_for: Callable[[Context], Calls], on_read: Callable[[Context, 
     """
 
     @lru_cache(maxsize=_CALLERS)
-    def remembered(calls: Calls, caller: str) -> Offer:
+    def remembered(calls: Pipeline, caller: str) -> Offer:
         # One for each caller: what one may list, and so has remembered, another may not see.
         return Offer(calls)
 

@@ -21,7 +21,7 @@ from viam_mcp.tools import TOOLS, input_schema, quoted
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from viam_mcp.calls._calls import Result
+    from viam_mcp.calls._pipeline import Result
 
 Call = Callable[[str, Mapping[str, Any]], Awaitable["Result"]]
 """Runs a tool by name with these arguments, on behalf of whoever asked."""

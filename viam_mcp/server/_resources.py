@@ -23,7 +23,7 @@ from viam_mcp.tools import TOOLS, ListTool, ToolError, quoted, redacted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_mcp.calls._calls import Result
+    from viam_mcp.calls._pipeline import Result
     from viam_mcp.server._directory import Call
 
 Json = Any

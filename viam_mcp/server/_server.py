@@ -18,9 +18,9 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from viam_mcp._version import __version__
-from viam_mcp.calls._callers import caller_of
-from viam_mcp.calls._confirm import ModernAsker, asker_for, can_ask, input_required
 from viam_mcp.server._attachments import LISTS, handlers
+from viam_mcp.server._elicitation import ModernAsker, asker_for, can_ask, input_required
+from viam_mcp.server._requests import caller_of
 from viam_mcp.server._sharing import sharing
 from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-    from viam_mcp.calls._calls import Calls, Result
+    from viam_mcp.calls._pipeline import Pipeline, Result
     from viam_mcp.tools import Progress
 
 logger = logging.getLogger("viam_mcp.server")
@@ -64,8 +64,8 @@ class FleetServer:
 
 
 def build_server(
-    calls: Calls,
-    calls_for: Callable[[ServerRequestContext[Any, Any]], Calls] | None = None,
+    calls: Pipeline,
+    calls_for: Callable[[ServerRequestContext[Any, Any]], Pipeline] | None = None,
     *,
     sandbox: bool = False,
     notify_interval: float = INTERVAL,
@@ -110,7 +110,7 @@ def build_server(
     return FleetServer(server, subscriptions)
 
 
-def _listing(calls: Calls, *, confirming: bool) -> dict[str, Any]:
+def _listing(calls: Pipeline, *, confirming: bool) -> dict[str, Any]:
     """What `tools/list` answers: what clients that cannot ask their user confirm with, to those alone."""
     tools = [*calls.tools.values(), *(calls.confirming.values() if confirming else ())]
     return {"resultType": "complete", "tools": [definition(tool) for tool in tools]}

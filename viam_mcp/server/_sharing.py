@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import anyio
 from anyio.lowlevel import checkpoint
 
-from viam_mcp.calls._callers import grant_of
 from viam_mcp.policy import LOCAL
+from viam_mcp.server._requests import access_of
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
@@ -38,8 +38,8 @@ def sharing(at_once: int = AT_ONCE) -> ServerMiddleware[Any]:
     async def let_in(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method in _FREE or ctx.request_id is None:
             return await call_next(ctx)
-        grant = grant_of(ctx)
-        caller = LOCAL.id if grant is None else grant.caller
+        access = access_of(ctx)
+        caller = LOCAL.id if access is None else access.caller
         room = rooms.get(caller)
         if room is None:
             room = rooms[caller] = anyio.Semaphore(at_once, fast_acquire=True)

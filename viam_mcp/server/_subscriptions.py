@@ -21,9 +21,9 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.shared.exceptions import MCPError
 
 from viam_mcp.app import AppError
-from viam_mcp.calls._callers import caller_of
 from viam_mcp.server._attachments import NobodyToAsk
 from viam_mcp.server._log_resource import TOOL, arguments_at, query_of
+from viam_mcp.server._requests import caller_of
 from viam_mcp.server.compat import connection_of
 from viam_mcp.tools import Effect, ToolError, no_progress, quoted
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mcp.server.connection import Connection
     from mcp.server.context import ServerRequestContext
 
-    from viam_mcp.calls._calls import Calls
+    from viam_mcp.calls._pipeline import Pipeline
     from viam_mcp.logs import Query, Tail, Tails
     from viam_mcp.policy import Caller
 
@@ -66,7 +66,7 @@ class Subscriptions:
 
     def __init__(
         self,
-        calls_for: Callable[[Context], Calls],
+        calls_for: Callable[[Context], Pipeline],
         *,
         interval: float = INTERVAL,
     ) -> None:
@@ -173,7 +173,7 @@ class Subscriptions:
                 message=f"You listen on {len(own)} streams already, which is all that one caller may: end one first.",
             )
 
-    async def _check(self, ctx: Context, calls: Calls, uri: str) -> Query | None:
+    async def _check(self, ctx: Context, calls: Pipeline, uri: str) -> Query | None:
         """What the URI of a log follows, if whoever asks may read it; None for another URI.
 
         Raises:
@@ -192,7 +192,7 @@ class Subscriptions:
         return query_of(arguments)
 
     @contextmanager
-    def _told(self, calls: Calls, query: Query, tell: Tell) -> Iterator[None]:
+    def _told(self, calls: Pipeline, query: Query, tell: Tell) -> Iterator[None]:
         """Inside, `tell` is called when there is something new."""
         key = (calls.tails, query)
         rhythm = self._rhythms.get(key)

@@ -9,7 +9,7 @@ from mcp.server.auth.routes import create_protected_resource_routes
 from mcp.server.auth.settings import AuthSettings
 from pydantic import AnyHttpUrl
 
-from viam_mcp.calls._callers import SCOPES
+from viam_mcp.calls._access import SCOPES
 from viam_mcp.http.auth._credential import check_scopes
 from viam_mcp.http.auth._jwks import Keys
 from viam_mcp.http.auth._oauth import AccessTokens, Trust

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mcp.server.auth.provider import AccessToken
 from pydantic import Field, InstanceOf
 
-from viam_mcp.calls._callers import SCOPES, Grant
+from viam_mcp.calls._access import SCOPES, Access
 from viam_mcp.http._errors import HttpError
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ class Credential(AccessToken):
     """What the SDK keeps of an access token, and what the token is good for. The token itself is not kept."""
 
     token: str = ""
-    grant: InstanceOf[Grant]
-    renewed: Callable[[], Grant | None] | None = Field(default=None, exclude=True, repr=False)
+    access: InstanceOf[Access]
+    renewed: Callable[[], Access | None] | None = Field(default=None, exclude=True, repr=False)
 
-    def now(self) -> Grant | None:
+    def now(self) -> Access | None:
         """What it is good for at this moment; None for nothing any more."""
-        return self.grant if self.renewed is None else self.renewed()
+        return self.access if self.renewed is None else self.renewed()
 
 
 def check_scopes(scopes: Iterable[str]) -> None:

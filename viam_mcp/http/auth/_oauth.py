@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import jwt
 
-from viam_mcp.calls._callers import Grant, effects_of
+from viam_mcp.calls._access import Access, effects_of
 from viam_mcp.http._bind import is_loopback
 from viam_mcp.http._errors import HttpError
 from viam_mcp.http.auth._credential import Credential
@@ -109,7 +109,7 @@ class AccessTokens:
         scopes = list(_scopes(claims))
         # The client is set off by the last @, which its own name has quoted.
         caller = f"oauth:{quote(subject, safe='@|')}@{quote(client, safe='')}"
-        grant, expires = Grant(caller, effects_of(scopes)), int(claims["exp"]) + LEEWAY_SECONDS
+        access, expires = Access(caller, effects_of(scopes)), int(claims["exp"]) + LEEWAY_SECONDS
         return Credential(
             client_id=client,
             subject=subject,
@@ -118,9 +118,9 @@ class AccessTokens:
             expires_at=expires,
             resource=self._trust.audience,
             claims={"iss": self._trust.issuer},
-            grant=grant,
+            access=access,
             # A token cannot be cut, but it ends, also while a question waits for its answer.
-            renewed=lambda: grant if time.time() < expires else None,
+            renewed=lambda: access if time.time() < expires else None,
         )
 
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from viam_mcp.calls._callers import SCOPES, Grant, effects_of
+from viam_mcp.calls._access import SCOPES, Access, effects_of
 from viam_mcp.calls._choice import ChoiceError, choose
-from viam_mcp.calls._keys import KeyName
+from viam_mcp.calls._key_names import KeyName
 from viam_mcp.http._errors import HttpError
 from viam_mcp.http.auth._credential import Credential, check_scopes
 from viam_mcp.policy import PolicyError, load
@@ -95,12 +95,12 @@ class TokenFile:
         credential = self._find(presented)
         if credential is None:
             return None
-        return credential.model_copy(update={"renewed": partial(self._grant_now, presented)})
+        return credential.model_copy(update={"renewed": partial(self._access_now, presented)})
 
-    def _grant_now(self, presented: str) -> Grant | None:
+    def _access_now(self, presented: str) -> Access | None:
         """What a token is good for at this moment, by its hash; None if it is not in the file any more."""
         credential = self._find(presented)
-        return None if credential is None else credential.grant
+        return None if credential is None else credential.access
 
     def _find(self, presented: str) -> Credential | None:
         try:
@@ -210,8 +210,8 @@ def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
     except (ChoiceError, PolicyError, HttpError) as error:
         raise HttpError(f"{where}: {error}") from None
     caller = f"token:{entry.name}"
-    grant = Grant(caller, effects_of(entry.scopes), tools, policy, _key(path, entry, where))
-    return entry.sha256, Credential(client_id=caller, scopes=list(entry.scopes), grant=grant)
+    access = Access(caller, effects_of(entry.scopes), tools, policy, _key(path, entry, where))
+    return entry.sha256, Credential(client_id=caller, scopes=list(entry.scopes), access=access)
 
 
 def _key(path: Path, entry: _Entry, where: str) -> KeyName | None:

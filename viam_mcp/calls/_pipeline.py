@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app import AppError
 from viam_mcp.calls._arguments import parse, unknown_tool
-from viam_mcp.calls._confirm import ConfirmOperation, token_text
+from viam_mcp.calls._confirm_operation import ConfirmOperation, token_text
 from viam_mcp.calls._limits import Busy, Turns
 from viam_mcp.calls._self_check import check
 from viam_mcp.logs import Tails
@@ -83,7 +83,7 @@ class Result:
         return self.data is None
 
 
-class Calls:
+class Pipeline:
     """Runs calls against one fleet.
 
     Args:

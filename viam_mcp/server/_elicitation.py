@@ -1,20 +1,19 @@
-"""Ways to ask a person: by the client's form, in both eras of the protocol, or by a token in the result.
+"""How a client asks its user, in both eras of the protocol: a form (elicitation), or a token in the result.
 
-Each way is an `Asker`. None of them decides anything: what comes back is an answer for the gate.
+https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from viam_mcp.policy import CONFIRM_OPERATION, Answer, Reply, TokenAsker, Way
-from viam_mcp.tools import Effect, Spec, Tool, Whole
+from viam_mcp.policy import Answer, Reply, TokenAsker, Way
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -30,8 +29,8 @@ _FAILURES = (MCPError, ValidationError, anyio.ClosedResourceError, anyio.BrokenR
 class ModernAsker:
     """For clients of 2026-07-28: the question is an `InputRequiredResult`, the answer comes with the same call again.
 
-    The gate's token is the request state. It binds the tool, the arguments, the caller, the time and what was
-    shown, and is good for once: sealing it again with the SDK's boundary would add nothing.
+    The gate's token is the request state. It is bound to the tool, the arguments, the caller, the time and what was
+    shown, and is good once: wrapping it with the SDK's own boundary would add nothing.
     """
 
     way = Way.PERSON
@@ -43,11 +42,11 @@ class ModernAsker:
             self.answer = _answer(params.request_state, response)
 
     async def ask(self, question: Question) -> None:
-        """The answer comes with another call."""
+        """Return None: the answer comes with another call."""
 
 
 class LegacyAsker:
-    """For clients before 2026-07-28: the question is pushed to the client while the call waits."""
+    """For clients before 2026-07-28: the question is sent to the client while the call waits."""
 
     way = Way.PERSON
     answer = None
@@ -69,23 +68,24 @@ class LegacyAsker:
 
 
 def can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client of a request can put a form before its user."""
+    """Return whether the client of a request can show its user a form."""
     capabilities = ctx.session.client_capabilities
     elicitation = None if capabilities is None else capabilities.elicitation
+    # An empty object means forms: https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
     if elicitation is None or not (elicitation.form is not None or elicitation.url is None):
         return False
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS or ctx.session.can_send_request
 
 
 def asker_for(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Asker:
-    """How a question about this call can be asked."""
+    """Return how a question about this call can be asked."""
     if not can_ask(ctx):
         return TokenAsker()
     return ModernAsker(params) if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else LegacyAsker(ctx)
 
 
 def input_required(question: Question) -> types.InputRequiredResult:
-    """The question as a client of 2026-07-28 takes it."""
+    """Return the question as a client of 2026-07-28 takes it."""
     params = types.ElicitRequestFormParams(message=question.message, requested_schema=form(question))
     return types.InputRequiredResult(
         input_requests={_KEY: types.ElicitRequest(params=params)}, request_state=question.token
@@ -93,7 +93,7 @@ def input_required(question: Question) -> types.InputRequiredResult:
 
 
 def form(question: Question) -> dict[str, Json]:
-    """The form that a client shows: one box to tick, or a name to type."""
+    """Return the schema of the form that a client shows: one box to tick, or a name to type."""
     if question.type_name:
         field = {"type": "string", "title": "Name", "description": "Type the name exactly as it is shown"}
         return {"type": "object", "properties": {"name": field}, "required": ["name"]}
@@ -101,17 +101,8 @@ def form(question: Question) -> dict[str, Json]:
     return {"type": "object", "properties": {_KEY: box}, "required": [_KEY]}
 
 
-def token_text(question: Question) -> str:
-    """The question as the result of a call, for a client that cannot ask."""
-    return (
-        f"{question.message}\n\nThis client cannot ask its user, so nothing was done. Show the user the text above. "
-        f"Only if the user agrees, call {ConfirmOperation.spec.name} with this token. It is good once, for exactly "
-        f"this call, for {question.seconds:.0f} s:\n{question.token}"
-    )
-
-
 def _answer(token: str, response: Any) -> Answer:
-    """What a client sent in answer to a form. Whatever is not clearly a yes is none."""
+    """Return what a client sent in answer to a form. Whatever is not clearly a yes is none."""
     if not isinstance(response, types.ElicitResult):
         return Answer(token, Reply.CANCELLED)
     content = response.content or {}
@@ -122,34 +113,4 @@ def _answer(token: str, response: Any) -> Answer:
         replies.get(response.action, Reply.CANCELLED),
         agreed=content.get(_KEY) is True,
         typed=typed if isinstance(typed, str) else None,
-    )
-
-
-class _Anything(Whole):
-    """The result of whatever was confirmed."""
-
-    def properties(self) -> dict[str, Json]:
-        """Not known beforehand."""
-        return {}
-
-    def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The value, which is encoded already."""
-        return dict(value)
-
-
-class ConfirmOperation(Tool):
-    """Carry out an operation that answered with a confirmation token instead of being done. Call it only after
-    showing the user what the operation would do, and only if the user agrees. The token is good once. Returns
-    what the operation returns."""
-
-    token: str = Field(min_length=1, max_length=4_096, description="From the operation's answer, unchanged")
-
-    spec: ClassVar[Spec] = Spec(
-        name=CONFIRM_OPERATION,
-        toolset="confirmation",
-        effect=Effect.DESTRUCTIVE,
-        returns=_Anything(),
-        reveals_secret=False,
-        description=" ".join((__doc__ or "").split()),
-        rpc=None,
     )
