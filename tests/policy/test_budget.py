@@ -8,7 +8,7 @@ import pytest
 
 from tests.policy.conftest import Clock
 from viam_mcp.policy import PolicyError
-from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._call import Stopped
 from viam_mcp.policy.record._budget import _MOST_OLD, Budget
 
 if TYPE_CHECKING:

@@ -4,16 +4,17 @@
 MCP: an `Asker` puts questions to people, and the gate judges their answers.
 """
 
-from viam_mcp.policy._admission import LOCAL, Admission, Call, Caller
-from viam_mcp.policy._errors import PolicyError, QuestionAsked, Refused
+from viam_mcp.policy._admission import Admission
+from viam_mcp.policy._call import LOCAL, Call, Caller
+from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
 from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
-from viam_mcp.policy.confirm._asker import Asker, TokenAsker
+from viam_mcp.policy._ledger import Ledger
+from viam_mcp.policy._outcomes import Outcome
+from viam_mcp.policy.confirm._asker import Asker, QuestionAsked, TokenAsker
 from viam_mcp.policy.confirm._question import Answer, Question, Reply, Way
 from viam_mcp.policy.confirm._tokens import parse_keys
 from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
-from viam_mcp.policy.record._ledger import Ledger
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.record._state import state_dir
 from viam_mcp.policy.rules._file import load, parse
 from viam_mcp.policy.rules._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets

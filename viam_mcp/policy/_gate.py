@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from viam_mcp.policy._admission import Admission, DecidedCall, Stopped
-from viam_mcp.policy._errors import PolicyError, QuestionAsked, Refused
+from viam_mcp.policy._admission import Admission
+from viam_mcp.policy._call import DecidedCall, Stopped
+from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._scope import Boundary
+from viam_mcp.policy.confirm._asker import QuestionAsked
 from viam_mcp.policy.confirm._confirmations import Confirmations
 from viam_mcp.policy.confirm._question import (
     Question,
@@ -28,7 +31,6 @@ from viam_mcp.policy.confirm._question import (
     read_preview,
     typed_name,
 )
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.record._recorder import Recorder
 from viam_mcp.policy.rules._rules import Action, ConfirmVia
 from viam_mcp.tools import Effect, ToolError
@@ -38,11 +40,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from viam_mcp.app import AppClient
-    from viam_mcp.policy._admission import Call, Caller, Visible
+    from viam_mcp.policy._admission import Visible
+    from viam_mcp.policy._call import Call, Caller
+    from viam_mcp.policy._ledger import Ledger
     from viam_mcp.policy.confirm._asker import Asker
     from viam_mcp.policy.confirm._question import Answer, PreviewSnapshot
     from viam_mcp.policy.record._credentials import Delivery
-    from viam_mcp.policy.record._ledger import Ledger
     from viam_mcp.policy.rules._rules import Decision, Policy
     from viam_mcp.tools import Spec, Tool
 

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.policy._gate import Gate
+from viam_mcp.policy._ledger import Ledger
 from viam_mcp.policy.confirm._tokens import parse_keys
 from viam_mcp.policy.record._audit import Audit
-from viam_mcp.policy.record._ledger import Ledger
 from viam_mcp.policy.record._state import state_dir
 from viam_mcp.policy.rules._file import load
 from viam_mcp.policy.rules._rules import Policy

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from viam_mcp.app import AppError, InvalidArgument, NotFound, PermissionDenied
-from viam_mcp.policy._admission import Stopped
-from viam_mcp.policy.record._outcomes import Outcome
+from viam_mcp.policy._call import Stopped
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import Effect
 

@@ -4,9 +4,10 @@
 """
 
 from viam_mcp.tools._environment import Environment, Progress, no_progress
+from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import Files
 from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, Spec, Tool, ToolError
+from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, Spec, Tool
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets

@@ -37,10 +37,6 @@ class Effect(StrEnum):
     DESTRUCTIVE = "destructive"
 
 
-class ToolError(Exception):
-    """A call cannot be done as it was asked; the message tells the caller what is wrong and what to try."""
-
-
 @dataclass(frozen=True)
 class Preview:
     """What a person sees before a call runs; made by `await tool.preview(app, environment)`.

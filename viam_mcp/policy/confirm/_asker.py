@@ -39,3 +39,15 @@ class TokenAsker:
 
     async def ask(self, question: Question) -> None:
         """Return None: the answer comes with another call."""
+
+
+class QuestionAsked(Exception):  # noqa: N818 - it is an answer, not a fault
+    """The call waits for an answer, which comes with another call. Nothing was done.
+
+    Attributes:
+        question: The question.
+    """
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.message)
+        self.question = question

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._call import Stopped
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._question import Way
 from viam_mcp.policy.confirm._tokens import Claims, InvalidToken, digest
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.rules._arguments import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from viam_mcp.policy._admission import Caller
+    from viam_mcp.policy._call import Caller
     from viam_mcp.policy.confirm._shelf import Shelf
     from viam_mcp.policy.confirm._tokens import Seal
     from viam_mcp.tools import Tool

@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError, Unauthenticated
-from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._call import Stopped
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._tokens import digest
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.rules._arguments import canonical
 from viam_mcp.tools import Preview, ToolError, redacted, sanitize
 

@@ -13,10 +13,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._call import Stopped
 from viam_mcp.policy._errors import PolicyError
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.record._files import append, lock, write_new
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.record._state import private_folder
 
 if TYPE_CHECKING:

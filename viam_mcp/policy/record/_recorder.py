@@ -12,17 +12,17 @@ import anyio
 import anyio.to_thread
 
 from viam_mcp.app import AppError
-from viam_mcp.policy._admission import Stopped
+from viam_mcp.policy._call import Stopped
 from viam_mcp.policy._errors import PolicyError, Refused
+from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.record._credentials import Undelivered
-from viam_mcp.policy.record._outcomes import Outcome
 from viam_mcp.policy.record._shown import shown_arguments
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from viam_mcp.policy._admission import DecidedCall
+    from viam_mcp.policy._call import DecidedCall
     from viam_mcp.policy.record._audit import Audit
     from viam_mcp.policy.record._budget import Budget
 

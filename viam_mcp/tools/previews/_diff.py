@@ -16,7 +16,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools._tool import ToolError
+from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.previews._wording import TOO_MUCH, count, room
 from viam_mcp.tools.redaction._configs import Stored, plain_number

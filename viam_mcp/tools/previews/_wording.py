@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app import Fragment
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Preview, ToolError
+from viam_mcp.tools._errors import ToolError
+from viam_mcp.tools._tool import Preview
 from viam_mcp.tools.previews._names import named, quoted
 from viam_mcp.tools.redaction._secrets import without_secrets, without_secrets_sent
 from viam_mcp.tools.redaction._text import shorten, visible

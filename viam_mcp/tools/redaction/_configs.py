@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools._tool import ToolError
+from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._matching import NOT_SHOWN, Looks, matches
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from viam_mcp.tools._environment import Environment
-from viam_mcp.tools._tool import ListTool, ToolError
+from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.results._budget import ROOM, fit
 from viam_mcp.tools.results._encode import schema_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from viam_mcp.app import AppClient
+    from viam_mcp.tools._tool import ListTool
 
 Json = Any
 

@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from viam_mcp.app import AppError
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry as WireLogEntry
-from viam_mcp.tools._files import Dest, Overwrite, Saving, save
-from viam_mcp.tools._tool import ListTool, Tool, ToolError
+from viam_mcp.tools._errors import ToolError
+from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import Duration, LocationId, LogLevel, PartId, Text, Time
 from viam_mcp.tools.redaction._text import sanitize, shorten
 from viam_mcp.tools.results._encode import encode

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, Field
 
 from viam_mcp.app import AppError
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._files import Source, opened, sha256
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool, ToolError
+from viam_mcp.tools._errors import ToolError
+from viam_mcp.tools._files import sha256
+from viam_mcp.tools._saving import Source, opened
+from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import Model, ModuleFileInfo
 from viam_mcp.tools.arguments._types import Name, OrganizationId, RegistryItemId, Text
 from viam_mcp.tools.previews._names import named, organization_name, quoted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._files import Dest, Overwrite, Saving, save
+from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
 from viam_mcp.tools.previews._diff import config_changes
