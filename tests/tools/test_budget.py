@@ -23,7 +23,8 @@ objects = st.recursive(
 def test_what_comes_out_fits_with_its_warnings(value: dict[str, Any], budget: int) -> None:
     fitted, warnings = fit(value, budget)
     shape = len(to_json({name: {} for name, member in value.items() if isinstance(member, dict)}))
-    assert len(to_json({**fitted, "warnings": warnings})) <= budget + shape
+    said = {"warnings": warnings} if warnings else {}  # as the product sends them
+    assert len(to_json({**fitted, **said})) <= budget + shape
     assert bool(warnings) is (fitted != value)
 
 

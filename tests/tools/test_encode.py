@@ -157,6 +157,19 @@ def test_credentials_in_a_configuration_are_redacted_unless_they_are_asked_for()
     assert encode(part, reveal=True)["robot_config"]["remotes"] == config["remotes"]
 
 
+@pytest.mark.parametrize("padding", [0, 2_000], ids=["small enough to be remembered", "larger"])
+def test_what_is_logged_beside_a_message_is_redacted_each_time_that_it_is_logged(padding: int) -> None:
+    fields = {"password": "s3cret", "header": "Authorization: Bearer s3cret-0123456789", "padding": "-" * padding}
+    entry = common.LogEntry(fields=[struct(fields)], caller=struct(fields))
+    revealed = [encode(entry, reveal=True) for _ in range(2)]
+    assert [each["fields"] for each in revealed] == [[fields], [fields]]
+    for _ in range(2):
+        encoded = encode(entry)
+        hidden = {**fields, "password": "[redacted]", "header": "Authorization: Bearer [redacted]"}
+        assert encoded == {"fields": [hidden], "caller": hidden}
+        encoded["caller"].clear()  # nobody else's answer
+
+
 def mapped(message: Message) -> dict[str, Any]:
     """The message in protobuf's own JSON mapping."""
     return MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=POOL)

@@ -14,6 +14,7 @@ from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox.demo.fleet import HOSTILE_PART, KESTREL, NOISY_PART, TIDEWATER
 from viam_mcp.sandbox.rows.store import now
 from viam_mcp.tools import TOOLS, ListTool, collect
+from viam_mcp.tools.results._output import Many
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -132,23 +133,35 @@ async def test_logs_that_go_on_being_written_shift_no_page(
     assert [item for item in got if item in fits] == fits
 
 
-async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(fleet: Fleet) -> None:
-    name, arguments = query(fleet, "robots")
-    robots = [robot["name"] for robot in (await fleet.call(name, **arguments))["robots"]]
-    seen = robots[::2]
-    for limit in (1, 2, 3):
-        found: list[str] = []
-        cursor = ""
-        while len(found) <= len(robots):
-            tool = TOOLS[name].model_validate({**arguments, "limit": limit, "cursor": cursor})
-            assert isinstance(tool, ListTool)
-            page = await collect(
-                tool, fleet.app, reveal=False, budget=SMALL * 10, visible=lambda robot: robot.name in seen
-            )
-            found += [robot["name"] for robot in page["robots"]]
-            if not (cursor := page.get("next_cursor", "")):
-                break
-        assert found == seen
+@pytest.mark.parametrize("name", ["keys", "oldest logs first"])
+@pytest.mark.parametrize("remainder", [0, 1])
+async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(
+    fleet: Fleet, name: str, remainder: int
+) -> None:
+    """A scope hides every other item, so that the number of a page's items is not that of the items given."""
+    kind, arguments = query(fleet, name)
+
+    async def given(limit: int, cursor: str, hidden: list[Any], budget: int = 1 << 24) -> tuple[list[Any], str]:
+        tool = TOOLS[kind].model_validate({**arguments, "limit": limit, "cursor": cursor})
+        assert isinstance(tool, ListTool)
+        assert isinstance(tool.spec.returns, Many)
+        page = await collect(tool, fleet.app, reveal=False, budget=budget, visible=lambda item: item not in hidden)
+        (items,) = (page[listed] for listed in tool.spec.returns.lists)
+        return items, page.get("next_cursor", "")
+
+    first = TOOLS[kind].model_validate(arguments)
+    assert isinstance(first, ListTool)
+    items = (await first.page(fleet.app, "", 9))[:9]
+    seen = (await given(9, "", []))[0][remainder::2]
+    assert len(seen) > 1
+    cut = max(len(to_json(item)) for item in seen) + 650  # so that a result is cut after one item or two
+    hidden = [item for place, item in enumerate(items) if place % 2 != remainder]
+    for limit, budget in ((1, 1 << 24), (2, 1 << 24), (3, 1 << 24), (9, cut)):
+        found, cursor = await given(limit, "", hidden, budget)
+        while len(found) < len(seen):
+            more, cursor = await given(limit, cursor, hidden, budget)
+            found += more
+        assert found[: len(seen)] == seen
 
 
 async def test_a_page_is_no_longer_than_what_was_asked_for_in_all(fleet: Fleet) -> None:
