@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 _hook = sys.excepthook
@@ -16,10 +17,20 @@ from viam.gen.app.v1.app_grpc import AppServiceBase  # noqa: E402
 from viam.gen.proto.rpc.v1.auth_grpc import AuthServiceBase  # noqa: E402
 from viam.rpc.dial import Credentials, DialOptions  # noqa: E402
 
+import viam_mcp.app  # noqa: E402
+
 # Importing the SDK replaces the hook with one that logs.
 sys.excepthook = _hook
 
+SHARED = frozenset(
+    name
+    for name, method in vars(AppClient).items()
+    if inspect.iscoroutinefunction(method) and name[0] != "_" and hasattr(viam_mcp.app.AppClient, name)
+)
+"""The methods that the official client and ours have both."""
+
 __all__ = [
+    "SHARED",
     "APIKeyAuthorization",
     "AppClient",
     "AppServiceBase",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from viam_mcp.app.subjects._billing import BillingMethods
+from viam_mcp.app.subjects._branding import BrandingMethods
+from viam_mcp.app.subjects._favorites import FavoriteMethods
 from viam_mcp.app.subjects._fragments import FragmentMethods
 from viam_mcp.app.subjects._keys import KeyMethods
 from viam_mcp.app.subjects._locations import LocationMethods
 from viam_mcp.app.subjects._logs import LogMethods
 from viam_mcp.app.subjects._machines import MachineMethods
+from viam_mcp.app.subjects._metadata import MetadataMethods
 from viam_mcp.app.subjects._modules import ModuleMethods
+from viam_mcp.app.subjects._notifications import NotificationMethods
+from viam_mcp.app.subjects._oauth import OAuthMethods
 from viam_mcp.app.subjects._organizations import OrganizationMethods
 from viam_mcp.app.subjects._parts import PartMethods
 from viam_mcp.app.subjects._registry import RegistryMethods
@@ -34,6 +40,12 @@ class AppClient(
     RegistryMethods,
     ModuleMethods,
     KeyMethods,
+    MetadataMethods,
+    BillingMethods,
+    BrandingMethods,
+    OAuthMethods,
+    FavoriteMethods,
+    NotificationMethods,
 ):
     """The fleet-management API of Viam, one method for each call.
 

@@ -39,6 +39,21 @@ def to_struct(mapping: Mapping[str, Any] | None, name: str) -> Struct | None:
     return struct
 
 
+def to_value(item: Any, name: str) -> Value:
+    """Anything that JSON can carry as a `Value`; None is JSON's null.
+
+    Args:
+        item: What JSON can carry, with tuples as lists.
+        name: The parameter that it came in, where the paths in errors begin.
+
+    Raises:
+        ValueError: As `to_struct`.
+    """
+    value = Value()
+    _set(value, item, name, 1)
+    return value
+
+
 def _plain(value: Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "number_value":

@@ -138,3 +138,84 @@ class FragmentMethods(Subject):
         request = app.GetFragmentHistoryRequest(id=id, page_token=page_token or None, page_limit=page_limit)
         reply = await self._session.unary(self._stub.GetFragmentHistory, request)
         return Page(map(FragmentHistoryEntry.from_proto, reply.history), reply.next_page_token)
+
+    async def list_nested_fragments(
+        self, fragment_id: str | None = None, additional_fragments: Sequence[app.AdditionalFragment] = ()
+    ) -> app.ListNestedFragmentsResponse:
+        """Resolve fragments: follow the fragments that they contain, however deep.
+
+        Args:
+            fragment_id: A fragment, at its latest version; None for none.
+            additional_fragments: More fragments, each at the version that it names.
+
+        Returns:
+            The whole answer of the server: every fragment on the way, and for each fragment that was asked
+            for its resolved configuration, or why it cannot be resolved.
+        """
+        request = app.ListNestedFragmentsRequest(fragment_id=fragment_id, additional_fragments=additional_fragments)
+        return await self._session.unary(self._stub.ListNestedFragments, request)
+
+    async def list_machine_fragments(
+        self,
+        machine_id: str,
+        additional_fragment_ids: Sequence[str] = (),
+        additional_fragments: Sequence[app.AdditionalFragment] = (),
+    ) -> app.ListMachineFragmentsResponse:
+        """Resolve the fragments that a machine's parts use.
+
+        Args:
+            machine_id: The machine.
+            additional_fragment_ids: More fragments, at their latest version.
+            additional_fragments: More fragments, each at the version that it names.
+
+        Returns:
+            The whole answer of the server: every fragment on the way, and for each fragment that is in use
+            or was asked for its resolved configuration, or why it cannot be resolved.
+        """
+        request = app.ListMachineFragmentsRequest(
+            machine_id=machine_id,
+            additional_fragment_ids=additional_fragment_ids,
+            additional_fragments=additional_fragments,
+        )
+        return await self._session.unary(self._stub.ListMachineFragments, request)
+
+    async def get_fragment_usage(self, fragment_id: str) -> list[app.FragmentUsage]:
+        """Count who uses a fragment, version by version.
+
+        Args:
+            fragment_id: The fragment.
+
+        Returns:
+            The counts for each version that machines name; the version is empty for the latest.
+        """
+        request = app.GetFragmentUsageRequest(fragment_id=fragment_id)
+        return list((await self._session.unary(self._stub.GetFragmentUsage, request)).version_usages)
+
+    async def set_fragment_tag(self, fragment_id: str, tag: str, revision: str) -> list[app.FragmentTag]:
+        """Put a tag on a revision of a fragment, in place of the revision that had it.
+
+        Every machine that uses the fragment at this tag gets that revision's configuration.
+
+        Args:
+            fragment_id: The fragment.
+            tag: Lowercase letters, digits, `-` and `_`; it begins with neither a digit nor `v`.
+            revision: The revision.
+
+        Returns:
+            All tags of the fragment.
+        """
+        request = app.SetFragmentTagRequest(fragment_id=fragment_id, tag=tag, revision=revision)
+        return list((await self._session.unary(self._stub.SetFragmentTag, request)).tags)
+
+    async def delete_fragment_tag(self, fragment_id: str, tag: str) -> list[app.FragmentTag]:
+        """Take a tag from a fragment. Machines that use the fragment at this tag have no version of it then.
+
+        Args:
+            fragment_id: The fragment.
+            tag: The tag.
+
+        Returns:
+            The tags that are left.
+        """
+        request = app.DeleteFragmentTagRequest(fragment_id=fragment_id, tag=tag)
+        return list((await self._session.unary(self._stub.DeleteFragmentTag, request)).tags)

@@ -92,6 +92,18 @@ class KeyMethods(Subject):
         """
         return list((await self._session.unary(self._stub.ListKeys, app.ListKeysRequest(org_id=org_id))).api_keys)
 
+    async def rename_key(self, id: str, name: str) -> app.RenameKeyResponse:
+        """Rename an API key.
+
+        Args:
+            id: The key's id.
+            name: Its name from now on.
+
+        Returns:
+            The whole answer of the server: the key's id and its name.
+        """
+        return await self._session.unary(self._stub.RenameKey, app.RenameKeyRequest(id=id, name=name))
+
     async def rotate_key(self, id: str) -> tuple[str, str]:
         """Replace the value of an API key. The old one stops working at once.
 

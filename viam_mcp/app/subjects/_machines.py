@@ -53,6 +53,24 @@ class MachineMethods(Subject):
         request = app.ListRobotsRequest(location_id=self._location("ListRobots", location_id))
         return list((await self._session.unary(self._stub.ListRobots, request)).robots)
 
+    async def list_robots_for_locations(self, location_ids: Sequence[str]) -> list[app.Robot]:
+        """List the machines of several locations in one call.
+
+        Args:
+            location_ids: The locations.
+        """
+        request = app.ListRobotsForLocationsRequest(location_ids=location_ids)
+        return list((await self._session.unary(self._stub.ListRobotsForLocations, request)).robots)
+
+    async def list_robots_for_org(self, org_id: str) -> list[app.Robot]:
+        """List the machines of all locations of an organization in one call.
+
+        Args:
+            org_id: The organization.
+        """
+        request = app.ListRobotsForOrgRequest(org_id=org_id)
+        return list((await self._session.unary(self._stub.ListRobotsForOrg, request)).robots)
+
     async def list_machine_summaries(
         self,
         org_id: str,

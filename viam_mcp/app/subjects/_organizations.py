@@ -62,6 +62,26 @@ class OrganizationMethods(Subject):
         request = app.ListOrganizationsByUserRequest(user_id=user_id)
         return list((await self._session.unary(self._stub.ListOrganizationsByUser, request)).orgs)
 
+    async def search_organizations(
+        self,
+        org_id: str | None = None,
+        org_name: str | None = None,
+        cid: str | None = None,
+        public_namespace: str | None = None,
+    ) -> list[app.OrgDetails]:
+        """Find organizations that match everything that is given.
+
+        Args:
+            org_id: The organization's id.
+            org_name: A part of its name.
+            cid: Its id in the customer database of Viam.
+            public_namespace: Its namespace.
+        """
+        request = app.SearchOrganizationsRequest(
+            org_id=org_id, org_name=org_name, cid=cid, public_namespace=public_namespace
+        )
+        return list((await self._session.unary(self._stub.SearchOrganizations, request)).organizations)
+
     async def get_organization(self, org_id: str) -> app.Organization:
         """Get an organization: name, namespace, region and more.
 
@@ -115,6 +135,21 @@ class OrganizationMethods(Subject):
             default_fragments=fragments,
         )
         return (await self._session.unary(self._stub.UpdateOrganization, request)).organization
+
+    async def update_organization_namespace(self, organization_id: str, new_public_namespace: str) -> app.Organization:
+        """Change the namespace of an organization, which the ids of its registry items begin with.
+
+        Args:
+            organization_id: The organization.
+            new_public_namespace: Its namespace from now on: lowercase letters, digits and dashes.
+
+        Returns:
+            The organization as it is now.
+        """
+        request = app.UpdateOrganizationNamespaceRequest(
+            organization_id=organization_id, new_public_namespace=new_public_namespace
+        )
+        return (await self._session.unary(self._stub.UpdateOrganizationNamespace, request)).organization
 
     async def delete_organization(self, org_id: str) -> None:
         """Delete an organization for good. Its locations are deleted before it.

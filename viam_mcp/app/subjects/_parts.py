@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app._files import write_file
 from viam_mcp.app.records._records import Page, RobotPart, RobotPartHistoryEntry
-from viam_mcp.app.subjects._subject import Subject, struct, timestamp
+from viam_mcp.app.subjects._subject import Subject, struct, timestamp, value
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -49,6 +49,16 @@ class PartMethods(Subject):
             config = json.loads(text) if text else part.robot_config or {}
             await write_file(dest, json.dumps(config, indent=indent, ensure_ascii=False) + "\n")
         return part
+
+    async def get_robot_part_by_name_and_location(self, name: str, location_id: str) -> RobotPart:
+        """Find a part by its name.
+
+        Args:
+            name: The part's name.
+            location_id: The location that its machine is in.
+        """
+        request = app.GetRobotPartByNameAndLocationRequest(name=name, location_id=location_id)
+        return RobotPart.from_proto((await self._session.unary(self._stub.GetRobotPartByNameAndLocation, request)).part)
 
     async def get_robot_part_history(
         self,
@@ -135,6 +145,31 @@ class PartMethods(Subject):
             robot_config_json=robot_config_json,
         )
         return RobotPart.from_proto((await self._session.unary(self._stub.UpdateRobotPart, request)).part)
+
+    async def set_config_property(
+        self, robot_part_id: str, property_changes: Mapping[str, Any], timeout: float | None = None
+    ) -> list[app.ConfigPropertyChangeResult]:
+        """Set single values in the configuration of a part, and leave the rest of it alone.
+
+        Args:
+            robot_part_id: The part.
+            property_changes: The new value by the path to it, such as `components[0].attributes.speed`.
+            timeout: Seconds for the call, instead of the client's.
+
+        Returns:
+            What became of each change, in their order. Some may succeed where others fail.
+
+        Raises:
+            InvalidArgument: Also before any call, for a value that JSON or the wire cannot carry.
+        """
+        rpc = "SetConfigProperty"
+        changes = [
+            app.ConfigPropertyChange(path=path, value=value(rpc, f"property_changes[{path!r}]", item))
+            for path, item in property_changes.items()
+        ]
+        request = app.SetConfigPropertyRequest(robot_part_id=robot_part_id, property_changes=changes)
+        reply = await self._session.unary(self._stub.SetConfigProperty, request, timeout=timeout)
+        return list(reply.property_changes)
 
     async def new_robot_part(self, robot_id: str, part_name: str) -> str:
         """Add a part to a machine.

@@ -94,3 +94,66 @@ class RegistryMethods(Subject):
             item_id: The item.
         """
         await self._session.unary(self._stub.DeleteRegistryItem, app.DeleteRegistryItemRequest(item_id=item_id))
+
+    async def rename_registry_item(self, item_id: str, new_name: str) -> app.RegistryItem:
+        """Rename a registry item, which changes its id.
+
+        Args:
+            item_id: The item.
+            new_name: Its name from now on, unique within the organization.
+
+        Returns:
+            The item as it is now.
+        """
+        request = app.RenameRegistryItemRequest(item_id=item_id, new_name=new_name)
+        return (await self._session.unary(self._stub.RenameRegistryItem, request)).item
+
+    async def transfer_registry_item(self, item_id: str, new_public_namespace: str) -> None:
+        """Give a registry item to another organization, which changes its id.
+
+        Args:
+            item_id: The item.
+            new_public_namespace: The namespace of the organization that it will belong to.
+        """
+        request = app.TransferRegistryItemRequest(item_id=item_id, new_public_namespace=new_public_namespace)
+        await self._session.unary(self._stub.TransferRegistryItem, request)
+
+    async def deprecate_registry_item(self, item_id: str, message: str) -> None:
+        """Mark a registry item as one that is no longer to be used. It goes on working.
+
+        Args:
+            item_id: The item.
+            message: Why, and what to use instead.
+        """
+        request = app.DeprecateRegistryItemRequest(item_id=item_id, message=message)
+        await self._session.unary(self._stub.DeprecateRegistryItem, request)
+
+    async def undeprecate_registry_item(self, item_id: str) -> None:
+        """Take the mark from a registry item that was deprecated.
+
+        Args:
+            item_id: The item.
+        """
+        request = app.UndeprecateRegistryItemRequest(item_id=item_id)
+        await self._session.unary(self._stub.UndeprecateRegistryItem, request)
+
+    async def deprecate_registry_item_version(self, item_id: str, version: str, message: str) -> None:
+        """Mark a version of a registry item as one that is no longer to be used. It goes on working.
+
+        Args:
+            item_id: The item.
+            version: The version, such as "1.4.2".
+            message: Why, and what to use instead.
+        """
+        request = app.DeprecateRegistryItemVersionRequest(item_id=item_id, version=version, message=message)
+        await self._session.unary(self._stub.DeprecateRegistryItemVersion, request)
+
+    async def undeprecate_registry_item_version(self, item_id: str, version: str) -> None:
+        """Take the mark from a version that was deprecated.
+
+        Args:
+            item_id: The item.
+            version: The version, such as "1.4.2".
+        """
+        request = app.UndeprecateRegistryItemVersionRequest(item_id=item_id, version=version)
+        await self._session.unary(self._stub.UndeprecateRegistryItemVersion, request)

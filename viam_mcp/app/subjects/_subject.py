@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app._errors import invalid
-from viam_mcp.app.records._struct import to_struct
+from viam_mcp.app.records._struct import to_struct, to_value
 from viam_mcp.app.records._time import to_timestamp
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app.transport._session import Session
     from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
-    from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
+    from viam_mcp.proto.google.protobuf.struct_pb2 import Struct, Value
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 
 
@@ -46,5 +46,13 @@ def struct(rpc: str, name: str, mapping: Mapping[str, Any] | None) -> Struct | N
     """The argument `name` of `rpc` as it goes on the wire."""
     try:
         return to_struct(mapping, name)
+    except ValueError as error:
+        raise invalid(rpc, str(error)) from None
+
+
+def value(rpc: str, name: str, item: Any) -> Value:
+    """The argument `name` of `rpc` as it goes on the wire."""
+    try:
+        return to_value(item, name)
     except ValueError as error:
         raise invalid(rpc, str(error)) from None

@@ -39,6 +39,10 @@ MODULE = wire.Module(module_id="a:b")
 INVITE = wire.OrganizationInvite(email="e")
 KEYS = wire.APIKeyWithAuthorizations(api_key={"id": "k", "key": "x"})
 SUMMARY = wire.LocationSummary(location_id="l")
+TAG = wire.FragmentTag(tag="stable", revision="7")
+METADATA = {"aisle": 4, "serviced": None, "gates": ["a", {"b": 1.5}]}
+ADDRESS = wire.BillingAddress(address_line_1="1 Dock", city="Rotterdam")
+OAUTH = wire.OAuthConfig(pkce=wire.PKCE_REQUIRED, redirect_uris=["https://fleet.example/callback"])
 
 # method(arguments) -> request, reply of the server, what the method returns.
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], Message, Message, Any]] = []
@@ -233,4 +237,121 @@ sends("list_keys", "o", request=wire.ListKeysRequest(org_id="o"), gets=wire.List
       gives=[KEYS])
 sends("rotate_key", "k", request=wire.RotateKeyRequest(id="k"), gets=wire.RotateKeyResponse(key="x", id="k"),
       gives=("x", "k"))
+sends("search_organizations", "o", "org", "c", "n", request=wire.SearchOrganizationsRequest(org_id="o", org_name="org",
+      cid="c", public_namespace="n"), gets=wire.SearchOrganizationsResponse(organizations=[{"org_id": "o"}]),
+      gives=[wire.OrgDetails(org_id="o")])
+sends("search_organizations", org_name="org", request=wire.SearchOrganizationsRequest(org_name="org"), gives=[])
+sends("update_organization_namespace", "o", "n", request=wire.UpdateOrganizationNamespaceRequest(organization_id="o",
+      new_public_namespace="n"), gets=wire.UpdateOrganizationNamespaceResponse(organization=ORGANIZATION),
+      gives=ORGANIZATION)
+sends("list_robots_for_locations", ["l", "m"], request=wire.ListRobotsForLocationsRequest(location_ids=["l", "m"]),
+      gets=wire.ListRobotsForLocationsResponse(robots=[ROBOT]), gives=[ROBOT])
+sends("list_robots_for_org", "o", request=wire.ListRobotsForOrgRequest(org_id="o"),
+      gets=wire.ListRobotsForOrgResponse(robots=[ROBOT]), gives=[ROBOT])
+sends("get_robot_part_by_name_and_location", "arm", "l",
+      request=wire.GetRobotPartByNameAndLocationRequest(name="arm", location_id="l"),
+      gets=wire.GetRobotPartByNameAndLocationResponse(part=PART), gives=RobotPart(PART))
+sends("set_config_property", "p", {"a.b": [1.5, None], "c": None}, request=wire.SetConfigPropertyRequest(
+      robot_part_id="p", property_changes=[{"path": "a.b", "value": {"list_value": [1.5, None]}},
+      {"path": "c", "value": {"null_value": 0}}]),
+      gets=wire.SetConfigPropertyResponse(property_changes=[{"path": "a.b", "success": True}]),
+      gives=[wire.ConfigPropertyChangeResult(path="a.b", success=True)])
+sends("list_nested_fragments", "f", [wire.AdditionalFragment(fragment_id="g", version="v")],
+      request=wire.ListNestedFragmentsRequest(fragment_id="f", additional_fragments=[{"fragment_id": "g",
+      "version": "v"}]), gets=wire.ListNestedFragmentsResponse(fragments=[FRAGMENT]),
+      gives=wire.ListNestedFragmentsResponse(fragments=[FRAGMENT]))
+sends("list_nested_fragments", request=wire.ListNestedFragmentsRequest(), gives=wire.ListNestedFragmentsResponse())
+sends("list_machine_fragments", "r", ["f"], [wire.AdditionalFragment(fragment_id="g")],
+      request=wire.ListMachineFragmentsRequest(machine_id="r", additional_fragment_ids=["f"],
+      additional_fragments=[{"fragment_id": "g"}]), gets=wire.ListMachineFragmentsResponse(fragments=[FRAGMENT]),
+      gives=wire.ListMachineFragmentsResponse(fragments=[FRAGMENT]))
+sends("get_fragment_usage", "f", request=wire.GetFragmentUsageRequest(fragment_id="f"),
+      gets=wire.GetFragmentUsageResponse(version_usages=[{"fragment_id": "f", "machines": 3}]),
+      gives=[wire.FragmentUsage(fragment_id="f", machines=3)])
+sends("set_fragment_tag", "f", "stable", "7", request=wire.SetFragmentTagRequest(fragment_id="f", tag="stable",
+      revision="7"), gets=wire.SetFragmentTagResponse(tags=[TAG]), gives=[TAG])
+sends("delete_fragment_tag", "f", "stable", request=wire.DeleteFragmentTagRequest(fragment_id="f", tag="stable"),
+      gets=wire.DeleteFragmentTagResponse(tags=[TAG]), gives=[TAG])
+sends("rename_registry_item", "a:b", "c", request=wire.RenameRegistryItemRequest(item_id="a:b", new_name="c"),
+      gets=wire.RenameRegistryItemResponse(item=ITEM), gives=ITEM)
+sends("transfer_registry_item", "a:b", "n", request=wire.TransferRegistryItemRequest(item_id="a:b",
+      new_public_namespace="n"))
+sends("deprecate_registry_item", "a:b", "why", request=wire.DeprecateRegistryItemRequest(item_id="a:b",
+      message="why"))
+sends("undeprecate_registry_item", "a:b", request=wire.UndeprecateRegistryItemRequest(item_id="a:b"))
+sends("deprecate_registry_item_version", "a:b", "1.0.0", "why",
+      request=wire.DeprecateRegistryItemVersionRequest(item_id="a:b", version="1.0.0", message="why"))
+sends("undeprecate_registry_item_version", "a:b", "1.0.0",
+      request=wire.UndeprecateRegistryItemVersionRequest(item_id="a:b", version="1.0.0"))
+sends("rename_key", "k", "ours", request=wire.RenameKeyRequest(id="k", name="ours"),
+      gets=wire.RenameKeyResponse(id="k", name="ours"), gives=wire.RenameKeyResponse(id="k", name="ours"))
+sends("get_organization_metadata", "o", request=wire.GetOrganizationMetadataRequest(organization_id="o"),
+      gets=wire.GetOrganizationMetadataResponse(data=METADATA), gives=METADATA)
+sends("get_organization_metadata", "o", request=wire.GetOrganizationMetadataRequest(organization_id="o"), gives={})
+sends("update_organization_metadata", "o", METADATA,
+      request=wire.UpdateOrganizationMetadataRequest(organization_id="o", data=METADATA))
+sends("update_organization_metadata", "o", {},
+      request=wire.UpdateOrganizationMetadataRequest(organization_id="o", data={}))
+sends("get_location_metadata", "l", request=wire.GetLocationMetadataRequest(location_id="l"),
+      gets=wire.GetLocationMetadataResponse(data=METADATA), gives=METADATA)
+sends("update_location_metadata", "l", METADATA,
+      request=wire.UpdateLocationMetadataRequest(location_id="l", data=METADATA))
+sends("get_robot_metadata", "r", request=wire.GetRobotMetadataRequest(id="r"),
+      gets=wire.GetRobotMetadataResponse(data=METADATA), gives=METADATA)
+sends("update_robot_metadata", "r", METADATA, request=wire.UpdateRobotMetadataRequest(id="r", data=METADATA))
+sends("get_robot_part_metadata", "p", request=wire.GetRobotPartMetadataRequest(id="p"),
+      gets=wire.GetRobotPartMetadataResponse(data=METADATA), gives=METADATA)
+sends("update_robot_part_metadata", "p", METADATA,
+      request=wire.UpdateRobotPartMetadataRequest(id="p", data=METADATA))
+sends("enable_billing_service", "o", ADDRESS, request=wire.EnableBillingServiceRequest(org_id="o",
+      billing_address=ADDRESS))
+sends("disable_billing_service", "o", request=wire.DisableBillingServiceRequest(org_id="o"))
+sends("update_billing_service", "o", ADDRESS, request=wire.UpdateBillingServiceRequest(org_id="o",
+      billing_address=ADDRESS))
+sends("get_billing_service_config", "o", request=wire.GetBillingServiceConfigRequest(org_id="o"),
+      gets=wire.GetBillingServiceConfigResponse(billing_address=ADDRESS),
+      gives=wire.GetBillingServiceConfigResponse(billing_address=ADDRESS))
+sends("organization_set_support_email", "o", "e", request=wire.OrganizationSetSupportEmailRequest(org_id="o",
+      email="e"))
+sends("organization_get_support_email", "o", request=wire.OrganizationGetSupportEmailRequest(org_id="o"),
+      gets=wire.OrganizationGetSupportEmailResponse(email="e"), gives="e")
+sends("organization_set_logo", "o", b"\x89PNG", request=wire.OrganizationSetLogoRequest(org_id="o", logo=b"\x89PNG"))
+sends("organization_get_logo", "o", request=wire.OrganizationGetLogoRequest(org_id="o"),
+      gets=wire.OrganizationGetLogoResponse(url="w"), gives="w")
+sends("get_app_content", "n", "scan", request=wire.GetAppContentRequest(public_namespace="n", name="scan"),
+      gets=wire.GetAppContentResponse(entrypoint="index.html"),
+      gives=wire.GetAppContentResponse(entrypoint="index.html"))
+sends("get_app_branding", "n", "scan", request=wire.GetAppBrandingRequest(public_namespace="n", name="scan"),
+      gets=wire.GetAppBrandingResponse(logo_path="l.png"), gives=wire.GetAppBrandingResponse(logo_path="l.png"))
+sends("enable_auth_service", "o", request=wire.EnableAuthServiceRequest(org_id="o"))
+sends("disable_auth_service", "o", request=wire.DisableAuthServiceRequest(org_id="o"))
+sends("create_oauth_app", "o", "ours", OAUTH, request=wire.CreateOAuthAppRequest(org_id="o", client_name="ours",
+      oauth_config=OAUTH), gets=wire.CreateOAuthAppResponse(client_id="c", client_secret="x"),
+      gives=wire.CreateOAuthAppResponse(client_id="c", client_secret="x"))
+sends("read_oauth_app", "o", "c", request=wire.ReadOAuthAppRequest(org_id="o", client_id="c"),
+      gets=wire.ReadOAuthAppResponse(client_name="ours"), gives=wire.ReadOAuthAppResponse(client_name="ours"))
+sends("update_oauth_app", "o", "c", "ours", OAUTH, request=wire.UpdateOAuthAppRequest(org_id="o", client_id="c",
+      client_name="ours", oauth_config=OAUTH))
+sends("delete_oauth_app", "o", "c", request=wire.DeleteOAuthAppRequest(org_id="o", client_id="c"))
+sends("list_oauth_apps", "o", request=wire.ListOAuthAppsRequest(org_id="o"),
+      gets=wire.ListOAuthAppsResponse(client_ids=["c"]), gives=["c"])
+sends("create_oauth_app_user", "o", "c", "e", "first", "last", "x",
+      request=wire.CreateOAuthAppUserRequest(org_id="o", application_id="c", email="e", first_name="first",
+      last_name="last", password="x"), gets=wire.CreateOAuthAppUserResponse(user_id="u"),
+      gives=wire.CreateOAuthAppUserResponse(user_id="u"))
+sends("add_favorite_machine", "r", request=wire.AddFavoriteMachineRequest(machine_id="r"))
+sends("remove_favorite_machine", "r", request=wire.RemoveFavoriteMachineRequest(machine_id="r"))
+sends("list_favorite_machines", request=wire.ListFavoriteMachinesRequest(),
+      gets=wire.ListFavoriteMachinesResponse(favorites=[{"machine": ROBOT}]),
+      gives=[wire.FavoriteMachine(machine=ROBOT)])
+sends("upload_device_push_token", "a", "x", "d", request=wire.UploadDevicePushTokenRequest(app_id="a",
+      device_token="x", device_uuid="d"))
+sends("delete_device_push_token", "a", "d", request=wire.DeleteDevicePushTokenRequest(app_id="a", device_uuid="d"))
+sends("get_device_push_tokens", "a", request=wire.GetDevicePushTokensRequest(app_id="a"),
+      gets=wire.GetDevicePushTokensResponse(device_tokens=["x"]), gives=["x"])
+sends("set_firebase_config", "o", "a", "{}", request=wire.SetFirebaseConfigRequest(org_id="o", app_id="a",
+      config_json="{}"))
+sends("get_firebase_config", "o", request=wire.GetFirebaseConfigRequest(org_id="o"),
+      gets=wire.GetFirebaseConfigResponse(app_id="a"), gives="a")
+sends("delete_firebase_config", "o", "a", request=wire.DeleteFirebaseConfigRequest(org_id="o", app_id="a"))
 # fmt: on

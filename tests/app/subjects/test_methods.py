@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import viam_mcp.app
-from tests.app.requests import CALLS
-from tests.app.service import Service, reply
+from tests.app.service import Service, hang, reply
+from tests.app.subjects.requests import CALLS
 from viam_mcp.app import (
     APIKeyAuthorization,
     AppClient,
+    DeadlineExceeded,
     InvalidArgument,
 )
+from viam_mcp.proto import POOL
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -93,9 +95,37 @@ delete_key(id)
 create_key_from_existing_key_authorizations(id)
 list_keys(org_id)
 rotate_key(id)
+create_oauth_app_user(org_id, application_id, email, first_name, last_name, password, timeout=None)
+set_config_property(robot_part_id, property_changes, timeout=None)
+list_robots_for_locations(location_ids)
+add_favorite_machine(machine_id, timeout=None)
+remove_favorite_machine(machine_id, timeout=None)
+list_favorite_machines(timeout=None)
+deprecate_registry_item(item_id, message)
+undeprecate_registry_item(item_id)
+deprecate_registry_item_version(item_id, version, message)
+undeprecate_registry_item_version(item_id, version)
+get_organization_metadata(org_id)
+update_organization_metadata(org_id, metadata)
+get_location_metadata(location_id)
+update_location_metadata(location_id, metadata)
+get_robot_metadata(robot_id)
+update_robot_metadata(robot_id, metadata)
+get_robot_part_metadata(robot_part_id)
+update_robot_part_metadata(robot_part_id, metadata)
+upload_device_push_token(app_id, device_token, device_uuid, timeout=None)
+delete_device_push_token(app_id, device_uuid, timeout=None)
+get_device_push_tokens(app_id, timeout=None)
+set_firebase_config(org_id, app_id, config_json, timeout=None)
+get_firebase_config(org_id, timeout=None)
+delete_firebase_config(org_id, app_id, timeout=None)
 """  # noqa: E501
 METHODS = SIGNATURES.split("\n")[1:-1]
-EXTRA = {"fragment_details", "list_machine_summaries", "robot_part_history_page", "robot_part_logs_page"}
+RPCS = {rpc.name: rpc for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods}
+# Methods that give more of an answer than the documented ones do.
+EXTRA = {"fragment_details", "robot_part_history_page", "robot_part_logs_page"}
+# Streams, which tests of their own call.
+STREAMS = {"tail_robot_part_logs": "TailRobotPartLogs"}
 
 
 @pytest.mark.parametrize(
@@ -133,15 +163,31 @@ def test_a_method_has_the_parameters_of_the_api(line: str) -> None:
     assert ", ".join(ours) == documented.replace("robot_part_id | ", "robot_part_id, ")
 
 
-def test_there_are_seventy_methods_and_four_of_our_own_and_each_is_called_above() -> None:
-    documented = {line.partition("(")[0] for line in METHODS}
+def public_methods() -> set[str]:
     members = inspect.getmembers(AppClient, inspect.iscoroutinefunction)
-    public = {name for name, _ in members if not name.startswith("_")}
-    assert len(documented) == 70
-    assert public == documented | EXTRA
-    # Tails are streams, and tested with what else is particular about them.
-    assert {call[0] for call in CALLS} == public - {"tail_robot_part_logs"}
-    assert all(inspect.getdoc(getattr(AppClient, name)) for name in public)
+    return {name for name, _ in members if not name.startswith("_")}
+
+
+def test_every_rpc_of_the_contract_has_a_method_that_is_called_above() -> None:
+    called = {type(request).__name__.removesuffix("Request") for _, _, _, request, _, _ in CALLS}
+    assert called | set(STREAMS.values()) == RPCS.keys()
+    assert {call[0] for call in CALLS} | STREAMS.keys() == public_methods()
+
+
+def test_a_method_is_named_like_its_rpc() -> None:
+    rpcs = {name.lower() for name in RPCS}
+    assert {name for name in public_methods() if name.replace("_", "") not in rpcs} == EXTRA
+
+
+def test_every_method_and_every_documented_one_is_there_and_says_what_it_does() -> None:
+    assert {line.partition("(")[0] for line in METHODS} <= public_methods()
+    assert [name for name in public_methods() if not inspect.getdoc(getattr(AppClient, name))] == []
+
+
+async def test_a_timeout_of_a_call_holds_instead_of_the_clients(service: Service, client: AppClient) -> None:
+    service.on("ListFavoriteMachines", hang)
+    with pytest.raises(DeadlineExceeded, match=r"within 0\.05 s"):
+        await client.list_favorite_machines(timeout=0.05)
 
 
 def test_the_package_exports_what_the_documentation_does_and_all_of_it_exists() -> None:
