@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PART = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11"
 RESERVED = 16_384
 
+CREATE, ROTATE = TOOLS["create_key"].spec, TOOLS["rotate_key"].spec
+
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
@@ -39,7 +41,7 @@ def room_for(size: int) -> Iterator[None]:
 
 
 def test_a_delivered_credential_is_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
-    with Delivery(tmp_path / "secrets", "create_key", lambda: datetime(2026, 1, 31, 8, tzinfo=UTC)) as delivery:
+    with Delivery(tmp_path / "secrets", CREATE, lambda: datetime(2026, 1, 31, 8, tzinfo=UTC)) as delivery:
         note = delivery.write({"api_key": "hush"})
     assert json.loads(delivery.path.read_text()) == {"api_key": "hush"}
     assert delivery.path.stat().st_mode & 0o777 == 0o600
@@ -50,13 +52,13 @@ def test_a_delivered_credential_is_in_a_file_that_only_its_owner_reads(tmp_path:
 
 
 def test_a_file_that_nothing_was_written_to_is_taken_away(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), Delivery(tmp_path, "create_key"):
+    with pytest.raises(RuntimeError), Delivery(tmp_path, CREATE):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_room_for_a_credential_is_taken_before_there_is_one(tmp_path: Path) -> None:
-    with Delivery(tmp_path, "create_key") as delivery:
+    with Delivery(tmp_path, CREATE) as delivery:
         assert delivery.path.stat().st_size == RESERVED
         # Not one block more is needed.
         with room_for(RESERVED):
@@ -66,13 +68,13 @@ def test_the_room_for_a_credential_is_taken_before_there_is_one(tmp_path: Path) 
 
 def test_without_room_for_a_credential_none_is_minted(tmp_path: Path) -> None:
     with room_for(RESERVED - 1), pytest.raises(PolicyError, match="no room for the credential"):
-        Delivery(tmp_path, "create_key")
+        Delivery(tmp_path, CREATE)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_credential_that_is_lost_leaves_the_name_of_its_key_and_what_to_do_about_it(tmp_path: Path) -> None:
     answer = {"api_key_id": PART, "api_key": "hush", "warnings": ["x" * RESERVED]}
-    with Delivery(tmp_path, "create_key") as delivery, room_for(RESERVED), pytest.raises(Refused) as caught:
+    with Delivery(tmp_path, CREATE) as delivery, room_for(RESERVED), pytest.raises(Refused) as caught:
         delivery.write(answer)
     said = str(caught.value)
     for words in ("create_key WAS DONE", "File too large", "delete_key", PART):
@@ -113,14 +115,14 @@ async def test_a_disk_that_is_full_keeps_a_key_from_being_made(app: AppClient, o
 
 
 def test_two_credentials_of_the_same_moment_have_a_file_each(tmp_path: Path) -> None:
-    with Delivery(tmp_path, "rotate_key") as one, Delivery(tmp_path, "rotate_key") as other:
+    with Delivery(tmp_path, ROTATE) as one, Delivery(tmp_path, ROTATE) as other:
         assert one.path != other.path
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_minted(tmp_path: Path) -> None:
     (tmp_path / "secrets").touch()
     with pytest.raises(PolicyError):
-        Delivery(tmp_path / "secrets", "create_key")
+        Delivery(tmp_path / "secrets", CREATE)
 
 
 def test_the_state_folder_follows_the_xdg_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,20 @@ import pytest
 from grpclib.const import Status
 
 from viam_mcp.policy import Admission, Question, Refused, Scope
-from viam_mcp.policy._scope import REMEMBERED_SECONDS, Boundary, references_of
+from viam_mcp.policy._scope import REMEMBERED_SECONDS, Boundary
+from viam_mcp.proto import app as wire
 from viam_mcp.sandbox import Fault
-from viam_mcp.tools import TOOLS, collect
+from viam_mcp.tools import TOOLS, ListTool, NotARef, collect, references
+from viam_mcp.tools._belongs import BELONGS
+from viam_mcp.tools.arguments._types import OrganizationId
+from viam_mcp.tools.results._output import Many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.policy.conftest import Desk
     from viam_mcp.app import AppClient
+    from viam_mcp.tools import Tool
 
 UUID = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11"
 
@@ -184,12 +189,17 @@ async def test_places_are_remembered_for_reads_and_read_anew_for_changes(desk: D
         await boundary.check(read)
 
 
+async def shown(desk: Desk, app: AppClient, tool: Tool) -> dict[str, Any]:
+    """What a list gives."""
+    assert isinstance(tool, ListTool)
+    async with desk.admitted(tool) as admission:
+        return await collect(tool, app, reveal=False, budget=1 << 20, visible=admission.visible)
+
+
 async def listed(desk: Desk, app: AppClient, name: str, /, **arguments: Any) -> list[str]:
     """The names in what a list gives."""
     tool = desk.tool(name, **arguments)
-    async with desk.admitted(tool) as admission:
-        visible = await admission.visible()
-    result = await collect(tool, app, reveal=False, budget=1 << 20, visible=visible)  # type: ignore[arg-type]
+    result = await shown(desk, app, tool)
     (items,) = (value for value in result.values() if isinstance(value, list))
     return sorted(item.get("name") or item["org_name"] for item in items)
 
@@ -214,6 +224,49 @@ async def test_lists_leave_out_what_is_outside(scoped: Callable[..., Desk], app:
             assert fragment.name not in await listed(kestrel, app, "list_fragments", org_id=org_id)
 
 
+async def rovers(desk: Desk, app: AppClient) -> list[str]:
+    tool = desk.tool("get_rover_rental_robots", org_id=desk.id("organizations", TIDEWATER))
+    result = await shown(desk, app, tool)
+    return [item["robot_name"] for item in result["robots"]]
+
+
+async def test_machines_of_other_locations_are_not_listed(scoped: Callable[..., Desk], app: AppClient) -> None:
+    assert await rovers(scoped(organizations=(TIDEWATER,)), app) == ["rental-rover"]
+    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Test Lab",)), app) == ["rental-rover"]
+    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",)), app) == []
+
+
+@pytest.fixture
+def list_machine_summaries() -> Iterator[type[ListTool]]:
+    """A tool that somebody adds, with no word about scopes."""
+
+    class ListMachineSummaries(ListTool, toolset="machines", returns=Many(location_summaries=wire.LocationSummary)):
+        """List an organization's machines by location."""
+
+        org_id: OrganizationId
+
+        async def run(self, app: AppClient) -> list[wire.LocationSummary]:
+            return await app.list_machine_summaries(self.org_id)
+
+    yield ListMachineSummaries
+    del TOOLS[ListMachineSummaries.spec.name]
+
+
+async def test_the_items_of_a_new_list_are_judged_by_what_their_type_declares(
+    scoped: Callable[..., Desk], app: AppClient, list_machine_summaries: type[ListTool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))
+
+    async def locations() -> list[str]:
+        tool = list_machine_summaries(org_id=desk.id("organizations", TIDEWATER))
+        result = await shown(desk, app, tool)
+        return sorted(item["location_name"] for item in result["location_summaries"])
+
+    assert await locations() == ["Cold Storage", "Loading Docks", "Warehouse 1"]
+    monkeypatch.delitem(BELONGS, "viam.app.v1.LocationSummary")
+    assert await locations() == []
+
+
 async def test_with_a_location_named_its_organization_can_be_found_and_only_it_in_there(
     scoped: Callable[..., Desk], app: AppClient
 ) -> None:
@@ -230,16 +283,14 @@ async def test_an_organization_is_named_in_any_case_of_its_letters(scoped: Calla
     assert await inside(desk, "get_organization", org_id=desk.id("organizations", TIDEWATER).upper())
 
 
-IDENTITIES = {"user_id", "identity_id", "old_identity_id", "new_identity_id", "secret_id"}
-
-
 @pytest.mark.parametrize("name", TOOLS)
 def test_every_id_that_a_tool_takes_is_traced(name: str) -> None:
     """A new argument that names a thing has to be known to the scope. People and secrets belong to another."""
     fields = TOOLS[name].model_fields
     arguments = {field: UUID for field in fields if field == "id" or field.endswith(("_id", "org_id"))}
     kinds = {field: "robot" for field in fields if field.endswith("resource_type")}
-    traced = {value for _, value in references_of(TOOLS[name].model_construct(**arguments, **kinds))}
     for field in arguments:
-        if field not in IDENTITIES:
-            assert UUID in traced, field
+        call = TOOLS[name].model_construct(**{field: UUID}, **kinds)
+        traced = {reference.id for reference in references(call)}
+        names_nothing = {mark.why for mark in fields[field].metadata if isinstance(mark, NotARef)}
+        assert (UUID in traced) is not bool(names_nothing), field

@@ -17,7 +17,7 @@ from viam_mcp.tools import TOOLS, ListTool, collect
 from viam_mcp.tools.results._output import Many
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from tests.conftest import Mode
@@ -145,7 +145,11 @@ async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(
         tool = TOOLS[kind].model_validate({**arguments, "limit": limit, "cursor": cursor})
         assert isinstance(tool, ListTool)
         assert isinstance(tool.spec.returns, Many)
-        page = await collect(tool, fleet.app, reveal=False, budget=budget, visible=lambda item: item not in hidden)
+
+        async def visible(items: Sequence[Any]) -> list[bool]:
+            return [item not in hidden for item in items]
+
+        page = await collect(tool, fleet.app, reveal=False, budget=budget, visible=visible)
         (items,) = (page[listed] for listed in tool.spec.returns.lists)
         return items, page.get("next_cursor", "")
 

@@ -12,43 +12,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.tools import Tool
 
-CORE = frozenset(
-    {
-        "list_organizations",
-        "get_organization",
-        "list_organization_members",
-        "list_locations",
-        "get_location",
-        "create_location",
-        "update_location",
-        "list_robots",
-        "get_robot",
-        "new_robot",
-        "update_robot",
-        "delete_robot",
-        "get_robot_parts",
-        "get_robot_part",
-        "get_robot_part_history",
-        "update_robot_part",
-        "new_robot_part",
-        "delete_robot_part",
-        "mark_part_for_restart",
-        "get_robot_part_logs",
-        "tail_robot_part_logs",
-        "list_fragments",
-        "get_fragment",
-        "get_fragment_history",
-        "create_fragment",
-        "update_fragment",
-        "list_authorizations",
-        "check_permissions",
-        "get_registry_item",
-        "list_registry_items",
-        "get_module",
-        "list_modules",
-        "list_keys",
-    }
-)
+CORE = frozenset(name for name, tool in TOOLS.items() if tool.spec.core)
 """What running a fleet day by day takes, for clients that accept few tools."""
 
 

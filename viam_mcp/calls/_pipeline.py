@@ -233,11 +233,10 @@ class Pipeline:
         subject = await tool.subject(self._app) if isinstance(returns, Done) else None
         value = await tool.execute(self._app, environment)
         if isinstance(tool, ListTool):
-            visible = await admission.visible()
 
             async def listed(reveal: bool, budget: int) -> dict[str, Json]:
                 return await collect(
-                    tool, self._app, reveal=reveal, budget=budget, environment=environment, visible=visible
+                    tool, self._app, reveal=reveal, budget=budget, environment=environment, visible=admission.visible
                 )
 
             return listed

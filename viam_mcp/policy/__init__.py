@@ -17,14 +17,13 @@ from viam_mcp.policy.confirm._tokens import parse_keys
 from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy.record._state import state_dir
 from viam_mcp.policy.rules._file import load, parse
-from viam_mcp.policy.rules._rules import MINTING, Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
+from viam_mcp.policy.rules._rules import Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy.rules._start import STARTING_FILE
 
 __all__ = [
     "CONFIRM_OPERATION",
     "KEYS_VARIABLE",
     "LOCAL",
-    "MINTING",
     "STARTING_FILE",
     "Action",
     "Admission",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from viam_mcp.policy.rules._rules import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.tools import Environment, Tool
 
-Visible = Callable[[Any], bool]
-"""Whether an item of a list may be given to the caller."""
+Visible = Callable[[Sequence[Any]], Awaitable[list[bool]]]
+"""Says of each item of a list whether it may be given to the caller."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Admission:
         tool: The tool with its arguments, to which the gate may have added.
         environment: What the tool may use. It names the only file that the call may send, where a person agreed to one.
         secrets: How the answer gives a credential.
-        visible: Returns the predicate for items of the tool's list; None if the caller may see all of them.
+        visible: Says of each item of the tool's list whether the caller may see it.
             Raises Refused if that cannot be read.
         new_delivery: Makes a place for a credential. Raises Refused if that fails.
     """
@@ -35,7 +33,7 @@ class Admission:
     tool: Tool
     environment: Environment
     secrets: Secrets
-    visible: Callable[[], Awaitable[Visible | None]] = field(repr=False)
+    visible: Visible = field(repr=False)
     new_delivery: Callable[[], Delivery] = field(repr=False)
 
     def delivery(self) -> AbstractContextManager[Delivery | None]:

@@ -36,11 +36,10 @@ from viam_mcp.policy.rules._rules import Action, ConfirmVia
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from viam_mcp.app import AppClient
-    from viam_mcp.policy._admission import Visible
     from viam_mcp.policy._call import Call, Caller
     from viam_mcp.policy._ledger import Ledger
     from viam_mcp.policy.confirm._asker import Asker
@@ -217,21 +216,21 @@ class Gate:
             decided.tool,
             environment,
             decided.decision.secrets,
-            visible=partial(self._visible, spec),
-            new_delivery=partial(self._delivery, spec.name),
+            visible=self._visible,
+            new_delivery=partial(self._delivery, spec),
         )
 
-    async def _visible(self, spec: Spec) -> Visible | None:
+    async def _visible(self, items: Sequence[Any]) -> list[bool]:
         try:
-            return await self._boundary.visible(spec)
+            return await self._boundary.visible(items)
         except Stopped as stopped:
             raise Refused(str(stopped)) from None
 
-    def _delivery(self, tool: str) -> Delivery:
+    def _delivery(self, spec: Spec) -> Delivery:
         try:
-            return self._ledger.delivery(tool)
+            return self._ledger.delivery(spec)
         except PolicyError as error:
-            raise Refused(f"{tool} was not done: {error}.") from None
+            raise Refused(f"{spec.name} was not done: {error}.") from None
 
     async def _decide(self, call: Call, way: Way, answer: Answer | None) -> DecidedCall | Question:
         """Return the call if it may run, or else the question that has to be answered first.
@@ -345,10 +344,7 @@ class Gate:
         settled = self.policy.settled(tool.spec, tool.effect)
         if settled is not None:
             return settled
-        arguments = tool.meant()
-        if arguments.get("location_id", "") is None:
-            arguments["location_id"] = self._app.location_id
-        return self.policy.decide(tool.spec, arguments, tool.effect)
+        return self.policy.decide(tool.spec, tool.meant(self._app.location_id), tool.effect)
 
 
 def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:

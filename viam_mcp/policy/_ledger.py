@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from viam_mcp.policy.confirm._shelf import Shelf
     from viam_mcp.policy.record._audit import Audit
     from viam_mcp.policy.rules._rules import Policy
+    from viam_mcp.tools import Spec
 
 
 class Ledger:
@@ -61,10 +62,10 @@ class Ledger:
         name = hashlib.sha256(policy.source.encode()).hexdigest()[:32]
         return Budget(policy.destructive_per_hour, self._state / "budgets" / name, self.clock)
 
-    def delivery(self, tool: str) -> Delivery:
+    def delivery(self, spec: Spec) -> Delivery:
         """A new file for the credential that a tool answers with.
 
         Raises:
             PolicyError: It cannot be made.
         """
-        return Delivery(self._state / "secrets", tool)
+        return Delivery(self._state / "secrets", spec)

@@ -3,11 +3,13 @@
 `TOOLS` holds all of them by name, `definition` is a tool as data, `collect` runs a list.
 """
 
+from viam_mcp.tools._belongs import is_organization, places_of
 from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import Files
+from viam_mcp.tools._refs import NotARef, Ref, Reference, references
 from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, Spec, Tool
+from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, ScopedBy, Spec, Tool
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
@@ -41,8 +43,12 @@ __all__ = [
     "Files",
     "KeepEmpty",
     "ListTool",
+    "NotARef",
     "Preview",
     "Progress",
+    "Ref",
+    "Reference",
+    "ScopedBy",
     "Spec",
     "Tails",
     "Tool",
@@ -54,11 +60,14 @@ __all__ = [
     "fit",
     "hints",
     "input_schema",
+    "is_organization",
     "line",
     "no_progress",
     "output_schema",
+    "places_of",
     "quoted",
     "redacted",
+    "references",
     "sanitize",
     "shorten",
     "without_secrets",

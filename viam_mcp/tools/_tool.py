@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import POOL
+from viam_mcp.tools._belongs import undeclared_messages
+from viam_mcp.tools._refs import refs, refs_within, undeclared
 from viam_mcp.tools.redaction._secrets import redacted
 from viam_mcp.tools.redaction._text import shorten, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from google.protobuf.descriptor import MethodDescriptor
@@ -35,6 +37,19 @@ class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
     DESTRUCTIVE = "destructive"
+
+
+class ScopedBy(StrEnum):
+    """How a scope (the organizations and locations that a server is limited to) holds for calls of a tool.
+
+    `ARGUMENTS`: everything that the arguments name has to be inside. `ITEMS`: the answer is a list over places that
+    may be outside in part, and each of its items is judged on its own. `NOTHING`: a call is about no place, so it is
+    refused where there is a scope.
+    """
+
+    ARGUMENTS = "arguments"
+    ITEMS = "items"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,10 @@ class Spec:
         reveals_secret: Whether the answer carries a credential.
         description: What it is for, what it returns, and when to use another tool.
         rpc: The method of the wire contract behind it; None where it is not a single one.
+        remedy: For a tool that makes a credential: what to do about one that was made and could not be given.
+        grants: Whether a call gives somebody access.
+        core: Whether running a fleet day by day takes it; see the toolset `core`.
+        scoped_by: How a scope holds for its calls.
     """
 
     name: str
@@ -87,6 +106,15 @@ class Spec:
     reveals_secret: bool
     description: str
     rpc: MethodDescriptor | None
+    remedy: str = ""
+    grants: bool = False
+    core: bool = False
+    scoped_by: ScopedBy = ScopedBy.ARGUMENTS
+
+    @property
+    def mints(self) -> bool:
+        """Whether a call makes a new credential, which its answer may give this one time."""
+        return bool(self.remedy)
 
     @property
     def title(self) -> str:
@@ -108,12 +136,28 @@ TOOLS: dict[str, type[Tool]] = {}
 """Every tool, by name."""
 
 
+_DERIVED: Final = "derived"
+
+
 class Tool(BaseModel):
     """One operation of the fleet: its arguments, its documentation, and how it runs.
 
     A subclass's fields are the arguments, its docstring is the description, its name in snake_case
-    the tool's name. The class keywords say the rest (see `Spec`): `toolset`, `effect`, `returns`,
-    `reveals_secret`. A subclass without them is a base for others.
+    the tool's name. The class keywords say the rest:
+
+        toolset: The subject it belongs to. A subclass without it is a base for others.
+        returns: The shape of the result.
+        effect: What a call does to the fleet; a read if nothing is said.
+        reveals_secret: Whether the answer carries a credential. It has to be said where the answer's type can hold
+            one (`debug_redact` in the wire contract) and cannot be said where it cannot.
+        mints: For a tool that makes a new credential: what to do about one that was made and could not be given.
+        grants: Whether a call gives somebody access.
+        core: Whether running a fleet day by day takes it.
+        scoped_by: How a scope holds for its calls.
+        rpc: The name of the method of the wire contract behind it, where that is not the tool's; None if it is not a
+            single one.
+
+    A subclass that declares too little is a `TypeError`, whose text says what is missing.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
@@ -123,17 +167,61 @@ class Tool(BaseModel):
     def __init_subclass__(
         cls,
         toolset: str | None = None,
-        effect: Effect = Effect.READ,
         returns: Output | None = None,
-        reveals_secret: bool = False,
+        effect: Effect = Effect.READ,
+        reveals_secret: bool | None = None,
+        mints: str = "",
+        grants: bool = False,
+        core: bool = False,
+        scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
+        rpc: str | None = _DERIVED,
     ) -> None:
+        # The keywords are given on to `_declare`, once the fields are known.
         super().__init_subclass__()
-        if toolset is None or returns is None:
-            return
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        super().__pydantic_init_subclass__()
+        if not keywords:
+            return  # a base for others
+        if not keywords.get("toolset") or keywords.get("returns") is None:
+            raise TypeError(f"{cls.__name__} declares too little: say its toolset= and what it returns=")
+        cls._declare(**keywords)
+
+    @classmethod
+    def _declare(
+        cls,
+        toolset: str,
+        returns: Output,
+        *,
+        effect: Effect = Effect.READ,
+        reveals_secret: bool | None = None,
+        mints: str = "",
+        grants: bool = False,
+        core: bool = False,
+        scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
+        rpc: str | None = _DERIVED,
+    ) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        description = " ".join((cls.__doc__ or "").split())
-        rpc = _RPCS.get(name.replace("_", ""))
-        cls.spec = Spec(name, toolset, effect, returns, reveals_secret, description, rpc)
+        spec = Spec(
+            name=name,
+            toolset=toolset,
+            effect=effect,
+            returns=returns,
+            reveals_secret=bool(reveals_secret),
+            description=" ".join((cls.__doc__ or "").split()),
+            rpc=None if rpc is None else _RPCS.get((name if rpc is _DERIVED else rpc).replace("_", "").lower()),
+            remedy=mints,
+            grants=grants,
+            core=core,
+            scoped_by=scoped_by,
+        )
+        if rpc is not None and spec.rpc is None:
+            raise TypeError(f"{cls.__name__}: no rpc is named like it; name one with rpc=, or say rpc=None")
+        problems = [*undeclared(cls), *_contradictions(cls, spec), *_unsaid_secret(spec, reveals_secret)]
+        if problems:
+            raise TypeError(f"{cls.__name__} declares too little: {'; '.join(problems)}.")
+        cls.spec = spec
         if TOOLS.setdefault(name, cls) is not cls:
             raise TypeError(f"there are two tools named {name}")
 
@@ -147,9 +235,17 @@ class Tool(BaseModel):
         """What calls may do, depending on their arguments."""
         return (cls.spec.effect,)
 
-    def meant(self) -> dict[str, Any]:
-        """The arguments as JSON values, with what the service puts in the place of those that were left out."""
-        return self.model_dump(mode="json")
+    def meant(self, default_location: str | None = None) -> dict[str, Any]:
+        """The arguments as JSON values, with what the service puts in the place of those that were left out.
+
+        Args:
+            default_location: The client's default location; None if it has none.
+        """
+        left_out = dict.fromkeys(
+            (name for name, ref in refs(type(self)).items() if ref.or_default and getattr(self, name) is None),
+            default_location,
+        )
+        return {**self.model_dump(mode="json"), **left_out}
 
     async def run(self, app: AppClient) -> Any:
         """Do it: one method of `app`. What comes back fits `spec.returns`."""
@@ -207,3 +303,34 @@ class ListTool(Tool):
 
 
 _RPCS = {rpc.name.lower(): rpc for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods}
+
+
+def _contradictions(tool: type[Tool], spec: Spec) -> Iterator[str]:
+    """Yield what the keywords of a tool leave open or say against each other, a sentence each."""
+    returns = spec.returns
+    by_items = spec.scoped_by is ScopedBy.ITEMS
+    for message in returns.messages():
+        yield from undeclared_messages(message, items=by_items)
+    if by_items and not issubclass(tool, ListTool):
+        yield "only a list can be scoped_by=ScopedBy.ITEMS"
+    named = refs_within(tool)
+    if spec.scoped_by is ScopedBy.ARGUMENTS and not named:
+        yield (
+            "no argument names a thing of the fleet, so a scope cannot hold for it: mark one with Ref, or say "
+            "scoped_by=ScopedBy.NOTHING, and it is refused where there is a scope"
+        )
+    if spec.scoped_by is ScopedBy.NOTHING and named:
+        yield "it is scoped_by=ScopedBy.NOTHING, and its arguments name things of the fleet"
+    if spec.grants and spec.effect is not Effect.DESTRUCTIVE:
+        yield "it grants access, which is effect=Effect.DESTRUCTIVE"
+    if spec.mints and not (spec.reveals_secret and spec.effect is not Effect.READ):
+        yield "it mints a credential, so it is no read and says reveals_secret=True"
+
+
+def _unsaid_secret(spec: Spec, said: bool | None) -> Iterator[str]:
+    """Yield a sentence if what a tool says of credentials does not fit what its answer can hold."""
+    holds = spec.returns.holds_secret()
+    if holds and said is None:
+        yield "its answer can hold a credential: say reveals_secret=True, or reveals_secret=False and it is never given"
+    if said and not holds:
+        yield "it says reveals_secret=True, and nothing in its answer is marked as a credential"

@@ -16,19 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from viam_mcp.tools import Spec
+
 Json = Any
 
 _RESERVED = 16_384  # bytes, which the answers that carry a new credential hardly ever need
 _LONGEST_ANSWER = 1_000
-
-_REMEDIES = {
-    "create_key": "remove the key with delete_key",
-    "create_key_from_existing_key_authorizations": "remove the key with delete_key",
-    "rotate_key": "rotate the key once more: its old value is void all the same",
-    "create_location_secret": "read it with location_auth",
-    "create_robot_part_secret": "read it with get_robot_part",
-}
-"""What is to be done about a new credential that was not given, by the tool that made it."""
 
 
 class Undelivered(Refused):
@@ -43,17 +36,17 @@ class Delivery:
 
     Args:
         folder: Where the file goes; it is made if it does not exist.
-        tool: The tool whose answer it holds.
+        spec: The tool whose answer it holds.
         clock: The present time, aware.
 
     Raises:
         PolicyError: The file cannot be made; nothing should be minted then.
     """
 
-    def __init__(self, folder: Path, tool: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, folder: Path, spec: Spec, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         stamp = clock().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.path = private_folder(folder) / f"{tool}-{stamp}-{secrets.token_hex(8)}.json"
-        self._tool = tool
+        self.path = private_folder(folder) / f"{spec.name}-{stamp}-{secrets.token_hex(8)}.json"
+        self._spec = spec
         self._written = False
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -95,10 +88,11 @@ class Delivery:
 
     def _lost(self, data: Json, error: OSError) -> str:
         answer = shorten(json.dumps(redacted(data), ensure_ascii=False), _LONGEST_ANSWER)
-        remedy = _REMEDIES.get(self._tool, "it can be read again")
+        remedy = self._spec.remedy or "it can be read again"
         return (
-            f"{self._tool} WAS DONE, but the credential in its answer is given nowhere, since it cannot be written to "
-            f"{self.path} ({error.strerror}). Once there is room, {remedy}. Without the credential it is {answer}"
+            f"{self._spec.name} WAS DONE, but the credential in its answer is given nowhere, since it cannot be "
+            f"written to {self.path} ({error.strerror}). Once there is room, {remedy}. Without the credential it is "
+            f"{answer}"
         )
 
     def __enter__(self) -> Delivery:

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 Json = Any
 
-MINTING = frozenset(
-    {
-        "create_key",
-        "create_key_from_existing_key_authorizations",
-        "rotate_key",
-        "create_location_secret",
-        "create_robot_part_secret",
-    }
-)
-"""Tools that make a new credential, which may be given this one time."""
-
 
 class Action(StrEnum):
     """What becomes of a call."""
@@ -248,7 +237,7 @@ class Policy:
         ]
         if meant:
             return max(meant, key=_CAUTION.__getitem__)
-        return self.secrets_mint if spec.name in MINTING else self.secrets_read
+        return self.secrets_mint if spec.mints else self.secrets_read
 
 
 _ANSWERS = {Action.ALLOW: "allowed", Action.CONFIRM: "confirmed", Action.DENY: "denied"}

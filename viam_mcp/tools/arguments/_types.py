@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, Va
 from pydantic_core import PydanticCustomError
 
 from viam_mcp.app import to_struct
+from viam_mcp.tools._refs import NotARef, Ref
 from viam_mcp.tools.redaction._configs import config_from
 from viam_mcp.tools.redaction._text import sanitize
 
@@ -63,23 +64,38 @@ def _readable(text: str, info: ValidationInfo) -> str:
 # A UUID in capital letters is the same id, but the service knows ids in small letters only. Whoever confirms
 # a call and the audit see the id that is sent.
 _Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
-OrganizationId = Annotated[_Uuid, Field(description="Organization id")]
-OrganizationIdOrNone = Annotated[str, StringConstraints(pattern=_UUID_OR_NONE, to_lower=True)]
-LocationId = Annotated[str, StringConstraints(pattern=_LOCATION), Field(description="Location id")]
-MachineId = Annotated[_Uuid, Field(description="Machine id")]
-PartId = Annotated[_Uuid, Field(description="Machine part id")]
-FragmentId = Annotated[_Uuid, Field(description="Fragment id")]
-UserId = Annotated[_Uuid, Field(description="User id")]
-IdentityId = Annotated[_Uuid, Field(description="Id of a user or an API key")]
-KeyId = Annotated[_Uuid, Field(description="API key id")]
-SecretId = Annotated[str, StringConstraints(min_length=1, max_length=200), Field(description="Secret id")]
+OrganizationId = Annotated[_Uuid, Field(description="Organization id"), Ref("organization")]
+OrganizationIdOrNone = Annotated[str, StringConstraints(pattern=_UUID_OR_NONE, to_lower=True), Ref("organization")]
+LocationId = Annotated[str, StringConstraints(pattern=_LOCATION), Field(description="Location id"), Ref("location")]
+LocationIdOrDefault = Annotated[LocationId | None, Ref("location", or_default=True)]
+"""A location; the client's default one if it is left out."""
+MachineId = Annotated[_Uuid, Field(description="Machine id"), Ref("machine")]
+PartId = Annotated[_Uuid, Field(description="Machine part id"), Ref("part")]
+FragmentId = Annotated[_Uuid, Field(description="Fragment id"), Ref("fragment")]
+KeyId = Annotated[_Uuid, Field(description="API key id"), Ref("key")]
 RegistryItemId = Annotated[
-    str, StringConstraints(pattern=_REGISTRY_ITEM), Field(description="namespace:name or organization-id:name")
+    str,
+    StringConstraints(pattern=_REGISTRY_ITEM),
+    Field(description="namespace:name or organization-id:name"),
+    Ref("item"),
 ]
 ResourceId = Annotated[
     str,
     StringConstraints(pattern=_RESOURCE, to_lower=True),
     Field(description="Id of the organization, location or machine"),
+    Ref(by="resource_type"),
+]
+UserId = Annotated[_Uuid, Field(description="User id"), NotARef("a user belongs to no place")]
+IdentityId = Annotated[
+    _Uuid,
+    Field(description="Id of a user or an API key"),
+    NotARef("a user belongs to no place, and what a key may do is judged by what its roles are on"),
+]
+SecretId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(description="Secret id"),
+    NotARef("a secret belongs to the location or the part that is named beside it"),
 ]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]

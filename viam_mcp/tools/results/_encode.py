@@ -133,6 +133,17 @@ def _safe(text: str) -> str:
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
 
+@cache
+def may_hold_credential(descriptor: Descriptor) -> bool:
+    """Whether a message of this type can hold a credential, by the wire contract's `debug_redact`."""
+    return any(
+        _is_secret(field) or (field.message_type is not None and may_hold_credential(field.message_type))
+        for field in descriptor.fields
+        # A Struct holds values that hold Structs.
+        if not (field.message_type is not None and field.message_type.full_name.startswith("google.protobuf."))
+    )
+
+
 def _is_secret(field: FieldDescriptor) -> bool:
     return bool(field.GetOptions().debug_redact)
 

@@ -14,10 +14,10 @@ from pydantic_core import to_json
 
 from viam_mcp.tools.redaction._secrets import REDACTED
 from viam_mcp.tools.redaction._text import sanitize
-from viam_mcp.tools.results._encode import encode, schema_of
+from viam_mcp.tools.results._encode import encode, may_hold_credential, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from google.protobuf.message import Message
 
@@ -32,6 +32,14 @@ class Output(ABC):
     @abstractmethod
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
+
+    def messages(self) -> Collection[type[Message]]:
+        """The types of message that it is made of."""
+        return ()
+
+    def holds_secret(self) -> bool:
+        """Whether there can be a credential in it."""
+        return any(may_hold_credential(message.DESCRIPTOR) for message in self.messages())
 
 
 class Whole(Output):
@@ -61,6 +69,10 @@ class One(Whole):
         """The JSON schema of each member."""
         return {self.name: schema_of(self.message)}
 
+    def messages(self) -> Collection[type[Message]]:
+        """The types of message that it is made of."""
+        return (self.message,)
+
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""
         return {self.name: encode_item(value, reveal=reveal)}
@@ -80,6 +92,10 @@ class Many(Output):
         lists = {name: {"type": "array", "items": schema_of(kind)} for name, kind in self.lists.items()}
         return {**lists, "next_cursor": {"type": "string"}}
 
+    def messages(self) -> Collection[type[Message]]:
+        """The types of message that it is made of."""
+        return tuple(self.lists.values())
+
 
 @dataclass(frozen=True)
 class Values(Whole):
@@ -95,6 +111,10 @@ class Values(Whole):
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
         return {name: {"type": _JSON_TYPES[kind]} for name, kind in self.types.items()}
+
+    def holds_secret(self) -> bool:
+        """Whether there can be a credential in it."""
+        return self.secret is not None
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""

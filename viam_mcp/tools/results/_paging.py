@@ -22,7 +22,7 @@ from viam_mcp.tools.results._encode import schema_of
 from viam_mcp.tools.results._output import Many, encode_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from google.protobuf.message import Message
 
@@ -57,7 +57,7 @@ async def collect(
     reveal: bool,
     budget: int,
     environment: Environment | None = None,
-    visible: Callable[[Any], bool] | None = None,
+    visible: Callable[[Sequence[Any]], Awaitable[list[bool]]] | None = None,
 ) -> dict[str, Json]:
     """The part of the list that the arguments ask for, as the tool's whole result.
 
@@ -67,6 +67,7 @@ async def collect(
         reveal: Give credentials as they are.
         budget: How many bytes of compact JSON the result may take.
         environment: What the tool may use besides.
+        visible: Says of each item whether it may be given; None: all of them.
 
     Raises:
         ToolError: The cursor or a name in `fields` is not one.
@@ -86,7 +87,8 @@ async def collect(
     # Each with how many items of the page are behind once it is given: those that are not visible count too.
     rest = [(number, *pair) for number, pair in enumerate(_labelled(page, returns), 1)][here.skip :]
     if visible is not None:
-        rest = [entry for entry in rest if visible(entry[2])]
+        seen = await visible([item for _, _, item in rest])
+        rest = [entry for entry, may_be_seen in zip(rest, seen, strict=True) if may_be_seen]
     fitting, warnings = fill(
         (encode_item(item, reveal=reveal) for _, _, item in rest[:wanted]), keep, budget - len(to_json(result))
     )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _MOST_MACHINES = 1_000
 
 
-class ListFragments(ListTool, toolset="fragments", returns=Many(fragments=wire.Fragment)):
+class ListFragments(ListTool, toolset="fragments", core=True, returns=Many(fragments=wire.Fragment)):
     """List an organization's fragments with their configurations and how many parts use each;
     fields=["id","name"] keeps it short. Say which by visibilities; without them, public ones are listed, or
     private ones if show_public is false."""
@@ -53,7 +53,7 @@ class ListFragments(ListTool, toolset="fragments", returns=Many(fragments=wire.F
         return await app.list_fragments(self.org_id, self.show_public, chosen)
 
 
-class GetFragment(Tool, toolset="fragments", returns=One("fragment", wire.Fragment)):
+class GetFragment(Tool, toolset="fragments", core=True, returns=One("fragment", wire.Fragment)):
     """Get one fragment: its configuration, who may see it, how many parts and organizations use it, and
     last_updated, which update_fragment takes as last_known_update."""
 
@@ -64,7 +64,7 @@ class GetFragment(Tool, toolset="fragments", returns=One("fragment", wire.Fragme
         return await app.get_fragment(self.fragment_id, self.version)
 
 
-class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One("fragment", wire.Fragment)):
+class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, core=True, returns=One("fragment", wire.Fragment)):
     """Create a private fragment. No machine uses it until its configuration names it. Returns the fragment with
     its id."""
 
@@ -81,7 +81,9 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, returns=One
         return await app.create_fragment(self.org_id, self.name, self.config)
 
 
-class UpdateFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, returns=One("fragment", wire.Fragment)):
+class UpdateFragment(
+    Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, core=True, returns=One("fragment", wire.Fragment)
+):
     """Rename a fragment and, where given, replace its whole configuration or change who may see it. A new
     configuration reaches every machine that follows the fragment. Read it with get_fragment first and send all of
     it back, changed; where it reads [redacted], send that as it is. Returns the fragment as it is then."""
@@ -158,7 +160,7 @@ class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
         await app.delete_fragment(self.fragment_id)
 
 
-class GetFragmentHistory(ListTool, toolset="fragments", returns=Many(history=wire.FragmentHistoryEntry)):
+class GetFragmentHistory(ListTool, toolset="fragments", core=True, returns=Many(history=wire.FragmentHistoryEntry)):
     """List the edits of a fragment, newest first: who, when, and the fragment as it was before."""
 
     id: FragmentId

@@ -26,7 +26,15 @@ _MOST_ORGANIZATIONS = 20
 _KEY = Values(api_key=str, api_key_id=str, secret="api_key")  # noqa: S106 - the name of the member, not a secret
 
 
-class CreateKey(Tool, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY):
+class CreateKey(
+    Tool,
+    toolset="keys",
+    effect=Effect.DESTRUCTIVE,
+    reveals_secret=True,
+    mints="remove the key with delete_key",
+    grants=True,
+    returns=_KEY,
+):
     """Create an API key with one or more roles. Its value is a credential and is given this one time. Returns
     value and id."""
 
@@ -92,7 +100,13 @@ class DeleteKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Done
 
 
 class CreateKeyFromExistingKeyAuthorizations(
-    _OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY
+    _OneKey,
+    toolset="keys",
+    effect=Effect.DESTRUCTIVE,
+    reveals_secret=True,
+    mints="remove the key with delete_key",
+    grants=True,
+    returns=_KEY,
 ):
     """Create a second API key that may do what an existing one may: to hand over without locking anybody out,
     delete_key then removes the old one. Returns value and id."""
@@ -105,7 +119,9 @@ class CreateKeyFromExistingKeyAuthorizations(
         return await app.create_key_from_existing_key_authorizations(self.id)
 
 
-class ListKeys(ListTool, toolset="keys", reveals_secret=True, returns=Many(api_keys=wire.APIKeyWithAuthorizations)):
+class ListKeys(
+    ListTool, toolset="keys", reveals_secret=True, core=True, returns=Many(api_keys=wire.APIKeyWithAuthorizations)
+):
     """List the API keys of an organization: ids, names, creation times and what each may do."""
 
     org_id: OrganizationId
@@ -117,7 +133,14 @@ class ListKeys(ListTool, toolset="keys", reveals_secret=True, returns=Many(api_k
         return await app.list_keys(self.org_id)
 
 
-class RotateKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=_KEY):
+class RotateKey(
+    _OneKey,
+    toolset="keys",
+    effect=Effect.DESTRUCTIVE,
+    reveals_secret=True,
+    mints="rotate the key once more: its old value is void all the same",
+    returns=_KEY,
+):
     """Give an API key a new value, under the same id. The old value stops working at once: for a change without
     a gap, use create_key_from_existing_key_authorizations. Returns value and id."""
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import KeepEmpty, LocationId, Name, OrganizationId, SecretId
+from viam_mcp.tools._refs import Ref
+from viam_mcp.tools._tool import Effect, ListTool, Preview, ScopedBy, Tool
+from viam_mcp.tools.arguments._types import KeepEmpty, LocationId, LocationIdOrDefault, Name, OrganizationId, SecretId
 from viam_mcp.tools.previews._names import location_name, named, organization_name, quoted, resource_name_if_readable
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
     from viam_mcp.tools._environment import Environment
 
 
-class CreateLocation(Tool, toolset="locations", effect=Effect.WRITE, returns=One("location", wire.Location)):
+class CreateLocation(
+    Tool,
+    toolset="locations",
+    effect=Effect.WRITE,
+    core=True,
+    reveals_secret=False,
+    returns=One("location", wire.Location),
+):
     """Create a location in an organization, at the top or under a parent location (at most three levels deep).
     Returns it with its id."""
 
@@ -49,17 +57,24 @@ class CreateLocation(Tool, toolset="locations", effect=Effect.WRITE, returns=One
         return await app.create_location(self.org_id, self.name, self.parent_location_id)
 
 
-class GetLocation(Tool, toolset="locations", returns=One("location", wire.Location)):
+class GetLocation(Tool, toolset="locations", core=True, reveals_secret=False, returns=One("location", wire.Location)):
     """Get one location: name, parent, number of machines, organizations with access. For its machines, use
     list_robots."""
 
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def run(self, app: AppClient) -> wire.Location:
         return await app.get_location(self.location_id)
 
 
-class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, returns=One("location", wire.Location)):
+class UpdateLocation(
+    Tool,
+    toolset="locations",
+    effect=Effect.DESTRUCTIVE,
+    core=True,
+    reveals_secret=False,
+    returns=One("location", wire.Location),
+):
     """Rename a location or move it, with everything in it, under another parent. What is left out stays as it
     is. Returns the location as it is then."""
 
@@ -69,6 +84,7 @@ class UpdateLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
         str | None,
         KeepEmpty(),
         Field(pattern=r"^([a-z0-9]{10})?$", description="The new parent; empty: to the top"),
+        Ref("location", top_of="location_id"),
     ] = None
 
     async def subject(self, app: AppClient) -> str:
@@ -128,7 +144,14 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
         await app.delete_location(self.location_id)
 
 
-class ListLocations(ListTool, toolset="locations", returns=Many(locations=wire.Location)):
+class ListLocations(
+    ListTool,
+    toolset="locations",
+    core=True,
+    scoped_by=ScopedBy.ITEMS,
+    reveals_secret=False,
+    returns=Many(locations=wire.Location),
+):
     """List the locations that an organization owns or shares, with parents and numbers of machines."""
 
     org_id: OrganizationId
@@ -168,7 +191,9 @@ class _Sharing(Tool):
         return any(item.organization_id == self.organization_id for item in location.organizations)
 
 
-class ShareLocation(_Sharing, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("Shared {subject}.")):
+class ShareLocation(
+    _Sharing, toolset="locations", effect=Effect.DESTRUCTIVE, grants=True, returns=Done("Shared {subject}.")
+):
     """Give another organization access to a location and its machines. Taken back with unshare_location."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
@@ -196,7 +221,7 @@ class LocationAuth(Tool, toolset="locations", reveals_secret=True, returns=One("
     """List the secrets of a location, with which machines and programs sign in: ids, creation times, states.
     The values are credentials."""
 
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def subject(self, app: AppClient) -> str:
         return await location_name(app, self.location_id)
@@ -206,12 +231,17 @@ class LocationAuth(Tool, toolset="locations", reveals_secret=True, returns=One("
 
 
 class CreateLocationSecret(
-    Tool, toolset="locations", effect=Effect.WRITE, reveals_secret=True, returns=One("auth", wire.LocationAuth)
+    Tool,
+    toolset="locations",
+    effect=Effect.WRITE,
+    reveals_secret=True,
+    mints="read it with location_auth",
+    returns=One("auth", wire.LocationAuth),
 ):
     """Create a new secret for a location; at most two are active at once. To replace one: create, hand out the
     new one, then delete_location_secret. Returns all of the location's secrets."""
 
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def subject(self, app: AppClient) -> str:
         return f"a secret for {await location_name(app, self.location_id)}"
@@ -224,7 +254,7 @@ class DeleteLocationSecret(Tool, toolset="locations", effect=Effect.DESTRUCTIVE,
     """Delete a secret of a location. Whatever still signs in with it is locked out at once."""
 
     secret_id: SecretId
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def subject(self, app: AppClient) -> str:
         return f"secret {quoted(self.secret_id)} of {await location_name(app, self.location_id)}"

@@ -49,7 +49,7 @@ _SHOWN = 2_000  # characters of a batch that go out as progress
 Contains = Annotated[Text, Field(description="Only messages that contain this text")]
 
 
-class GetRobotPartLogs(Saving, ListTool, toolset="logs", returns=LoggedEntries()):
+class GetRobotPartLogs(Saving, ListTool, toolset="logs", core=True, returns=LoggedEntries()):
     """Read what a part logged, newest first unless order says otherwise: for a machine that is offline, its
     last words. Narrow it by level, text and time (start and end, or range back from now or from end). Without
     start or range the service looks back about a day: for a machine that has been offline for longer, give a range
@@ -143,7 +143,7 @@ class _Tail(Tool):
         )
 
 
-class TailRobotPartLogs(_Tail, toolset="logs", returns=NewEntries()):
+class TailRobotPartLogs(_Tail, toolset="logs", core=True, returns=NewEntries()):
     """Follow what a part logs, errors only unless errors_only is false: waits until there is something new, at most
     wait_seconds. Call it again with next_cursor and nothing is lost or given twice, whatever the connection does;
     gap says what is missing, upstream how the connection is doing. For several parts, use tail_logs; for what was
@@ -163,7 +163,7 @@ class TailRobotPartLogs(_Tail, toolset="logs", returns=NewEntries()):
         return await _shown(result, warnings, environment)
 
 
-class TailLogs(_Tail, toolset="logs", returns=NewEntries(several=True)):
+class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)):
     """Follow what several parts log, or all parts of the machines in a location: as tail_robot_part_logs, merged by
     time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries
     that say the same come as one pattern with their number, which fits a noisy fleet into a short answer."""

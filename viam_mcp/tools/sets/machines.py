@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import LocationId, MachineId, Name, OrganizationId
+from viam_mcp.tools.arguments._types import LocationIdOrDefault, MachineId, Name, OrganizationId
 from viam_mcp.tools.previews._names import location_name, machine_name, named, quoted
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from viam_mcp.tools._environment import Environment
 
 
-class GetRobot(Tool, toolset="machines", returns=One("robot", wire.Robot)):
+class GetRobot(Tool, toolset="machines", core=True, returns=One("robot", wire.Robot)):
     """Get one machine: name, location, whether it is online, offline or awaiting setup, and when it was last
     seen. For its configuration use get_robot_parts, for why it is offline get_robot_part_logs."""
 
@@ -46,21 +46,21 @@ class GetRoverRentalRobots(ListTool, toolset="machines", returns=Many(robots=wir
         return await app.get_rover_rental_robots(self.org_id)
 
 
-class ListRobots(ListTool, toolset="machines", returns=Many(robots=wire.Robot)):
+class ListRobots(ListTool, toolset="machines", core=True, returns=Many(robots=wire.Robot)):
     """List the machines of one location: names, whether each is online, when it was last seen. Machines of
     nested locations are listed under those; list_locations tells which there are."""
 
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def run(self, app: AppClient) -> list[wire.Robot]:
         return await app.list_robots(self.location_id)
 
 
-class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, returns=Values(robot_id=str)):
+class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, core=True, returns=Values(robot_id=str)):
     """Create a machine in a location. It gets a main part and awaits setup. Returns the machine's id."""
 
     name: Name
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def subject(self, app: AppClient) -> str:
         return f"machine {quoted(self.name)} in {await location_name(app, self.location_id)}"
@@ -69,13 +69,13 @@ class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, returns=Values(rob
         return await app.new_robot(self.name, self.location_id)
 
 
-class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=One("robot", wire.Robot)):
+class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, core=True, returns=One("robot", wire.Robot)):
     """Rename a machine, or move it to another location of its organization: both take the name and the location
     that it shall have. To change what it runs, use update_robot_part. Returns the machine as it is then."""
 
     robot_id: MachineId
     name: Name
-    location_id: LocationId | None = None
+    location_id: LocationIdOrDefault = None
 
     async def subject(self, app: AppClient) -> str:
         return await machine_name(app, self.robot_id)
@@ -100,7 +100,7 @@ class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=O
         return await app.update_robot(self.robot_id, self.name, self.location_id)
 
 
-class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, core=True, returns=Done("Deleted {subject}.")):
     """Delete a machine, its parts, their configuration and logs. This cannot be undone."""
 
     robot_id: MachineId

@@ -192,7 +192,7 @@ class _AsShown:
             yield held
 
 
-class GetModule(Tool, toolset="modules", returns=One("module", wire.Module)):
+class GetModule(Tool, toolset="modules", core=True, returns=One("module", wire.Module)):
     """Get one module: description, models, entrypoint, versions with platforms, how many machines use it."""
 
     module_id: RegistryItemId
@@ -201,7 +201,7 @@ class GetModule(Tool, toolset="modules", returns=One("module", wire.Module)):
         return await app.get_module(self.module_id)
 
 
-class ListModules(ListTool, toolset="modules", returns=Many(modules=wire.Module)):
+class ListModules(ListTool, toolset="modules", core=True, returns=Many(modules=wire.Module)):
     """List an organization's modules. For other types of registry item, or other organizations' public ones,
     use list_registry_items."""
 

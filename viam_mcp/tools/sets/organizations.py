@@ -9,7 +9,7 @@ from pydantic import Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._tool import Effect, ListTool, Preview, ScopedBy, Tool
 from viam_mcp.tools.arguments._nested import Authorization, FragmentImport
 from viam_mcp.tools.arguments._types import Email, KeepEmpty, LocationId, Name, OrganizationId, Text, UserId
 from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, held_by, in_words, strongest_first
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _NO_INVITE = "There is no such pending invite."
 
 
-class GetUserIdByEmail(Tool, toolset="organizations", returns=Values(user_id=str)):
+class GetUserIdByEmail(Tool, toolset="organizations", scoped_by=ScopedBy.NOTHING, returns=Values(user_id=str)):
     """Find the id of a user by e-mail address. Needed before list_organizations_by_user and the role tools,
     which take ids."""
 
@@ -49,7 +49,11 @@ class GetUserIdByEmail(Tool, toolset="organizations", returns=Values(user_id=str
 
 
 class CreateOrganization(
-    Tool, toolset="organizations", effect=Effect.WRITE, returns=One("organization", wire.Organization)
+    Tool,
+    toolset="organizations",
+    effect=Effect.WRITE,
+    scoped_by=ScopedBy.NOTHING,
+    returns=One("organization", wire.Organization),
 ):
     """Create an organization, owned by the caller. It starts with one location. Returns the new organization
     with its id."""
@@ -63,7 +67,13 @@ class CreateOrganization(
         return await app.create_organization(self.name)
 
 
-class ListOrganizations(ListTool, toolset="organizations", returns=Many(organizations=wire.Organization)):
+class ListOrganizations(
+    ListTool,
+    toolset="organizations",
+    core=True,
+    scoped_by=ScopedBy.ITEMS,
+    returns=Many(organizations=wire.Organization),
+):
     """List the organizations that the configured key can reach. The place to start: their ids lead to
     locations, members, fragments, keys and registry items."""
 
@@ -83,7 +93,9 @@ class GetOrganizationsWithAccessToLocation(
         return await app.get_organizations_with_access_to_location(self.location_id)
 
 
-class ListOrganizationsByUser(ListTool, toolset="organizations", returns=Many(organizations=wire.OrgDetails)):
+class ListOrganizationsByUser(
+    ListTool, toolset="organizations", scoped_by=ScopedBy.ITEMS, returns=Many(organizations=wire.OrgDetails)
+):
     """List the organizations that a user belongs to, with names and namespaces. Take the id from
     get_user_id_by_email."""
 
@@ -93,7 +105,7 @@ class ListOrganizationsByUser(ListTool, toolset="organizations", returns=Many(or
         return await app.list_organizations_by_user(self.user_id)
 
 
-class GetOrganization(Tool, toolset="organizations", returns=One("organization", wire.Organization)):
+class GetOrganization(Tool, toolset="organizations", core=True, returns=One("organization", wire.Organization)):
     """Get one organization: name, public namespace, region, fragments that new machines start with."""
 
     org_id: OrganizationId
@@ -102,7 +114,9 @@ class GetOrganization(Tool, toolset="organizations", returns=One("organization",
         return await app.get_organization(self.org_id)
 
 
-class GetOrganizationNamespaceAvailability(Tool, toolset="organizations", returns=Values(available=bool)):
+class GetOrganizationNamespaceAvailability(
+    Tool, toolset="organizations", scoped_by=ScopedBy.NOTHING, returns=Values(available=bool)
+):
     """Say whether a public namespace is still free. A namespace is lowercase letters, digits and dashes."""
 
     public_namespace: Name
@@ -206,6 +220,7 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
 class ListOrganizationMembers(
     ListTool,
     toolset="organizations",
+    core=True,
     returns=Many(members=wire.OrganizationMember, invites=wire.OrganizationInvite),
 ):
     """List who belongs to an organization, with addresses and last access, and the invites that are still
@@ -219,7 +234,11 @@ class ListOrganizationMembers(
 
 
 class CreateOrganizationInvite(
-    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=One("invite", wire.OrganizationInvite)
+    Tool,
+    toolset="organizations",
+    effect=Effect.DESTRUCTIVE,
+    grants=True,
+    returns=One("invite", wire.OrganizationInvite),
 ):
     """Invite somebody to an organization by e-mail. Without authorizations the invited person becomes an owner
     of everything in it. Returns the pending invite."""
@@ -231,9 +250,9 @@ class CreateOrganizationInvite(
         bool, Field(description="False: no mail is sent, the access is there at the person's next login")
     ] = True
 
-    def meant(self) -> dict[str, Any]:
+    def meant(self, default_location: str | None = None) -> dict[str, Any]:
         whole = {"role": "owner", "resource_type": "organization", "resource_id": self.org_id}
-        arguments = super().meant()
+        arguments = super().meant(default_location)
         return {**arguments, "authorizations": arguments["authorizations"] or [whole]}
 
     async def subject(self, app: AppClient) -> str:
@@ -261,7 +280,11 @@ class CreateOrganizationInvite(
 
 
 class UpdateOrganizationInviteAuthorizations(
-    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=One("invite", wire.OrganizationInvite)
+    Tool,
+    toolset="organizations",
+    effect=Effect.DESTRUCTIVE,
+    grants=True,
+    returns=One("invite", wire.OrganizationInvite),
 ):
     """Change what a pending invite will allow. An invite holds at most one authorization for each resource and
     at least one in all. Returns the invite as it is then. For members who have joined, use change_role."""

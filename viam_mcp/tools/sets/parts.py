@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _SECTIONS = ("components", "services", "modules", "remotes", "packages", "fragments", "processes")
 
 
-class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many(parts=wire.RobotPart)):
+class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, core=True, returns=Many(parts=wire.RobotPart)):
     """List the parts of a machine with their configurations, addresses and states. With fields=["id","name"] it
     is short. Part ids are what the log, history and update tools take."""
 
@@ -50,7 +50,7 @@ class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, returns=Many
         return await app.get_robot_parts(self.robot_id)
 
 
-class GetRobotPart(Saving, toolset="parts", reveals_secret=True, returns=One("part", wire.RobotPart)):
+class GetRobotPart(Saving, toolset="parts", reveals_secret=True, core=True, returns=One("part", wire.RobotPart)):
     """Get one part: configuration, address, when it was last seen, and last_updated, which update_robot_part
     takes as last_known_update. With dest, the configuration is also written to a file, credentials redacted."""
 
@@ -72,7 +72,7 @@ class GetRobotPart(Saving, toolset="parts", reveals_secret=True, returns=One("pa
 
 
 class GetRobotPartHistory(
-    ListTool, toolset="parts", reveals_secret=True, returns=Many(history=wire.RobotPartHistoryEntry)
+    ListTool, toolset="parts", reveals_secret=True, core=True, returns=Many(history=wire.RobotPartHistoryEntry)
 ):
     """List the edits of a part, newest first: who, when, and the part as it was before. Compare with
     get_robot_part for what the latest edit changed."""
@@ -92,7 +92,12 @@ class GetRobotPartHistory(
 
 
 class UpdateRobotPart(
-    Tool, toolset="parts", effect=Effect.DESTRUCTIVE, reveals_secret=True, returns=One("part", wire.RobotPart)
+    Tool,
+    toolset="parts",
+    effect=Effect.DESTRUCTIVE,
+    reveals_secret=True,
+    core=True,
+    returns=One("part", wire.RobotPart),
 ):
     """Rename a part and, if one is given, replace its whole configuration: the machine applies it within
     seconds. Read the present one with get_robot_part and send all of it back, changed; where it reads [redacted],
@@ -145,7 +150,7 @@ class UpdateRobotPart(
         return "robot_config" if self.robot_config_json is None else "robot_config_json"
 
 
-class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(part_id=str)):
+class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, core=True, returns=Values(part_id=str)):
     """Add a part to a machine, with an empty configuration. Returns the part's id."""
 
     robot_id: MachineId
@@ -158,7 +163,7 @@ class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, returns=Values(pa
         return await app.new_robot_part(self.robot_id, self.part_name)
 
 
-class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, core=True, returns=Done("Deleted {subject}.")):
     """Delete a part with its configuration, history and logs. The main part cannot be deleted: mark another one
     as main first, or use delete_robot. This cannot be undone."""
 
@@ -201,7 +206,9 @@ class MarkPartAsMain(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=D
         await app.mark_part_as_main(self.robot_part_id)
 
 
-class MarkPartForRestart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=Done("Will restart: {subject}.")):
+class MarkPartForRestart(
+    Tool, toolset="parts", effect=Effect.DESTRUCTIVE, core=True, returns=Done("Will restart: {subject}.")
+):
     """Restart a part's viam-server the next time that the part checks in, within seconds if it is online. What
     it controls stops while it restarts."""
 
@@ -220,7 +227,12 @@ class MarkPartForRestart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, retur
 
 
 class CreateRobotPartSecret(
-    Tool, toolset="parts", effect=Effect.WRITE, reveals_secret=True, returns=One("part", wire.RobotPart)
+    Tool,
+    toolset="parts",
+    effect=Effect.WRITE,
+    reveals_secret=True,
+    mints="read it with get_robot_part",
+    returns=One("part", wire.RobotPart),
 ):
     """Create a new secret for a part; at most two are active at once. To replace one: create, give the part the
     new one, then delete_robot_part_secret. Returns the part with its secrets."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from viam_mcp.tools._environment import Environment
 
 
-class GetRegistryItem(Tool, toolset="registry", returns=One("item", wire.RegistryItem)):
+class GetRegistryItem(Tool, toolset="registry", core=True, returns=One("item", wire.RegistryItem)):
     """Get one registry item of any type: description, visibility, usage, versions. For a module's models and
     entrypoint see also get_module."""
 
@@ -99,7 +99,7 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
         )
 
 
-class ListRegistryItems(ListTool, toolset="registry", returns=Many(items=wire.RegistryItem)):
+class ListRegistryItems(ListTool, toolset="registry", core=True, returns=Many(items=wire.RegistryItem)):
     """List registry items by type, visibility, platform, status and text; an empty list does not filter.
     Without an organization ("") the public items of everybody are listed."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
+from viam_mcp.tools._refs import Ref
 from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import AuthorizedPermissions
 from viam_mcp.tools.arguments._types import IdentityId, OrganizationId, ResourceId, ResourceType, Role
@@ -46,7 +47,7 @@ class _OneRole(Tool):
         )
 
 
-class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Added {subject}.")):
+class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, grants=True, returns=Done("Added {subject}.")):
     """Make a user or an API key an owner or operator of an organization, location or machine and all below it.
     Owners configure it and manage members and keys, operators control and view."""
 
@@ -86,7 +87,7 @@ class RemoveRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=D
         await app.remove_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
 
 
-class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done("Changed {subject}.")):
+class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, grants=True, returns=Done("Changed {subject}.")):
     """Replace one role by another within an organization, in one step: another role, another resource, or
     another user or key."""
 
@@ -94,11 +95,11 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done(
     old_identity_id: IdentityId
     old_role: Role
     old_resource_type: ResourceType
-    old_resource_id: ResourceId
+    old_resource_id: Annotated[ResourceId, Ref(by="old_resource_type")]
     new_identity_id: IdentityId
     new_role: Role
     new_resource_type: ResourceType
-    new_resource_id: ResourceId
+    new_resource_id: Annotated[ResourceId, Ref(by="new_resource_type")]
 
     async def subject(self, app: AppClient) -> str:
         org = self.organization_id
@@ -135,18 +136,20 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, returns=Done(
         await app.change_role(**arguments)
 
 
-class ListAuthorizations(ListTool, toolset="roles", returns=Many(authorizations=wire.Authorization)):
+class ListAuthorizations(ListTool, toolset="roles", core=True, returns=Many(authorizations=wire.Authorization)):
     """List who holds which role on what, in a whole organization or on the resources named. identity_id is a
     user's or a key's; list_organization_members and list_keys tell their names."""
 
     org_id: OrganizationId
-    resource_ids: Annotated[list[ResourceId], Field(max_length=1000)] | None = None
+    resource_ids: (
+        Annotated[list[ResourceId], Field(max_length=1000), Ref("organization", "location", "machine")] | None
+    ) = None
 
     async def run(self, app: AppClient) -> list[wire.Authorization]:
         return await app.list_authorizations(self.org_id, self.resource_ids)
 
 
-class CheckPermissions(ListTool, toolset="roles", returns=Many(permissions=wire.AuthorizedPermissions)):
+class CheckPermissions(ListTool, toolset="roles", core=True, returns=Many(permissions=wire.AuthorizedPermissions)):
     """Ask which of some permissions the configured key has. Returns those that it has; the others are missing
     from the answer. Use it to find out why a call is denied."""
 

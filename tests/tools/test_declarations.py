@@ -1,0 +1,179 @@
+"""A tool declares what the policy has to know of it, or it does not import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from viam_mcp.proto import app as wire
+from viam_mcp.tools import TOOLS, Effect, ListTool, NotARef, Ref, ScopedBy, Tool, references
+from viam_mcp.tools._belongs import belongs, places_of
+from viam_mcp.tools.arguments._types import LocationId, MachineId, OrganizationId, ResourceId, ResourceType
+from viam_mcp.tools.results._output import Done, Many, One, Values
+
+ONE, OTHER, LOCATION = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11", "00000000-3c86-4c0e-9d5c-2f6f0c4f1a11", "k3v9x0q2ab"
+
+
+class Inner(BaseModel):
+    """An argument that is an object."""
+
+    model_config = {"frozen": True}
+    fragment_id: str
+
+
+def declared(fields: dict[str, Any], base: type[Tool] = Tool, /, **keywords: Any) -> type[Tool]:
+    """A tool that somebody adds, with these arguments and class keywords; it is not kept."""
+    keywords = {"toolset": "machines", "returns": Done("Did {subject}."), "rpc": None, **keywords}
+    made = type(base)("DoSomething", (base,), {"__annotations__": fields, "__module__": __name__}, **keywords)
+    TOOLS.pop("do_something", None)
+    return made  # type: ignore[return-value]
+
+
+SECRET_KEY = Values(value=str, secret="value")
+MACHINE = {"robot_id": MachineId}
+
+
+@pytest.mark.parametrize(
+    ("fields", "keywords", "said"),
+    [
+        (
+            {"machine_id": str},
+            {},
+            r'DoSomething\.machine_id looks like an id: say what it names, as in .*Ref\("machine',
+        ),
+        ({"id": str}, {}, r"DoSomething\.id looks like an id"),
+        ({**MACHINE, "machine_ids": list[str]}, {}, r"DoSomething\.machine_ids looks like an id"),
+        ({**MACHINE, "ids": list[str] | None}, {}, r"DoSomething\.ids looks like an id"),
+        ({**MACHINE, "imports": list[Inner]}, {}, r"Inner\.fragment_id looks like an id"),
+        ({"resource_id": ResourceId}, {}, "looks at resource_type, and there is no such field"),
+        ({"name": str}, {}, "no argument names a thing of the fleet.*ScopedBy.NOTHING"),
+        (MACHINE, {"scoped_by": ScopedBy.NOTHING}, "its arguments name things of the fleet"),
+        (MACHINE, {"scoped_by": ScopedBy.ITEMS}, "only a list"),
+        (MACHINE, {"grants": True}, "grants access, which is effect=Effect.DESTRUCTIVE"),
+        (MACHINE, {"mints": "delete it"}, "mints a credential.*reveals_secret=True"),
+        (MACHINE, {"reveals_secret": True}, "nothing in its answer is marked as a credential"),
+        (MACHINE, {"returns": One("part", wire.RobotPart)}, "can hold a credential: say reveals_secret"),
+        (MACHINE, {"returns": SECRET_KEY}, "can hold a credential: say reveals_secret"),
+        (MACHINE, {"returns": One("x", wire.BillingAddress)}, "BillingAddress does not say where it belongs"),
+        (MACHINE, {"rpc": "no_such_rpc"}, "no rpc is named like it"),
+        (MACHINE, {"returns": None}, "say its toolset= and what it returns="),
+        (MACHINE, {"toolset": None}, "say its toolset= and what it returns="),
+    ],
+)
+def test_a_tool_that_declares_too_little_does_not_import(
+    fields: dict[str, Any], keywords: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        declared(fields, **keywords)
+    assert "do_something" not in TOOLS
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (wire.BillingAddress, "BillingAddress does not say where it belongs"),
+        (wire.OrganizationMember, "OrganizationMember belongs to what is asked about"),
+    ],
+)
+def test_a_list_over_many_places_has_items_that_say_where_they_belong(message: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        declared({}, ListTool, scoped_by=ScopedBy.ITEMS, returns=Many(items=message))
+
+
+def test_a_tool_named_like_no_rpc_says_so() -> None:
+    with pytest.raises(TypeError, match="name one with rpc="):
+        type(Tool)(
+            "DoSomething",
+            (Tool,),
+            {"__annotations__": MACHINE, "__module__": __name__},
+            toolset="machines",
+            returns=Done(""),
+        )
+    assert declared(MACHINE, rpc="RemoveFavoriteMachine").spec.rpc.name == "RemoveFavoriteMachine"  # type: ignore[union-attr]
+    assert declared(MACHINE, rpc=None).spec.rpc is None
+
+
+def test_what_a_tool_declares_is_known_of_it() -> None:
+    tool = declared(
+        MACHINE,
+        returns=SECRET_KEY,
+        reveals_secret=True,
+        mints="undo",
+        effect=Effect.DESTRUCTIVE,
+        grants=True,
+        core=True,
+    )
+    assert (tool.spec.mints, tool.spec.remedy, tool.spec.grants, tool.spec.core) == (True, "undo", True, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "arguments", "named"),
+    [
+        (MACHINE, {"robot_id": ONE.upper()}, [(("machine",), ONE)]),
+        ({"ids": list[MachineId]}, {"ids": [ONE, OTHER]}, [(("machine",), ONE), (("machine",), OTHER)]),
+        ({"ids": Annotated[list[str], Ref("part", "key")] | None}, {"ids": ["x"]}, [(("part", "key"), "x")]),
+        (
+            {"resource_type": ResourceType, "resource_id": ResourceId},
+            {"resource_type": "robot", "resource_id": ONE},
+            [(("machine",), ONE)],
+        ),
+        ({**MACHINE, "location_id": LocationId | None}, {"robot_id": ONE, "location_id": None}, [(("machine",), ONE)]),
+        (
+            {**MACHINE, "imports": Annotated[list[Inner], NotARef("a test")] | None, "user_id": NotARef},
+            {"robot_id": ONE},
+            None,
+        ),
+    ],
+)
+def test_what_the_arguments_of_a_call_name_follows_from_their_types(
+    fields: dict[str, Any], arguments: dict[str, Any], named: list[Any] | None
+) -> None:
+    if named is None:
+        with pytest.raises(TypeError):
+            declared(fields)
+        return
+    call = declared(fields).model_validate(arguments)
+    assert [(one.kinds, one.id) for one in references(call)] == named
+
+
+def test_an_id_in_an_argument_that_is_an_object_is_found() -> None:
+    class Import(BaseModel):
+        model_config = {"frozen": True}
+        fragment_id: Annotated[str, Ref("fragment"), Field(description="x")]
+
+    tool = declared({"org_id": OrganizationId, "imports": list[Import]})
+    call = tool.model_validate({"org_id": ONE, "imports": [{"fragment_id": "a"}, {"fragment_id": "b"}]})
+    assert [one.id for one in references(call)] == [ONE, "a", "b"]
+
+
+def test_a_ref_says_what_is_named_in_one_way() -> None:
+    with pytest.raises(TypeError, match="robot is no kind of thing"):
+        Ref("robot")  # type: ignore[arg-type]
+    for given in ({}, {"by": "resource_type"}):
+        kinds = () if not given else ("machine",)
+        with pytest.raises(TypeError, match="say what is named"):
+            Ref(*kinds, **given)  # type: ignore[arg-type]
+
+
+def test_a_message_says_of_each_of_its_ids_what_it_names() -> None:
+    with pytest.raises(TypeError, match=r"RoverRentalRobot\.location_id looks like an id"):
+        belongs(wire.RoverRentalRobot, "robot_id", robot_id=Ref("machine"))
+    with pytest.raises(TypeError, match="has no field robot"):
+        belongs(wire.RoverRentalRobot, "robot", robot=Ref("machine"))
+    with pytest.raises(TypeError, match="within name, which has to name something"):
+        belongs(wire.OrganizationIdentity, "name", id=Ref("organization"))
+
+
+def test_where_a_message_belongs_follows_from_its_fields() -> None:
+    machine = wire.Robot(id=ONE, location=LOCATION)
+    assert [(one.kinds, one.id) for one in places_of(machine) or ()] == [(("location",), LOCATION)]
+    favorite = wire.FavoriteMachine(machine=machine, organization_id=OTHER)
+    assert places_of(favorite) == places_of(machine)
+    details = [wire.AuthorizationDetails(resource_type=kind, resource_id=kind) for kind in ("robot", "starship")]
+    key = wire.APIKeyWithAuthorizations(authorizations=details)
+    assert [one.kinds for one in places_of(key) or ()] == [("machine",), ()]
+    assert places_of(wire.OrganizationMember(user_id=ONE)) == []
+    for outside in (wire.Robot(id=ONE), wire.APIKeyWithAuthorizations(), wire.BillingAddress(), {"id": ONE}):
+        assert places_of(outside) is None
