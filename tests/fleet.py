@@ -96,7 +96,7 @@ class Fleet:
         sandbox: The fleet itself.
         channel: The connection to it.
         app: The client of its API.
-        call: Pipeline tools.
+        call: Calls tools.
         files: The folder that tools may use.
         audit: The file that says what was done.
     """

@@ -1,4 +1,4 @@
-"""A call that waits for a yes and for its turn: what was agreed to runs, and a yes without room is on record."""
+"""A call that waits for an answer and for a slot: it runs as it was shown, and an answer without a slot is recorded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Person:
-    """Says yes, after something else has happened."""
+    """A person who says yes, after something else has happened."""
 
     way = Way.PERSON
     answer = None
@@ -51,8 +51,8 @@ def lines(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def road(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
-    """`road(at_once=1, waiting=1)`: the road of calls, with these limits."""
+def pipeline(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
+    """`pipeline(at_once=1, waiting=1)`: a pipeline with these limits."""
 
     def make(**limits: int) -> Pipeline:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
@@ -63,7 +63,7 @@ def road(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
 
 
 async def queued(calls: Pipeline) -> None:
-    """Let others run until one of them waits for its turn."""
+    """Let others run until one of them waits for a slot."""
     for _ in range(1_000):
         if calls._turns.waiting:
             return
@@ -71,10 +71,10 @@ async def queued(calls: Pipeline) -> None:
     pytest.fail("nobody waits")
 
 
-async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
-    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+async def test_no_other_call_runs_between_the_last_preview_and_the_call(
+    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = road(at_once=1)
+    calls = pipeline(at_once=1)
     admitted, others = calls._gate.admitted, list[asyncio.Task[Any]]()
 
     @asynccontextmanager
@@ -97,7 +97,7 @@ async def test_nothing_comes_between_the_last_look_at_the_target_and_the_call(
 
 @asynccontextmanager
 async def full(calls: Pipeline) -> AsyncIterator[None]:
-    """No room for a further call, not even to wait."""
+    """Inside, there is no slot for another call, and no room to wait for one."""
     with await calls._turns.take("other", "get_robot"):
         waiting = asyncio.create_task(_wait(calls))
         await queued(calls)
@@ -110,10 +110,10 @@ async def _wait(calls: Pipeline) -> None:
         pass
 
 
-async def test_a_yes_that_finds_no_room_is_on_record_and_nothing_is_done(
-    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
+async def test_an_answer_that_finds_no_slot_is_recorded_and_nothing_is_done(
+    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    calls = road(at_once=1, waiting=1)
+    calls = pipeline(at_once=1, waiting=1)
     rooms = full(calls)
     person = Person(lambda: rooms.__aenter__())
     result = await calls.call("delete_robot", {"robot_id": robot}, no_progress, LOCAL, person)
@@ -126,10 +126,10 @@ async def test_a_yes_that_finds_no_room_is_on_record_and_nothing_is_done(
     assert asked["question"] == busy["question"]
 
 
-async def test_a_token_that_found_no_room_is_still_good(
-    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
+async def test_a_token_that_found_no_slot_is_still_good(
+    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    calls = road(at_once=1, waiting=1)
+    calls = pipeline(at_once=1, waiting=1)
     asked = await calls.call("delete_robot", {"robot_id": robot}, no_progress)
     assert asked.question is not None
     token = {"token": asked.question.token}
@@ -149,9 +149,9 @@ UPLOAD = {
 
 @pytest.mark.parametrize("how", ["in its place", "over it", "longer", "shorter", "not at all"])
 async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
-    road: Callable[..., Pipeline], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    pipeline: Callable[..., Pipeline], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    calls, file = road(), tmp_path / "files" / "a.tar.gz"
+    calls, file = pipeline(), tmp_path / "files" / "a.tar.gz"
     file.write_bytes(SHOWN)
     admitted = calls._gate.admitted
 
@@ -177,10 +177,10 @@ async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
 
 
 async def test_a_caller_has_only_so_many_questions_open(
-    road: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viam_mcp.calls._pipeline._MOST_ASKED", 2)
-    calls, asked, go = road(), asyncio.Semaphore(0), asyncio.Event()
+    monkeypatch.setattr("viam_mcp.calls._pipeline._MAX_OPEN_QUESTIONS", 2)
+    calls, asked, go = pipeline(), asyncio.Semaphore(0), asyncio.Event()
 
     async def wait() -> None:
         asked.release()

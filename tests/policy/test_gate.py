@@ -83,7 +83,7 @@ async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: 
         ({"reply": Reply.DECLINED}, "it was declined"),
         ({"reply": Reply.CANCELLED}, "the question was dismissed"),
         ({"reply": Reply.TIMED_OUT}, "nobody answered in time"),
-        ({"reply": Reply.LOST}, "whoever was asked has gone"),
+        ({"reply": Reply.LOST}, "the client that was asked has gone"),
         ({"agreed": False}, "it was declined"),
         ({"agreed": False, "typed": "picker-01"}, "it was declined"),
     ],

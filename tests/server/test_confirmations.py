@@ -131,7 +131,7 @@ async def test_a_client_that_fails_to_ask_leaves_the_machine_alone(
                 await client.call_tool("delete_robot", {"robot_id": robot_id})
         else:
             result = await client.call_tool("delete_robot", {"robot_id": robot_id})
-            assert text_of(result) == "delete_robot was not done: whoever was asked has gone."
+            assert text_of(result) == "delete_robot was not done: the client that was asked has gone."
     assert exists(sandbox)
 
 

@@ -1,4 +1,4 @@
-"""From what a client sent to a tool with its arguments, or to an error that the sender can act on."""
+"""Arguments from a client: the tool with its arguments, or an error that tells the sender what to change."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from viam_mcp.tools import Tool
 
 MAX_ARGUMENTS = 1_048_576
-"""How many bytes of JSON the arguments of one call may take."""
+"""The largest arguments of one call, in bytes of JSON."""
 
-_PROBLEMS = 5  # that one error names
+_MAX_PROBLEMS = 5  # that one error names
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
@@ -28,8 +28,8 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
     """Return the tool with these arguments. What counts as left out (see `_absent`) is.
 
     Raises:
-        ToolError: An argument is missing, unknown or not what the tool takes; the message names each,
-            what was expected and what came.
+        ToolError: An argument is missing, unknown or not what the tool takes. The message names each one, what was
+            expected and what came.
     """
     try:
         given = without_absent(tool, arguments)
@@ -39,11 +39,11 @@ def parse(tool: type[Tool], arguments: Mapping[str, Any]) -> Tool:
         problems = [_too_large(arguments, len(data))]
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems = [_problem(tool, one) for one in found[:_PROBLEMS] if one["type"] != "json_invalid"]
+        problems = [_problem(tool, one) for one in found[:_MAX_PROBLEMS] if one["type"] != "json_invalid"]
         if not problems:
             problems = [_unreadable(arguments)]
-        elif len(found) > _PROBLEMS:
-            problems.append(f"There are {len(found) - _PROBLEMS:,} more such problems.")
+        elif len(found) > _MAX_PROBLEMS:
+            problems.append(f"There are {len(found) - _MAX_PROBLEMS:,} more such problems.")
     except (ValueError, RecursionError):
         problems = [_unreadable(arguments)]
     raise ToolError(f"The arguments of {tool.spec.name} are not right, and nothing was done. " + " ".join(problems))
@@ -54,7 +54,7 @@ def _as_json(value: Any) -> bytes:
 
 
 def _whole_number(value: Any) -> Any:
-    """What JSON Schema calls an integer, which 5.0 is as well, as one."""
+    """Return a number without a fractional part as an integer: JSON Schema counts 5.0 as one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -67,7 +67,7 @@ def _too_large(arguments: Mapping[str, Any], total: int) -> str:
 
 
 def _unreadable(arguments: Mapping[str, Any]) -> str:
-    """Names the first argument that is no JSON which can be read."""
+    """Name the first argument that cannot be read as JSON."""
     problem = "what JSON does not have, such as NaN, a number of thousands of digits, or what is nested too deeply"
     for name, value in arguments.items():
         try:
@@ -81,10 +81,10 @@ def _unreadable(arguments: Mapping[str, Any]) -> str:
 
 
 def unknown_tool(name: str, known: Mapping[str, type[Tool]]) -> ToolError:
-    """The error for a name that is no tool of this server, or none that it offers."""
+    """Return the error for a name that is no tool, or no tool that this server offers."""
     if name in TOOLS:
         return ToolError(
-            f"{name} is a tool that this server does not offer: whoever runs it chose others, or that nothing may be "
+            f"{name} is a tool that this server does not offer: its operator chose others, or that nothing may be "
             "changed (--read-only, --toolsets, --tools, --exclude-tools). Nothing was done."
         )
     close = difflib.get_close_matches(name[:100], known, n=3)
@@ -93,7 +93,7 @@ def unknown_tool(name: str, known: Mapping[str, type[Tool]]) -> ToolError:
 
 
 def _problem(tool: type[Tool], error: Any) -> str:
-    """One sentence about one argument."""
+    """Return one sentence about one argument."""
     path, kind, value = _path(error["loc"]), error["type"], error["input"]
     if kind == "extra_forbidden":
         known = input_schema(tool)["properties"]
@@ -108,7 +108,7 @@ def _problem(tool: type[Tool], error: Any) -> str:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """`authorizations[0].role`, cut to a length that a sentence can hold: its steps are the sender's own words."""
+    """Return a path such as `authorizations[0].role`, cut: its steps are the sender's own words."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
     return text if len(text) <= 100 and text.isprintable() else quoted(text)
 
@@ -138,7 +138,7 @@ def _expected(tool: type[Tool], error: Any) -> str:
 
 
 def _is_kind(value: Any, kind: str | None) -> bool:
-    """Whether the value has the right JSON type, so that what is wrong is its content."""
+    """Return whether the value has the right JSON type, so that its content is wrong."""
     types: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
     return kind in types and isinstance(value, types[kind]) and not isinstance(value, bool)
 
@@ -152,7 +152,7 @@ def _schema_at(schema: Any, location: tuple[int | str, ...]) -> Any:
 
 
 def _got(value: Any) -> str:
-    """What came, by type; of a text its beginning, since an id that is nearly right explains itself."""
+    """Return what came: its type, and a short text itself, since an id that is nearly right explains itself."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""Not asking for a while what was not answered lately.
+"""A circuit breaker for each rpc of the Viam app.
 
-Where the Viam app leaves calls of an rpc without an answer several times in a row, further calls of that rpc
-fail at once instead of waiting as long for nothing, and one at a time finds out whether it answers again. An
-answer of any kind, a refusal too, is an answer. Other rpcs, and other callers, are not affected.
+When several calls of an rpc in a row get no answer, further calls of that rpc fail at once for a while. Then one call
+at a time finds out whether the app answers again. Any answer counts, a refusal too. Other rpcs, and clients with other
+keys, are not affected.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 FAILURES = 5
-"""How many calls in a row go unanswered before further ones are not made."""
+"""How many calls in a row get no answer before further ones fail at once."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds without calls; they double each time that the app still does not answer."""
+"""Seconds without calls. They double each time that the app still does not answer."""
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -37,7 +37,7 @@ class _Circuit:
 
 
 class Breaker:
-    """Watches the calls of one client of the app.
+    """The circuit breakers of one client of the app.
 
     Args:
         clock: Seconds, never going back.
@@ -49,10 +49,10 @@ class Breaker:
 
     @contextmanager
     def watching(self, rpc: str) -> Iterator[Mapping[str, str]]:
-        """Around a call, to which it adds no headers.
+        """Count a call, which is the block. Yields no headers.
 
         Raises:
-            Busy: Pipeline of this rpc went unanswered lately; the block does not run.
+            Busy: The last calls of this rpc got no answer. The block does not run.
         """
         probe = self._admit(rpc)
         try:
@@ -70,7 +70,7 @@ class Breaker:
                 probe.trying = False
 
     def _admit(self, rpc: str) -> _Circuit | None:
-        """Let a call through; the circuit if it is the one that finds out."""
+        """Let a call through, or raise Busy. Returns the circuit if this call finds out whether the app answers."""
         circuit = self._circuits.get(rpc)
         if circuit is None or circuit.failures < FAILURES:
             return None
@@ -88,7 +88,7 @@ class Breaker:
         circuit = self._circuits.setdefault(rpc, _Circuit())
         circuit.failures += 1
         if circuit.failures < FAILURES or self._clock() < circuit.again_at:
-            return  # those that were under way when it was given up say nothing new
+            return  # the call was under way when the circuit opened, and says nothing new
         circuit.again_at = self._clock() + circuit.pause
         circuit.pause = min(LONGEST_PAUSE, 2 * circuit.pause)
 

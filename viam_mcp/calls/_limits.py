@@ -42,11 +42,11 @@ class Limits:
     """How much may go on at the same time.
 
     Attributes:
-        at_once: Pipeline that run, in all.
-        per_caller: Pipeline of one caller that run.
-        per_tool: Pipeline of one tool that run.
-        waiting: Pipeline that wait for their turn, in all.
-        waiting_per_caller: Pipeline of one caller that wait for their turn.
+        at_once: Calls that run, in all.
+        per_caller: Calls of one caller that run.
+        per_tool: Calls of one tool that run.
+        waiting: Calls that wait for their turn, in all.
+        waiting_per_caller: Calls of one caller that wait for their turn.
     """
 
     at_once: int = 64

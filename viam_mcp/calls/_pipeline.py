@@ -1,6 +1,6 @@
-"""The road that every call takes: arguments validated, the policy asked, one method of the fleet, the answer shaped.
+"""The pipeline that every call goes through: validate the arguments, ask the policy, run the tool, shape the answer.
 
-Whoever calls, over MCP or from the shell, calls here.
+Calls over MCP and calls from the shell go through it alike.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ logger = logging.getLogger("viam_mcp.server")
 Json = Any
 
 DEFAULT_RESULT_BYTES = 65_536
-"""How many bytes of compact JSON a result takes at most, if nobody says otherwise."""
+"""The default for the largest result, in bytes of compact JSON."""
 
 Watch = Callable[[str, str, float], None]
-"""Told of every call when it has ended: the tool, what it came to (see `Result.outcome`), after how many seconds."""
+"""Called when a call has ended, with the tool, the outcome (see `Result.outcome`) and the seconds that it took."""
 
 _UNLIMITED = 1 << 40
-_MOST_ASKED = 100  # calls of one caller that wait for answers at the same time
-_ANSWER_SECONDS = 60  # that people take, about
+_MAX_OPEN_QUESTIONS = 100  # of one caller, whose calls wait for the answers
+_ANSWER_SECONDS = 60  # that a person takes, about
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a call came to.
+    """The end of a call.
 
     Attributes:
         data: The structured answer; None for an error.
-        text: The same for a reader of text, or what went wrong.
-        question: What has to be answered before anything is done; None if nothing has to.
-        outcome: The same in a word, for who counts: ok, asked, invalid, refused, busy, fault, or the status that
-            the Viam app gave, such as NOT_FOUND.
+        text: The same as text, or what went wrong.
+        question: The question that has to be answered before anything is done; None if there is none.
+        outcome: The same in a word, for metrics: ok, asked, invalid, refused, busy, fault, or the status that the Viam
+            app gave, such as NOT_FOUND.
         status: The status that the Viam app gave; None if it gave none, or the call was done.
     """
 
@@ -88,22 +88,22 @@ class Pipeline:
 
     Args:
         tools: The tools that may be called, by name.
-        closed: Those that the server offers besides, which the caller's credential does not open.
-        effects: What calls may do at all, as far as the caller's credential opens it.
+        closed: The tools of the server that the caller's credential does not open.
+        effects: What calls may do, as far as the caller's credential opens it.
         app: The fleet.
         gate: Decides which calls run.
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
-        tails: Follows the parts of the fleet, None for those that everybody with `app` shares.
-        turns: How many calls run at the same time, shared with whoever is to be limited together; None for
-            limits of its own.
+        tails: Follows the logs of the fleet; None for those that all pipelines with `app` share.
+        turns: Limits the calls that run at the same time, together with other pipelines; None for limits of its own.
         key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
             audit, and confirmations given with one key are good with no other.
-        watch: Told of every call.
+        watch: Called when a call has ended.
 
     Attributes:
-        active: How many calls are under way.
-        tails: Follows the parts of the fleet.
+        active: How many calls are running.
+        tails: Follows the logs of the fleet.
+        confirming: `confirm_operation`, for clients that cannot ask their user, if any call may lead to a question.
     """
 
     def __init__(
@@ -133,13 +133,12 @@ class Pipeline:
         self._watch = watch
         self.active = 0
         self._questions = _OpenQuestions()
-        # What a client that cannot ask its user has besides.
         asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
         tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
 
     def _effects(self, tool: type[Tool], opened: Collection[Effect]) -> list[Effect]:
-        """What calls of a tool may do here: without a folder for files, none writes one."""
+        """Return what calls of a tool may do here. Without a folder for files, no call writes one."""
         may = tool.effects() if self._files is not None else (tool.spec.effect,)
         return [effect for effect in may if effect in opened]
 
@@ -158,7 +157,7 @@ class Pipeline:
             arguments: Its arguments, not validated yet.
             progress: Where the call says how far it has come.
             caller: Who calls.
-            asker: How questions are asked; None for a caller who cannot be asked.
+            asker: How a question is asked; None for a client that cannot ask.
         """
         if self._key:
             caller = replace(caller, key=self._key)
@@ -199,8 +198,7 @@ class Pipeline:
             status = error.status if isinstance(error, AppError) else None
             return Result(None, without_secrets(sanitize(str(error))), outcome=_outcome(error), status=status)
         except Exception:
-            # The caller learns that it was our fault and nothing else: the text of an unforeseen
-            # exception may hold anything.
+            # The caller learns only that the server failed: the text of an unforeseen exception may hold anything.
             logger.exception("call of %s failed", name)
             done = "Whether anything was done is not known." if began else "Nothing was done."
             return Result(None, f"{name} failed inside this server, whose log says more. {done}", outcome="fault")
@@ -211,7 +209,7 @@ class Pipeline:
             return parse(kind, arguments)
         if name not in self._closed:
             raise unknown_tool(name, self.tools)
-        # The gate refuses what the caller's credential does not open, and writes it down.
+        # The gate refuses what the caller's credential does not open, and records it.
         try:
             return parse(self._closed[name], arguments)
         except ToolError:
@@ -229,7 +227,7 @@ class Pipeline:
         """Run the tool, and return what gives its answer as JSON: with credentials or without, in so many bytes."""
         tool, environment = admission.tool, admission.environment
         returns = tool.spec.returns
-        # What a thing was called is asked before it is gone.
+        # The name of a thing cannot be read any more when the thing is deleted.
         subject = await tool.subject(self._app) if isinstance(returns, Done) else None
         value = await tool.execute(self._app, environment)
         if isinstance(tool, ListTool):
@@ -266,7 +264,7 @@ class _OpenQuestions:
         Raises:
             Busy: There would be too many.
         """
-        if self._number >= _MOST_ASKED:
+        if self._number >= _MAX_OPEN_QUESTIONS:
             raise Busy(f"You have {self._number} questions open, which is all that may.", _ANSWER_SECONDS)
         self._number += 1
         try:

@@ -1,4 +1,4 @@
-"""With `--debug`, every answer is held against the schema that its tool promises."""
+"""With `--debug`, every answer is validated against its tool's output schema."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ logger = logging.getLogger("viam_mcp.server")
 
 
 def check(spec: Spec, data: dict[str, Any]) -> None:
-    """Log what of an answer does not fit its tool's output schema. Does nothing unless debugging is on."""
+    """Log where an answer does not fit its tool's output schema. Does nothing unless debugging is on."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    # A library of this size is not loaded for those who do not debug.
+    # The library is large: it is not loaded without --debug.
     from jsonschema import Draft202012Validator
 
     for error in Draft202012Validator(output_schema(spec.returns)).iter_errors(data):

@@ -1,4 +1,4 @@
-"""What this server makes of its calls to the Viam app: it stops asking what does not answer, counts, and traces."""
+"""What happens around each call to the Viam app: a circuit breaker, a count of retries, and a span."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class UpstreamMonitor:
-    """Watches the calls of one client of the app.
+    """Observes the calls of one client of the app.
 
     Args:
-        breaker: Knows what is not answered.
-        on_repeat: Told when a call is sent again: its rpc, and the status that it ended with before.
-        tracer: Makes spans; None where nobody traces, which then costs nothing.
+        breaker: Stops calls of rpcs that get no answer.
+        on_repeat: Called when a call is sent again, with its rpc and the status that it ended with before.
+        tracer: Makes spans; None for no spans.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class UpstreamMonitor:
         """See `CallObserver`.
 
         Raises:
-            Busy: It went unanswered lately.
+            Busy: The last calls of the rpc got no answer.
         """
         watching = self._breaker.watching(rpc)
         return watching if self._tracer is None else _traced(self._tracer, rpc, watching)
@@ -55,7 +55,7 @@ class UpstreamMonitor:
 def _traced(
     tracer: Tracer, rpc: str, watching: AbstractContextManager[Mapping[str, str]]
 ) -> Iterator[Mapping[str, str]]:
-    # The text of an error may quote what it is about, and traces go to other places than the answer.
+    # The text of an error may quote data of the fleet, and traces go to other places than the answer.
     with (
         watching as headers,
         tracer.start_as_current_span(

@@ -361,5 +361,5 @@ _SAID = {
     Reply.DECLINED: "it was declined",
     Reply.CANCELLED: "the question was dismissed",
     Reply.TIMED_OUT: "nobody answered in time",
-    Reply.LOST: "whoever was asked has gone",
+    Reply.LOST: "the client that was asked has gone",
 }

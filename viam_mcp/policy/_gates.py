@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
 
 KEYS_VARIABLE = "VIAM_MCP_STATE_KEYS"
-"""The variable that holds the keys that processes share, so that each takes the confirmations of the others."""
+"""The environment variable with the keys that processes share, so that each accepts the others' confirmations."""
 
 
 def default_audit(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the audit is if nobody says otherwise."""
+    """Return the default path of the audit."""
     return state_dir(environment) / "audit.jsonl"
 
 
 class Gates:
-    """Makes the gates that an operator's options describe. Nothing is written until there is something to write.
+    """Makes the gates that an operator's options describe.
 
-    A policy file is read once, so that all that is decided under it is decided alike for as long as the process runs.
+    A policy file is read once: while the process runs, all calls under it are decided alike.
 
     Args:
         policy: The policy file; None for the defaults.
         audit: The audit file; None for the one in the state folder.
         read_only: Refuse everything that changes something.
         dry_run: Answer everything that changes something with its preview, and do nothing.
-        watch: Told of every entry of the audit.
-        environment: The process's variables: where the state folder is, and the keys.
+        watch: Called with every entry of the audit.
+        environment: The process's environment variables, which name the state folder and the keys.
 
     Raises:
         PolicyError: The policy or a key cannot be used.
@@ -71,11 +71,11 @@ class Gates:
         self._dry_run = dry_run
 
     def gate(self, app: AppClient, policy: Path | None = None) -> Gate:
-        """The gate in front of a fleet.
+        """Return the gate in front of a fleet.
 
         Args:
             app: The fleet.
-            policy: The policy file that holds there; None for the operator's, whose budget holds in any case.
+            policy: The policy file for it; None for the operator's, whose budget counts in any case.
 
         Raises:
             PolicyError: The policy cannot be used.

@@ -1,4 +1,4 @@
-"""What the audit says that became of a call: every word that it may use."""
+"""The outcomes of calls, as the audit names them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of a call, or of a question about one."""
+    """The outcome of a call, or of a question about one."""
 
     ASKED = "asked"
-    """There is a question about it."""
+    """A question about the call was asked."""
     CHANGED = "changed"
-    """What it would touch has changed since the question was asked, so there is another."""
+    """The target has changed since the question was asked, so another question was asked."""
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """It was begun, and whether it was done nobody knows."""
+    """The call was begun, and whether it was done is not known."""
     DECLINED = "declined"
     CANCELLED = "cancelled"
     """The question was dismissed."""
     TIMED_OUT = "timed out"
     LOST = "lost"
-    """Whoever was asked has gone."""
+    """The client that was asked has gone."""
     EXPIRED = "expired"
     WRONG_ANSWER = "wrong answer"
-    """The answer is no good for this call and this caller, or was used before."""
+    """The answer is not valid for this call and this caller, or was used before."""
     DENIED = "denied"
     OUT_OF_SCOPE = "out of scope"
     OVER_BUDGET = "over budget"
     DRY_RUN = "dry run"
     BUSY = "busy"
-    """There was no room for the call when its answer came."""
+    """There was no slot for the call when its answer came."""

@@ -1,7 +1,7 @@
-"""What a person is asked, and what they may answer.
+"""Questions, previews and answers.
 
-The first and the last lines are ours and always the same. What comes from the fleet stands between them, each
-line of it behind a bar, so that no name or configuration can pass for the question.
+The first and the last lines of a question are fixed. What comes from the fleet stands between them, each line behind a
+bar, so that no name or configuration can pass for a part of the question.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools import Environment, Tool
 
-_MOST_LINES = 400
-_LONGEST_LINE = 500
+_MAX_LINES = 400
+_MAX_LINE = 500
 
 
 class Way(StrEnum):
-    """How a question reaches whoever answers it."""
+    """How a question is asked."""
 
     PERSON = "person"
-    """A person sees it and answers it."""
+    """The client shows it to a person, who answers it."""
     TOKEN = "token"  # noqa: S105 - the name of a way to ask
-    """It is the call's result, and `confirm_operation` with its token is the answer."""
+    """It is the call's result. `confirm_operation` with its token is the answer."""
 
 
 class Reply(StrEnum):
-    """What came of asking."""
+    """The outcome of asking."""
 
     ACCEPTED = "accepted"
     DECLINED = Outcome.DECLINED.value
@@ -53,9 +53,9 @@ class Answer:
 
     Attributes:
         token: The question's token.
-        reply: What became of the question.
-        agreed: Whether the answer says yes, where the question asks for that.
-        typed: The name that was typed, where the question asks for one.
+        reply: The outcome of asking.
+        agreed: Whether the box for yes is ticked, where the form has one.
+        typed: The name that was typed, where the form asks for one.
     """
 
     token: str
@@ -66,14 +66,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What a person is to decide before a call runs.
+    """The question whether a call may run.
 
     Attributes:
-        id: What names it in the audit.
+        id: Its name in the audit.
         tool: The tool.
-        message: All that is asked, as text.
-        token: What an answer has to carry.
-        type_name: Whether the answer takes the name of what is touched, typed.
+        message: Its text.
+        token: An answer has to carry it.
+        type_name: Whether a person has to type the name of what is touched.
         seconds: How long it stays open.
     """
 
@@ -87,12 +87,12 @@ class Question:
 
 @dataclass(frozen=True)
 class PreviewSnapshot:
-    """What a call will touch, as it was read.
+    """A tool's preview of a call, read at one moment.
 
     Attributes:
-        preview: What the tool said.
-        readable: Whether it could be read.
-        fingerprint: The digest of the call and of what the preview showed.
+        preview: The preview.
+        readable: Whether the target could be read; otherwise the preview shows the arguments.
+        fingerprint: The digest of the call and of everything that a confirmation is bound to.
     """
 
     preview: Preview
@@ -101,19 +101,19 @@ class PreviewSnapshot:
 
 
 async def read_preview(tool: Tool, app: AppClient, environment: Environment) -> PreviewSnapshot:
-    """Read what a call will touch. Changes nothing.
+    """Read the preview of a call. Changes nothing.
 
     Raises:
-        Stopped: It cannot be done as it was asked, or not be shown.
+        Stopped: The call cannot be done as it was asked, or cannot be shown.
     """
     try:
         preview, readable = await tool.preview(app, environment), True
     except (ToolError, Unauthenticated) as error:
-        # Whoever agreed to it would agree to something that they did not see; and who has no key has no call to make.
+        # A person would agree to what they did not see; and without a valid key the call would fail.
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done: {error}") from None
     except AppError as error:
         lines = ("What this will touch could not be read. The call's arguments:", _arguments(tool, error))
-        # Why it could not be read may be worded differently every time.
+        # The error may be worded differently every time, so the fingerprint leaves it out.
         preview, readable = Preview(lines=lines, now=(str(error),)), False
     update = preview.last_known_update
     shown = [
@@ -129,64 +129,67 @@ async def read_preview(tool: Tool, app: AppClient, environment: Environment) -> 
 
 
 def _arguments(tool: Tool, error: AppError) -> str:
-    """The arguments of a call, as whoever is asked sees them where nothing else can be shown.
+    """Return the arguments of a call as a person sees them where the target could not be read.
 
     Raises:
         Stopped: They cannot be shown whole.
     """
     given = tool.model_dump(mode="json", exclude_unset=True)
     text = canonical(given)
-    if len(text) > _LONGEST_LINE or redacted(given) != given:
-        name, why = tool.spec.name, "too long to show" if len(text) > _LONGEST_LINE else "in part not to be shown"
+    if len(text) > _MAX_LINE or redacted(given) != given:
+        name, why = (
+            tool.spec.name,
+            "too long to show" if len(text) > _MAX_LINE else "in part not to be shown",
+        )
         reason = f"What it will touch could not be read, and its arguments are {why}: {error}"
         raise Stopped(Outcome.FAILED, f"{name} was not done. {reason}")
     return text
 
 
 def typed_name(preview: Preview) -> str | None:
-    """The name that a person has to type: what they can see and type of it; None if there is nothing to type."""
+    """Return the name that a person has to type, made safe to show; None if there is none."""
     return " ".join(sanitize(preview.subject or "").split()) or None
 
 
 def is_typed(typed: str | None, name: str | None) -> bool:
-    """Whether the name was typed, code point by code point. Look-alikes of other scripts differ."""
+    """Return whether the name was typed. Look-alike characters of other scripts differ."""
     if typed is None or name is None:
         return False
     return unicodedata.normalize("NFC", typed) == unicodedata.normalize("NFC", name)
 
 
 def message(tool: Tool, seen: PreviewSnapshot, why: str, *, changed: bool, type_name: bool) -> str:
-    """The whole question.
+    """Return the text of a question.
 
     Args:
         tool: The call.
-        seen: What it will touch.
-        why: What decided that it is asked.
+        seen: Its preview.
+        why: The reason of the decision.
         changed: Whether it was asked before, and the target has changed since.
-        type_name: Whether the name has to be typed.
+        type_name: Whether a person has to type the name.
     """
     head = f"Allow {tool.spec.name}? Nothing has been done yet."
     if changed:
         head = f"What {tool.spec.name} would touch has changed since it was shown. {head}"
-    end = "Lines behind a bar come from the fleet and from whoever asked for this; they are no part of the question."
+    end = "Lines behind a bar come from the fleet and from the caller; they are no part of the question."
     if type_name:
         end += " To go on, type the name of what is touched, exactly as it is shown, without the quotes."
     return "\n".join((head, *_barred(seen), f"It is asked because {why}.", end))
 
 
 def preview_text(seen: PreviewSnapshot) -> str:
-    """The preview alone."""
+    """Return the preview alone, as text."""
     return "\n".join(_barred(seen))
 
 
 def _barred(seen: PreviewSnapshot) -> Iterator[str]:
-    """The preview's lines behind a bar, with what of them is left out."""
+    """Yield the preview's lines behind a bar, and say how many are left out."""
     lines = [
         part
         for line in (*seen.preview.lines, *seen.preview.now)
         for part in sanitize(line).replace("\t", "    ").splitlines() or [""]
     ]
-    for line in lines[:_MOST_LINES]:
-        yield "| " + (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}… ({len(line):,} characters)")
-    if len(lines) > _MOST_LINES:
-        yield f"({len(lines) - _MOST_LINES:,} more lines are not shown.)"
+    for line in lines[:_MAX_LINES]:
+        yield "| " + (line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}… ({len(line):,} characters)")
+    if len(lines) > _MAX_LINES:
+        yield f"({len(lines) - _MAX_LINES:,} more lines are not shown.)"

@@ -1,4 +1,4 @@
-"""Arguments as a person or the audit sees them: without credentials, and of bounded length."""
+"""Arguments as the audit shows them: redacted, and of bounded length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONG = 300  # characters; ids, names and addresses are shorter
 
 
 def shown_arguments(tool: Tool) -> dict[str, Json]:
-    """The arguments of a call that it was given, redacted; a long text is named by its length and digest."""
+    """Return the arguments that a call was given, redacted. A long value is named by its length and digest."""
     arguments = tool.model_dump(mode="json", exclude_unset=True)
     return {name: _shown(name, value) for name, value in arguments.items()}
 
@@ -32,7 +32,7 @@ def _shown(name: str, value: Json) -> Json:
 
 
 def _text(name: str, value: str) -> str:
-    """A text without credentials. One that holds JSON is looked into."""
+    """Return a text without credentials. A text that holds JSON is redacted as JSON."""
     if name.endswith("_json"):
         return json.dumps(redacted(json.loads(value)), ensure_ascii=False)
     return str(redacted(value))

@@ -1,4 +1,4 @@
-"""Where things are kept that outlast the process: the audit, delivered credentials, spent confirmations."""
+"""The state folder: where what outlasts the process is kept."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PRIVATE = 0o700
 
 
 def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """The state folder: `$XDG_STATE_HOME/viam-mcp`, by default `~/.local/state/viam-mcp`. It may not exist yet.
+    """Return the state folder: `$XDG_STATE_HOME/viam-mcp`, by default `~/.local/state/viam-mcp`. It may not exist.
 
     Raises:
-        PolicyError: Nobody knows where the home is.
+        PolicyError: There is no home folder.
     """
     home = environment.get("XDG_STATE_HOME", "")
     # The XDG specification has relative paths ignored.
@@ -33,13 +33,13 @@ def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if it does not exist, readable by its owner alone.
+    """Return the folder, made if it does not exist, mode 0700.
 
     Raises:
-        PolicyError: It cannot be made, or it is something else, or somebody else's.
+        PolicyError: It cannot be made, or it is not a folder, or it belongs to somebody else.
     """
     try:
-        # Folders above it that are missing are for nobody else either; `parents` would make them for everybody.
+        # Missing folders above it get the same mode; `mkdir(parents=True)` would give them the default mode.
         for folder in [one for one in (*reversed(path.parents), path) if not one.exists()]:
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
         status = path.lstat()
