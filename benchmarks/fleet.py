@@ -19,6 +19,7 @@ from grpclib.const import Cardinality, Handler
 from grpclib.encoding.base import CodecBase
 from grpclib.server import Server
 
+from tests.ports import port_of
 from viam_mcp.sandbox import Sandbox, open_fleet
 
 if TYPE_CHECKING:
@@ -94,9 +95,7 @@ async def _serve() -> None:
         replay = _Replay(sandbox)
         server = Server([replay], codec=_Bytes())
         await server.start("127.0.0.1", 0)
-        assert server._server
-        port = server._server.sockets[0].getsockname()[1]
-        print(f"VIAM_MCP_APP_URL=http://127.0.0.1:{port}")
+        print(f"VIAM_MCP_APP_URL=http://127.0.0.1:{port_of(server)}")
         print(f"VIAM_API_KEY_ID={sandbox.api_key_id}")
         print(f"VIAM_API_KEY={sandbox.api_key}", flush=True)
         stop = asyncio.Event()

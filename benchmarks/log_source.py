@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpclib.const import Cardinality, Handler
 from grpclib.server import Server
 
+from tests.ports import port_of
 from viam_mcp.proto import POOL
 from viam_mcp.proto.app import GetRobotPartLogsResponse, ListOrganizationsResponse, TailRobotPartLogsResponse
 from viam_mcp.proto.common import LogEntry
@@ -104,6 +105,7 @@ class _Source:
 
     async def _get(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
+        assert request is not None
         logged = self._logged.get(request.filter, [])
         start = request.start.seconds * _SECOND + request.start.nanos
         first = next((at for at, entry in enumerate(logged) if _time(entry) >= start), len(logged))
@@ -114,6 +116,7 @@ class _Source:
 
     async def _tail(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
+        assert request is not None
         flow = Flow.read(request.filter)
         logged = self._logged[request.filter] = []
         begun = time.monotonic()
@@ -145,8 +148,7 @@ def _entry(number: int) -> LogEntry:
 async def _serve() -> None:
     server = Server([_Source()])
     await server.start("127.0.0.1", 0)
-    assert server._server
-    print(f"http://127.0.0.1:{server._server.sockets[0].getsockname()[1]}", flush=True)
+    print(f"http://127.0.0.1:{port_of(server)}", flush=True)
     await server.wait_closed()
 
 

@@ -65,7 +65,8 @@ class ToolCaller:
         """The structured result of a call that has to succeed."""
         result = await self.result(name, arguments)
         assert not result.is_error, self.answers[-1]
-        return result.structured_content
+        data: dict[str, Any] = result.structured_content or {}
+        return data
 
     async def error(self, name: str, /, **arguments: Any) -> str:
         """What a call that has to fail says."""

@@ -14,6 +14,7 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
 from tests.pace import PATIENCE
+from tests.ports import port_of
 from viam_mcp.proto import POOL, app  # noqa: F401 - fills the pool
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
 from viam_mcp.sandbox.transport import Listener
@@ -193,9 +194,8 @@ async def serving(service: Service, *, port: int = 0, ssl: Any = None) -> AsyncI
     """Run `service` on a port of this computer."""
     server = Listener([service])
     await server.start("127.0.0.1", port, ssl=ssl)
-    (socket,) = server._server.sockets
     scheme = "https" if ssl else "http"
-    service.url = f"{scheme}://127.0.0.1:{socket.getsockname()[1]}"
+    service.url = f"{scheme}://127.0.0.1:{port_of(server)}"
     try:
         yield service
     finally:

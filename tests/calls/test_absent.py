@@ -65,7 +65,7 @@ def test_what_means_something_is_kept(tool: str, kept: dict[str, Any]) -> None:
 
 
 def test_arguments_inside_of_arguments_are_treated_alike() -> None:
-    fragment = {"fragment_id": ID, "version": "", "prefix": None, "fragment_variables": {}}
+    fragment: dict[str, Any] = {"fragment_id": ID, "version": "", "prefix": None, "fragment_variables": {}}
     taken = parse(TOOLS["update_organization"], {"org_id": ID, "default_fragments": [fragment]})
     assert taken == parse(TOOLS["update_organization"], {"org_id": ID, "default_fragments": [{"fragment_id": ID}]})
 

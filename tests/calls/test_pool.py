@@ -71,7 +71,7 @@ def pool(**options: Any) -> tuple[Callable[[str], Any], ClientPool, list[Opened]
     def source(headers: Mapping[str, str], access: Access | None) -> KeyForRequest:
         return KeyForRequest(Credentials("id", headers["key"]), headers["key"])
 
-    found = ClientPool(source, open_app, lambda app: partial(new_pipeline, Watched()), **options)  # type: ignore[arg-type,return-value]
+    found = ClientPool(source, open_app, lambda app: partial(new_pipeline, Watched()), **options)
     return (lambda key: found.pipeline({"key": key}, None)), found, opened
 
 

@@ -119,6 +119,7 @@ async def running(
         instead: What it has instead of some of its pipes: open descriptors, by number.
         fresh: Have `viam-mcp` do its imports itself.
     """
+    process: Forked | asyncio.subprocess.Process
     if command[: len(COMMAND)] == COMMAND and not fresh:
         process = await prepared().start(command[len(COMMAND) :], env, cwd, instead or {})
     else:

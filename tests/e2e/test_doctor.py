@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -160,7 +160,7 @@ async def test_a_key_that_is_refused_is_found(fleet_env: dict[str, str]) -> None
     ],
 )
 async def test_what_the_key_may_do_is_told_and_nothing_is_a_fault(
-    env: dict[str, str], sandbox: Sandbox, role: str, kind: str, rights: str
+    env: dict[str, str], sandbox: Sandbox, role: Any, kind: Any, rights: str
 ) -> None:
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app:
         organization = next(o for o in await app.list_organizations() if o.name == "Kestrel Integration")

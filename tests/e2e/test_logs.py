@@ -11,6 +11,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.answers import uri_of
 from tests.e2e.processes import COMMAND, ended, running
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
@@ -131,7 +132,7 @@ async def test_a_client_is_told_over_its_pipe_and_leaving_releases_the_log(
                 async with client.listen(resource_subscriptions=[uri]) as events:
                     await sandbox.hub.until(1)
                     sandbox.emit(part, logged("here"))
-                    assert (await anext(aiter(events))).uri == uri
+                    assert uri_of(await anext(aiter(events))) == uri
             (content,) = (await client.read_resource(uri)).contents
             assert isinstance(content, types.TextResourceContents)
             assert json.loads(content.text)["entries"][-1]["message"] == "here"

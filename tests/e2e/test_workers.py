@@ -17,6 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from tests.answers import text_in
 from tests.e2e.processes import COMMAND, Running, ended, environment, running
 from tests.pace import PATIENCE
 
@@ -131,7 +132,7 @@ async def test_every_worker_takes_the_answer_to_anothers_question(shared: str) -
         for number in range(4):
             made = await connected.call_tool("new_robot", {"name": f"doomed-{number}", "location_id": location})
             asked = await connected.call_tool("delete_robot", {"robot_id": made.structured_content["robot_id"]})
-            text = asked.content[0].text
+            text = text_in(asked)
             assert "confirm_operation" in text
             token = text.rstrip().rpartition("\n")[2]
             answers = await asyncio.gather(

@@ -104,6 +104,6 @@ def issuer(running_issuer: Issuer) -> Issuer:
 @pytest.fixture
 async def oauth_site(served: Served, issuer: Issuer) -> AsyncIterator[Site]:
     """A server that lets in the holders of this authorization server's access tokens."""
-    urls = {"oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "oauth_jwks_url": issuer.jwks_url}
+    urls: dict[str, Any] = {"oauth_issuer": issuer.url, "oauth_audience": AUDIENCE, "oauth_jwks_url": issuer.jwks_url}
     async with served(Auth("oauth"), **urls) as running_site:
         yield running_site

@@ -75,10 +75,14 @@ async def test_without_authentication_this_computers_user_calls(served: Served, 
     [None, "", "Bearer", "Bearer vmt_" + "A" * 43, "Basic YWxpY2U6YWxpY2U=", "Bearer \xff", "Bearer a, Bearer b"],
 )
 async def test_whoever_has_no_token_of_the_file_is_sent_away(site: Site, credential: str | None) -> None:
-    headers = {} if credential is None else {"authorization": credential.encode("latin-1")}
+    headers = {} if credential is None else {b"authorization": credential.encode("latin-1")}
     async with httpx2.AsyncClient() as http:
         for method in ("POST", "GET", "DELETE"):
-            response = await http.request(method, site.url, headers={**JSON_HEADERS, **headers})
+            response = await http.request(
+                method,
+                site.url,
+                headers={**{name.encode(): value.encode() for name, value in JSON_HEADERS.items()}, **headers},
+            )
             assert response.status_code == 401
             assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
             assert "mcp-session-id" not in response.headers

@@ -234,13 +234,18 @@ async def test_a_client_that_never_reads_is_hung_up_on(served: Served, by_tokens
                     await loop.sock_sendall(client, raw(alice, "tools/list"))
 
 
+def is_paused(protocol: Any) -> bool:
+    """Whether uvicorn waits for the client of a connection to read."""
+    return bool(protocol.flow.write_paused)
+
+
 async def test_a_client_that_never_reads_does_not_hold_the_end_up(served: Served, by_tokens: Auth, alice: str) -> None:
     async with served(by_tokens, server={"stall_seconds": 2.0, "grace_seconds": 600}) as site:
         with unread(site) as client:
             await asyncio.get_running_loop().sock_sendall(client, raw(alice, "tools/list") * 200)
             async with asyncio.timeout(PATIENCE):
                 # It is uvicorn that knows, and it tells nobody.
-                while not any(one.flow.write_paused for one in site.server.server_state.connections):  # noqa: ASYNC110
+                while not any(is_paused(one) for one in site.server.server_state.connections):  # noqa: ASYNC110
                     await asyncio.sleep(0)
             site.server.stop()
             await within(asyncio.shield(site.running))

@@ -124,7 +124,8 @@ async def test_a_token_with_other_claims_is_not_taken(
 async def test_a_token_of_another_time_is_not_taken(
     verifier: TokenVerifier, issuer: Issuer, claim: str, seconds: int
 ) -> None:
-    assert await verifier.verify_token(issuer.token(**{claim: int(time.time()) + seconds})) is None
+    changed: dict[str, Any] = {claim: int(time.time()) + seconds}
+    assert await verifier.verify_token(issuer.token(**changed)) is None
 
 
 @pytest.mark.parametrize("end", [1e300, "9999999999", int("9" * 400)], ids=["float", "text", "long"])
@@ -153,7 +154,7 @@ async def test_a_token_signed_with_another_key_of_the_same_id_is_not_taken(
 async def test_a_token_that_is_not_signed_is_not_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
     for alg in ("none", "None", "NONE"):
-        unsigned = jwt.encode(claims, None, algorithm="none", headers={"kid": "first"})
+        unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": "first"})
         head = jwt.utils.base64url_encode(f'{{"alg":"{alg}","kid":"first"}}'.encode()).decode()
         assert await verifier.verify_token(f"{head}.{unsigned.split('.')[1]}.") is None
     assert issuer.asked == 0
@@ -166,7 +167,7 @@ async def test_a_token_signed_with_the_public_key_as_a_password_is_not_taken(
     public = rsa_key("first").public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     head = jwt.utils.base64url_encode(b'{"alg":"HS256","kid":"first"}')
-    body = jwt.encode(claims, None, algorithm="none").split(".")[1].encode()
+    body = jwt.encode(claims, "", algorithm="none").split(".")[1].encode()
     signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(head + b"." + body, pem)
     forged = b".".join((head, body, jwt.utils.base64url_encode(signature))).decode()
     assert await verifier.verify_token(forged) is None
@@ -190,7 +191,7 @@ async def test_a_key_that_is_a_password_is_not_one_for_other_signatures_either(
     issuer.published = [{"kty": "oct", "kid": "first", "k": k, "alg": alg} for alg in ("RS256", "HS256")]
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
     head = jwt.utils.base64url_encode(b'{"alg":"RS256","kid":"first"}')
-    body = jwt.encode(claims, None, algorithm="none").split(".")[1].encode()
+    body = jwt.encode(claims, "", algorithm="none").split(".")[1].encode()
     signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(head + b"." + body, secret)
     forged = b".".join((head, body, jwt.utils.base64url_encode(signature))).decode()
     assert await verifier.verify_token(forged) is None
@@ -350,7 +351,11 @@ async def test_nobody_is_let_in_while_there_are_no_keys(clock: Clock, issuer: Is
     "value", ["", "http://fleet.example.com", "fleet.example.com", "file:///etc/passwd", "https://"]
 )
 def test_what_is_no_https_url_stops_the_start(field: str, value: str) -> None:
-    good = {"issuer": "https://login.example.com", "audience": AUDIENCE, "jwks_url": "https://login.example.com/keys"}
+    good: dict[str, Any] = {
+        "issuer": "https://login.example.com",
+        "audience": AUDIENCE,
+        "jwks_url": "https://login.example.com/keys",
+    }
     with pytest.raises(HttpError, match=f"--oauth-{field.replace('_', '-')}"):
         Trust(**(good | {field: value}))
 

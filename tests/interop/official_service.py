@@ -13,6 +13,7 @@ from grpclib.client import Channel
 from grpclib.server import Server
 
 from tests.interop import official
+from tests.ports import port_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -112,10 +113,8 @@ async def serving(service: Service) -> AsyncIterator[Channel]:
     """Run the service; a channel to it."""
     server = Server([service.implementation])
     await server.start("127.0.0.1", 0)
-    assert server._server
-    host, port = server._server.sockets[0].getsockname()
     try:
-        async with Channel(host, port) as channel:
+        async with Channel("127.0.0.1", port_of(server)) as channel:
             yield channel
     finally:
         server.close()

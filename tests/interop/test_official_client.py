@@ -215,6 +215,7 @@ async def test_a_part_gets_a_second_secret_and_loses_the_first(cloud: Any, sandb
 async def test_logs_are_paged_and_filtered(cloud: Any, sandbox: Sandbox) -> None:
     part_id = named(sandbox, "parts", fleet.NOISY_PART)
     newest = sandbox.store.one("SELECT message FROM logs WHERE part_id = ? ORDER BY time DESC, seq DESC", part_id)
+    assert newest
     few = await cloud.get_robot_part_logs(part_id, num_log_entries=250, range="10d")
     assert len(few) == 250
     assert few[0].message == newest["message"]

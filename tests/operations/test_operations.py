@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.answers import text_in
 from tests.http.site import request
 from tests.server.serving import client, running
 from viam_mcp.assembly.options import Auth
@@ -181,7 +182,7 @@ async def test_confirmations_are_counted_by_what_came_of_them(service: tuple[Sit
     robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
     async with client(site) as connected:
         asked = await connected.call_tool("delete_robot", {"robot_id": robot})
-        token = asked.content[0].text.rstrip().rpartition("\n")[2]
+        token = text_in(asked).rstrip().rpartition("\n")[2]
         assert not (await connected.call_tool("confirm_operation", {"token": token})).is_error
         await connected.call_tool("confirm_operation", {"token": token})
     found = {key[1]: value for key, value in (await numbers(site)).items() if key[0] == "viam_mcp_confirmations_total"}
@@ -264,7 +265,12 @@ async def test_the_id_of_a_request_is_in_its_answer_and_in_the_logs_about_it(
     site, _ = service
     caplog.set_level(logging.INFO, "viam_mcp")
     seen: list[str] = []
-    caplog.handler.addFilter(lambda record: seen.append(REQUEST_ID.get()) is None)
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.append(REQUEST_ID.get())
+        return True
+
+    caplog.handler.addFilter(note)
     async with client(site, mode, {"x-request-id": "asked-for-1"}) as connected:
         await connected.call_tool("list_organizations", {})
     assert "asked-for-1" in seen
@@ -336,10 +342,11 @@ async def test_a_trace_leads_from_the_request_through_the_tool_to_the_rpc(
         if span.name == "ListOrganizations" and span.context.trace_id == int("1f" * 16, 16)
     )
     names = [span.name]
-    while span.parent.span_id in finished:
+    while span.parent and span.parent.span_id in finished:
         span = finished[span.parent.span_id]
         names.append(span.name)
     assert names == ["ListOrganizations", "tools/call list_organizations", "POST /mcp"]
+    assert span.attributes and span.parent
     assert span.attributes["http.response.status_code"] == 200
     assert f"{span.parent.span_id:016x}" == "2e" * 8
     assert not any("sandbox-" in span.to_json() for span in finished.values())

@@ -72,7 +72,7 @@ def texts(column: str) -> dict[str, Change]:
 
 
 def imports(speed: int) -> Change:
-    variables = {"note": "x" * 300, "speed": speed}
+    variables: dict[str, Any] = {"note": "x" * 300, "speed": speed}
 
     def run(store: FleetStore) -> None:
         one = wire.FragmentImport(fragment_id=id_of(store, "fragments", "bench-cell"))

@@ -33,7 +33,7 @@ def main(command: str, *words: str) -> int:
     """Run a command without what only a process of its own should do."""
     parser = argparse.ArgumentParser()
     MODULES[command].configure(parser)
-    return MODULES[command].run(parser.parse_args(words))
+    return int(MODULES[command].run(parser.parse_args(words)))
 
 
 def problem(*words: str) -> str:

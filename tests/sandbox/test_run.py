@@ -9,7 +9,7 @@ import stat
 import sys
 from contextlib import asynccontextmanager, closing
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,9 +37,7 @@ def written(folder: Path) -> list[Path]:
 
 
 @asynccontextmanager
-async def process(
-    folder: Path, *arguments: str, end: signal.Signals = signal.SIGTERM
-) -> AsyncIterator[SimpleNamespace]:
+async def process(folder: Path, *arguments: str, end: signal.Signals = signal.SIGTERM) -> AsyncIterator[Any]:
     """A sandbox in a process of its own, and how it can be reached."""
     pipe = asyncio.subprocess.PIPE
     running = await asyncio.create_subprocess_exec(

@@ -178,7 +178,7 @@ async def test_an_id_in_capital_letters_is_the_same_id(fleet: Fleet) -> None:
     for answer in answers:
         del answer["robot"]["seconds_since_online"]  # which go by
     assert answers[0] == answers[1]
-    nobody = {"types": [], "visibilities": [], "platforms": [], "statuses": []}
+    nobody: dict[str, list[str]] = {"types": [], "visibilities": [], "platforms": [], "statuses": []}
     owner = fleet.id("organizations", "Tidewater Robotics")
     items = await fleet.call("list_registry_items", organization_id=owner.upper(), **nobody)
     assert items["items"]

@@ -66,7 +66,7 @@ async def test_the_state_of_ones_question_is_no_answer_of_anothers(
     ):
         asked = await asking.session.call_tool(*call, allow_input_required=True)
         assert isinstance(asked, types.InputRequiredResult)
-        answer = {"request_state": asked.request_state, "input_responses": yes}
+        answer: dict[str, Any] = {"request_state": asked.request_state, "input_responses": yes}
         stolen = await taking.session.call_tool(*call, allow_input_required=True, **answer)
         assert isinstance(stolen, types.CallToolResult)
         assert "was given to another caller" in str(stolen.content)

@@ -309,7 +309,9 @@ async def test_a_dry_run_answers_with_the_preview_and_does_nothing(serve: Any, s
 
 
 async def test_a_minted_credential_is_in_a_file_and_nowhere_else(serve: Any, sandbox: Sandbox, tmp_path: Path) -> None:
-    org_id, key_id = sandbox.store.one("SELECT org_id, id FROM api_keys WHERE name = 'fleet-dashboard'")
+    row = sandbox.store.one("SELECT org_id, id FROM api_keys WHERE name = 'fleet-dashboard'")
+    assert row
+    org_id, key_id = row
     grant = {"role": "operator", "resource_type": "organization", "resource_id": org_id}
     for name, arguments in (
         ("rotate_key", {"id": key_id}),

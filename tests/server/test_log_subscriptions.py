@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 
+from tests.answers import uri_of
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
 from viam_mcp.calls import Pipeline, choose
@@ -98,7 +99,7 @@ class Watcher:
 
             async def listen() -> None:
                 async for event in events:
-                    await self.tell(str(event.uri))
+                    await self.tell(uri_of(event))
 
             listening = asyncio.create_task(listen())
             yield

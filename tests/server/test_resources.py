@@ -51,13 +51,16 @@ async def test_what_there_is_to_read_is_listed(client: Client) -> None:
         "viam://fragments/{id}",
         LOGS,
     ]
-    assert all(
-        one.description and one.title and one.mime_type == "application/json" for one in [*resources, *templates]
-    )
+    described: list[Any] = [*resources, *templates]
+    assert all(one.description and one.title and one.mime_type == "application/json" for one in described)
 
 
 async def test_the_lists_say_how_long_they_hold(client: Client, mode: Mode) -> None:
-    lists = [await client.list_resources(), await client.list_resource_templates(), await client.list_prompts()]
+    lists: list[Any] = [
+        await client.list_resources(),
+        await client.list_resource_templates(),
+        await client.list_prompts(),
+    ]
     hours = [one.ttl_ms / 3_600_000 for one in lists]
     assert hours == ([0, 0, 0] if mode == "legacy" else [1, 1, 1])
     assert (await client.read_resource("viam://organizations")).ttl_ms == 0

@@ -25,7 +25,7 @@ LOCATION = "SELECT id FROM locations WHERE name = 'Warehouse 1'"
 PART = "SELECT id FROM parts WHERE name = 'picker-01-arm'"
 MACHINE = "SELECT id FROM robots WHERE name = 'picker-01'"
 
-MINTING = {
+MINTING: dict[str, Callable[[Any], dict[str, Any]]] = {
     "create_key": lambda store: {"org_id": org(store), "name": "new", "authorizations": [operator(org(store))]},
     "rotate_key": lambda store: {"id": store.value(KEY)},
     "create_key_from_existing_key_authorizations": lambda store: {"id": store.value(KEY)},

@@ -48,14 +48,14 @@ RESULTS = sorted(set(result_types()), key=lambda kind: kind.DESCRIPTOR.full_name
 
 
 @st.composite
-def messages(draw: st.DrawFn, kind: type[Message]) -> Message:
+def messages(draw: st.DrawFn, kind: type[Message]) -> Any:
     """A message of this type in which any field may be set."""
     message = kind()
     fill(draw, message)
     return message
 
 
-def fill(draw: st.DrawFn, message: Message) -> None:
+def fill(draw: st.DrawFn, message: Any) -> None:
     """Set some of the fields."""
     name = message.DESCRIPTOR.full_name
     if name == "google.protobuf.Timestamp":
@@ -93,7 +93,7 @@ def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     """Values of one scalar field."""
     if field.enum_type is not None:
         return st.sampled_from([value.number for value in field.enum_type.values])
-    bits = {field.CPPTYPE_INT32: (-31, 31), field.CPPTYPE_INT64: (-63, 63)}
+    bits: dict[int, tuple[int | None, int]] = {field.CPPTYPE_INT32: (-31, 31), field.CPPTYPE_INT64: (-63, 63)}
     bits |= {field.CPPTYPE_UINT32: (None, 32), field.CPPTYPE_UINT64: (None, 64)}
     if field.cpp_type in bits:
         low, high = bits[field.cpp_type]

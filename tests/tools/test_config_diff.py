@@ -299,7 +299,7 @@ def test_a_comparison_takes_no_longer_than_its_length(other: Any) -> None:
         block = [*range(100)]
         return stored({"a": block * (size // 100)}), {"a": other(block) * (size // 100)}
 
-    assert is_linear(lambda pair: config_changes(*pair, "config"), sides, 32_000)
+    assert is_linear(lambda pair: config_changes(pair[0], pair[1], "config"), sides, 32_000)
 
 
 def test_a_change_that_cannot_be_seen_is_escaped() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fleet import Fleet
     from viam_mcp.sandbox import Sandbox
 
-STORED = {
+STORED: dict[str, Any] = {
     "cloud": {"secret": "s3cret"},
     "modules": [{"name": "a", "env": {"TOKEN": "ta"}}, {"name": "b"}],
     "args": ["--fast", "--token", "t-arg"],
@@ -26,7 +26,7 @@ STORED = {
     "auth": {"pin": 1234, "type": "x"},
     "text": '{"token": "t-json"}',
 }
-SHOWN = {
+SHOWN: dict[str, Any] = {
     "cloud": {"secret": "[redacted]"},
     "modules": [{"name": "a", "env": {"TOKEN": "[redacted]"}}, {"name": "b"}],
     "args": ["--fast", "--token", "[redacted]"],
@@ -47,8 +47,8 @@ def test_what_was_hidden_comes_back() -> None:
 
 
 def test_items_of_a_list_are_known_by_their_names() -> None:
-    modules = [*reversed(SHOWN["modules"])]
-    assert whole({"modules": modules})["modules"] == [*reversed(STORED["modules"])]
+    modules = SHOWN["modules"][::-1]
+    assert whole({"modules": modules})["modules"] == STORED["modules"][::-1]
 
 
 def test_items_without_a_name_are_known_by_their_look() -> None:

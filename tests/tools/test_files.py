@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp import Client
 
+from tests.answers import text_in
 from tests.fleet import EVERYTHING
 from viam_mcp.calls import Pipeline
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
@@ -235,4 +236,4 @@ async def test_without_a_files_folder_files_are_refused_with_the_way_on(
     async with Client(build_server(Pipeline(TOOLS, fleet.app, gate)).mcp, mode=mode) as client:
         result = await client.call_tool(tool, given)
     assert result.is_error
-    assert "--files-dir" in result.content[0].text
+    assert "--files-dir" in text_in(result)

@@ -43,6 +43,7 @@ async def test_every_byte_arrives_and_progress_is_told_piece_by_piece(fleet: Fle
     )
     assert not result.is_error
     row = fleet.sandbox.store.one("SELECT size, sha256 FROM registry_uploads WHERE version = ?", INFO["version"])
+    assert row
     assert tuple(row) == (len(archive), hashlib.sha256(archive).hexdigest())
     with anyio.fail_after(PATIENCE):
         await all_told.wait()

@@ -167,7 +167,8 @@ sends("delete_robot", "r", request=wire.DeleteRobotRequest(id="r"))
 sends("list_fragments", "o", request=wire.ListFragmentsRequest(organization_id="o", show_public=True),
       gets=wire.ListFragmentsResponse(fragments=[FRAGMENT]), gives=[Fragment(FRAGMENT)])
 sends("list_fragments", "o", False, [Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED],
-      request=wire.ListFragmentsRequest(organization_id="o", fragment_visibility=[1, 3]), gives=[])
+      request=wire.ListFragmentsRequest(organization_id="o",
+      fragment_visibility=[wire.FRAGMENT_VISIBILITY_PRIVATE, wire.FRAGMENT_VISIBILITY_PUBLIC_UNLISTED]), gives=[])
 sends("get_fragment", "f", "v", request=wire.GetFragmentRequest(id="f", version="v"),
       gets=wire.GetFragmentResponse(fragment=FRAGMENT), gives=Fragment(FRAGMENT))
 sends("fragment_details", "f", request=wire.GetFragmentRequest(id="f"),
@@ -180,7 +181,8 @@ sends("create_fragment", "o", "arm", {}, request=wire.CreateFragmentRequest(orga
 sends("update_fragment", "f", "arm", request=wire.UpdateFragmentRequest(id="f", name="arm"),
       gets=wire.UpdateFragmentResponse(fragment=FRAGMENT), gives=Fragment(FRAGMENT))
 sends("update_fragment", "f", "arm", {}, False, Fragment.Visibility.PUBLIC, NOON,
-      request=wire.UpdateFragmentRequest(id="f", name="arm", config={}, public=False, visibility=2,
+      request=wire.UpdateFragmentRequest(id="f", name="arm", config={}, public=False,
+      visibility=wire.FRAGMENT_VISIBILITY_PUBLIC,
       last_known_update=STAMP), gives=Fragment(wire.Fragment()))
 sends("delete_fragment", "f", request=wire.DeleteFragmentRequest(id="f"))
 sends("get_fragment_history", "f", request=wire.GetFragmentHistoryRequest(id="f", page_limit=10),

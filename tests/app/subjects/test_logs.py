@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -68,7 +68,7 @@ async def test_conditions_are_sent_with_every_page(service: Service, client: App
         order=wire.LOG_ORDER_ASCENDING,
         range="10m",
     )
-    common_fields = {
+    common_fields: dict[str, Any] = {
         "id": "p", "filter": "needle", "levels": ["error", "warn"], "limit": 1000,
         "end": {"seconds": int(NOON.timestamp())}, "order": wire.LOG_ORDER_ASCENDING, "range": "10m",
     }  # fmt: skip

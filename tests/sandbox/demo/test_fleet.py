@@ -277,7 +277,7 @@ def test_names_and_descriptions_try_to_give_orders_too(store: FleetStore) -> Non
     ],
 )
 def test_a_history_leads_edit_by_edit_to_what_is_there_now(
-    store: FleetStore, table: str, owner_table: str, owner: str, message: type[app.RobotPart] | type[app.Fragment]
+    store: FleetStore, table: str, owner_table: str, owner: str, message: Any
 ) -> None:
     for row in store.all(f"SELECT * FROM {owner_table}"):
         entries = store.all(f"SELECT * FROM {table} WHERE {owner} = ? ORDER BY seq", row["id"])

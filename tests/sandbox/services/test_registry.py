@@ -126,7 +126,10 @@ async def test_a_long_description_is_sent_only_when_asked_for(call: Calls, org: 
 
 
 async def test_metadata_is_kept_by_type(call: Calls, org: str) -> None:
-    shape = {"model_type": mltraining.MODEL_TYPE_OBJECT_DETECTION, "model_framework": mltraining.MODEL_FRAMEWORK_ONNX}
+    shape: dict[str, Any] = {
+        "model_type": mltraining.MODEL_TYPE_OBJECT_DETECTION,
+        "model_framework": mltraining.MODEL_FRAMEWORK_ONNX,
+    }
     await create(call, org, "wheel")
     await create(call, org, "eye", MODEL)
     await create(call, org, "school", TRAINING)

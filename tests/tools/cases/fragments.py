@@ -49,6 +49,7 @@ async def update_fragment(fleet: Fleet) -> None:
     answer = await fleet.call("update_fragment", fragment_id=fragment_id, **change)
     assert (answer["fragment"]["name"], answer["fragment"]["visibility"]) == ("picker", "public")
     row = fleet.sandbox.store.one("SELECT name, config_json, visibility FROM fragments WHERE id = ?", fragment_id)
+    assert row
     assert (row["name"], json.loads(row["config_json"]), row["visibility"]) == ("picker", {"modules": []}, 2)
     assert "FAILED_PRECONDITION" in await fleet.call.error("update_fragment", fragment_id=fragment_id, **change)
 

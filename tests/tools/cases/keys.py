@@ -18,6 +18,7 @@ async def create_key(fleet: Fleet) -> None:
     answer = await fleet.call("create_key", org_id=org_id, authorizations=[role], name="dashboard-2")
     assert fleet.value("SELECT name FROM api_keys WHERE id = ?", answer["api_key_id"]) == "dashboard-2"
     row = fleet.sandbox.store.one("SELECT * FROM authorizations WHERE identity_id = ?", answer["api_key_id"])
+    assert row
     assert {key: row[key] for key in role} == role
 
 

@@ -36,6 +36,7 @@ async def update_location(fleet: Fleet) -> None:
     location_id = fleet.id("locations", "Warehouse 2")
     await fleet.call("update_location", location_id=location_id, name="Warehouse B", parent_location_id="")
     row = fleet.sandbox.store.one("SELECT name, parent_id FROM locations WHERE id = ?", location_id)
+    assert row
     assert tuple(row) == ("Warehouse B", None)
 
 

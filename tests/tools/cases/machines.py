@@ -38,6 +38,7 @@ async def update_robot(fleet: Fleet) -> None:
     answer = await fleet.call("update_robot", robot_id=robot_id, name="picker-1", location_id=location_id)
     assert (answer["robot"]["name"], answer["robot"]["location"]) == ("picker-1", location_id)
     row = fleet.sandbox.store.one("SELECT name, location_id FROM robots WHERE id = ?", robot_id)
+    assert row
     assert tuple(row) == ("picker-1", location_id)
 
 

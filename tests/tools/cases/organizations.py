@@ -65,6 +65,7 @@ async def update_organization(fleet: Fleet) -> None:
     )
     assert changed["organization"]["default_fragments"]["fragments"] == [fragment]
     read = fleet.sandbox.store.one("SELECT * FROM organizations WHERE id = ?", _org(fleet))
+    assert read
     assert (read["name"], read["default_region"], read["cid"]) == (TIDEWATER, "us-central", "C-7")
 
 
@@ -92,6 +93,7 @@ async def create_organization_invite(fleet: Fleet) -> None:
     )["invite"]
     assert invite["email"] == "a@b.example"
     row = fleet.sandbox.store.one("SELECT * FROM authorizations WHERE identity_id = 'a@b.example'")
+    assert row
     assert {key: row[key] for key in role} == role
 
 
@@ -107,6 +109,7 @@ async def update_organization_invite_authorizations(fleet: Fleet) -> None:
     )
     assert [item["resource_id"] for item in answer["invite"]["authorizations"]] == [more["resource_id"]]
     row = fleet.sandbox.store.one("SELECT * FROM authorizations WHERE identity_id = ?", INVITED)
+    assert row
     assert {key: row[key] for key in more} == more
 
 

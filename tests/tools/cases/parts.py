@@ -59,6 +59,7 @@ async def update_robot_part(fleet: Fleet) -> None:
     answer = await fleet.call("update_robot_part", robot_part_id=part_id, **change)
     assert answer["part"]["robot_config"] == {"components": []}
     row = fleet.sandbox.store.one("SELECT name, config_json FROM parts WHERE id = ?", part_id)
+    assert row
     assert (row["name"], json.loads(row["config_json"])) == ("picker-01-brain", {"components": []})
     stale = await fleet.call.error("update_robot_part", robot_part_id=part_id, **change)
     assert "FAILED_PRECONDITION" in stale
@@ -68,6 +69,7 @@ async def new_robot_part(fleet: Fleet) -> None:
     robot_id = fleet.id("robots", "picker-01")
     answer = await fleet.call("new_robot_part", robot_id=robot_id, part_name="picker-01-gripper")
     row = fleet.sandbox.store.one("SELECT name, robot_id, main FROM parts WHERE id = ?", answer["part_id"])
+    assert row
     assert tuple(row) == ("picker-01-gripper", robot_id, 0)
 
 

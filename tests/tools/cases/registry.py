@@ -32,6 +32,7 @@ async def create_registry_item(fleet: Fleet) -> None:
     answer = await fleet.call("create_registry_item", organization_id=org_id, name="gripper-eye", type="ml_model")
     assert "gripper-eye" in answer["done"]
     row = _item(fleet, "gripper-eye")
+    assert row
     assert row["type"] == packages.PACKAGE_TYPE_ML_MODEL
     assert row["visibility"] == app.VISIBILITY_PRIVATE
 
@@ -45,6 +46,7 @@ async def update_registry_item(fleet: Fleet) -> None:
         visibility="public",
     )
     row = _item(fleet, "pallet-detector")
+    assert row
     assert (row["description"], row["visibility"]) == ("Finds pallets", app.VISIBILITY_PUBLIC)
 
 
@@ -71,7 +73,9 @@ async def delete_registry_item(fleet: Fleet) -> None:
 async def create_module(fleet: Fleet) -> None:
     answer = await fleet.call("create_module", org_id=fleet.id("organizations", TIDEWATER), name="brakes")
     assert answer["module_id"] == "tidewater:brakes"
-    assert _item(fleet, "brakes")["type"] == packages.PACKAGE_TYPE_MODULE
+    row = _item(fleet, "brakes")
+    assert row
+    assert row["type"] == packages.PACKAGE_TYPE_MODULE
 
 
 async def update_module(fleet: Fleet) -> None:
@@ -86,6 +90,7 @@ async def update_module(fleet: Fleet) -> None:
         public=True,
     )
     row = _item(fleet, "drive-control")
+    assert row
     assert (row["url"], row["description"], row["entrypoint"]) == (
         "https://code.tidewater.example/dc",
         "Drives",
@@ -103,6 +108,7 @@ async def upload_module_file(fleet: Fleet) -> None:
     answer = await fleet.call("upload_module_file", module_file_info=info, file="drive.tar.gz")
     assert answer["url"].endswith("/9.0.0/linux/arm64")
     row = fleet.sandbox.store.one("SELECT size, sha256 FROM registry_uploads WHERE version = '9.0.0'")
+    assert row
     assert tuple(row) == (len(archive), hashlib.sha256(archive).hexdigest())
 
 
