@@ -270,7 +270,9 @@ def pieces(value: Any) -> Any:
     elif isinstance(value, str | bool):
         yield value
     elif isinstance(value, dict):
-        yield as_sent(to_struct(value, "metadata"))
+        struct = to_struct(value, "metadata")
+        assert struct is not None
+        yield as_sent(struct)
     elif value is not None:
         for item in value:
             yield from pieces(item)
