@@ -253,7 +253,7 @@ def list_machine_summaries() -> Iterator[type[ListTool]]:
 
 
 async def test_the_items_of_a_new_list_are_judged_by_what_their_type_declares(
-    scoped: Callable[..., Desk], app: AppClient, list_machine_summaries: type[ListTool], monkeypatch: pytest.MonkeyPatch
+    scoped: Callable[..., Desk], app: AppClient, list_machine_summaries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))
 
@@ -288,9 +288,9 @@ def test_every_id_that_a_tool_takes_is_traced(name: str) -> None:
     """A new argument that names a thing has to be known to the scope. People and secrets belong to another."""
     fields = TOOLS[name].model_fields
     arguments = {field: UUID for field in fields if field == "id" or field.endswith(("_id", "org_id"))}
-    kinds = {field: "robot" for field in fields if field.endswith("resource_type")}
+    kinds: dict[str, Any] = {field: "robot" for field in fields if field.endswith("resource_type")}
     for field in arguments:
-        call = TOOLS[name].model_construct(**{field: UUID}, **kinds)
+        call = TOOLS[name].model_construct(**{**kinds, field: UUID})
         traced = {reference.id for reference in references(call)}
         names_nothing = {mark.why for mark in fields[field].metadata if isinstance(mark, NotARef)}
         assert (UUID in traced) is not bool(names_nothing), field

@@ -26,9 +26,11 @@ class Inner(BaseModel):
 def declared(fields: dict[str, Any], base: type[Tool] = Tool, /, **keywords: Any) -> type[Tool]:
     """A tool that somebody adds, with these arguments and class keywords; it is not kept."""
     keywords = {"toolset": "machines", "returns": Done("Did {subject}."), "rpc": None, **keywords}
-    made = type(base)("DoSomething", (base,), {"__annotations__": fields, "__module__": __name__}, **keywords)
+    metaclass: Any = type(base)
+    namespace = {"__annotations__": fields, "__module__": __name__}
+    made: type[Tool] = metaclass("DoSomething", (base,), namespace, **keywords)
     TOOLS.pop("do_something", None)
-    return made  # type: ignore[return-value]
+    return made
 
 
 SECRET_KEY = Values(value=str, secret="value")
@@ -84,7 +86,8 @@ def test_a_list_over_many_places_has_items_that_say_where_they_belong(message: A
 
 def test_a_tool_named_like_no_rpc_says_so() -> None:
     with pytest.raises(TypeError, match="name one with rpc="):
-        type(Tool)(
+        metaclass: Any = type(Tool)
+        metaclass(
             "DoSomething",
             (Tool,),
             {"__annotations__": MACHINE, "__module__": __name__},
