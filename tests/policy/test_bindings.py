@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,43 @@ async def test_a_yes_is_bound_to_what_the_lines_only_count_or_name(desk: Desk, w
     assert isinstance(again, Question)
     # All that a person sees is the same: the lines alone would not tell.
     assert again.message.endswith(question.message)
+
+
+async def test_a_yes_is_bound_to_lines_that_did_not_fit(desk: Desk) -> None:
+    store, key = desk.sandbox.store, desk.id("api_keys", "warehouse-1-operator")
+    org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
+    robots = [f"{number:08}-0000-4000-8000-000000000000" for number in range(60)]
+    for robot in robots:
+        what = {"role": "operator", "resource_type": "robot", "resource_id": robot}
+        store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
+    tool = desk.tool("delete_key", id=key)
+    question = await desk.ask(tool)
+    other = "00000099-0000-4000-8000-000000000000"
+    changed("UPDATE authorizations SET resource_id = ? WHERE resource_id = ?", other, robots[-1])(store)
+    again = await desk.answer(tool, question.token)
+    assert isinstance(again, Question)
+    assert robots[-1] not in question.message
+    assert other not in again.message
+
+
+async def test_a_yes_is_bound_to_edits_that_did_not_fit(desk: Desk) -> None:
+    store, part = desk.sandbox.store, desk.id("parts", "picker-01-arm")
+    names = [f"attribute-{number:03}" for number in range(300)]
+
+    def save(value: str, last: str) -> None:
+        config = {"components": [], "network": {**dict.fromkeys(names, value), names[-1]: last}}
+        changed("UPDATE parts SET config_json = ? WHERE id = ?", json.dumps(config), part)(store)
+
+    save("before", "before")
+    new = {"components": [], "network": dict.fromkeys(names, "after")}
+    tool = desk.tool("update_robot_part", robot_part_id=part, name="picker-01-arm", robot_config=new)
+    question = await desk.ask(tool)
+    assert names[-1] not in question.message
+    # Somebody else's edit, of the same number of characters.
+    save("before", "befall")
+    again = await desk.answer(tool, question.token)
+    assert isinstance(again, Question)
+    assert names[-1] not in again.message
 
 
 async def test_a_yes_to_a_move_is_bound_to_who_uses_the_new_place(desk: Desk) -> None:

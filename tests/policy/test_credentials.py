@@ -148,6 +148,18 @@ def test_arguments_are_shown_without_credentials_and_long_ones_by_digest() -> No
     assert shown_arguments(tool)["robot_config"].startswith("[5,0")
 
 
+@pytest.mark.parametrize("before", ["", " ", "\n", "\r\n\t "], ids=repr)
+@pytest.mark.parametrize("after", ["", "\n"], ids=repr)
+def test_json_text_is_shown_without_credentials_whatever_space_is_around_it(before: str, after: str) -> None:
+    # What only a reader of JSON finds: a name and its value apart, a list, an escaped name.
+    config = {"env": [{"name": "TOKEN", "value": "hush"}], "secret": {"of": ["hush"]}, "args": ["--token", "hush"]}
+    text = f'{before}{json.dumps(config)[:-1]}, "pass\\u0077ord": "hush"}}{after}'
+    tool = TOOLS["update_robot_part"].model_validate({"robot_part_id": PART, "name": "arm", "robot_config_json": text})
+    shown = shown_arguments(tool)["robot_config_json"]
+    assert "hush" not in shown
+    assert set(json.loads(shown)) == {"env", "secret", "args", "password"}
+
+
 @pytest.mark.parametrize("argument", ["robot_config", "robot_config_json"])
 def test_arguments_are_shown_in_time_that_grows_with_their_length(argument: str) -> None:
     def call(size: int) -> Tool:

@@ -104,6 +104,24 @@ async def test_a_token_is_good_once(desk: Desk, delete: Tool) -> None:
 
 
 @pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
+@pytest.mark.parametrize("answered", [0, 300, 598], ids=lambda seconds: f"after {seconds} s")
+async def test_an_answer_stays_used_up_for_as_long_as_its_question_could_be_answered(
+    open_desk: Callable[..., Desk], keys: list[bytes] | None, answered: int
+) -> None:
+    desk = open_desk(keys=keys)
+    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+    first, second = (await desk.ask(tool)).token, (await desk.ask(tool)).token
+    desk.clock.now += answered
+    await desk.answer(tool, first)
+    # What has expired is taken away from time to time, when something is kept.
+    for later in (1, 598 - answered):
+        desk.clock.now += later
+        await desk.ask(tool)
+        assert "used before" in await refusal(desk, tool, first)
+    assert isinstance(await desk.answer(tool, second), Admission)
+
+
+@pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
 async def test_of_two_answers_at_once_one_is_taken(open_desk: Callable[..., Desk], keys: list[bytes] | None) -> None:
     desk = open_desk(keys=keys)
     tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
@@ -371,6 +389,25 @@ async def test_the_budget_stops_the_next_destructive_call_and_no_other(open_desk
     outcomes = desk.outcomes()
     assert outcomes[-2:] == ["started", "done"]
     assert sorted(outcomes[:-2]) == ["done", "over budget", "over budget", "over budget", "started"]
+
+
+async def test_only_destructive_calls_count_for_the_budget(open_desk: Callable[..., Desk]) -> None:
+    allow = (
+        '[[rules]]\naction = "allow"\nsecrets = "reveal"\ntools = ["mark_*", "new_*", "location_auth", "get_robot"]\n'
+    )
+    desk = open_desk(f"[budget]\ndestructive_per_hour = 1\n{allow}")
+    lab = desk.id("locations", "Test Lab")
+    for tool in (
+        desk.tool("new_robot", name="spare", location_id=lab),
+        desk.tool("location_auth", location_id=lab),
+        desk.tool("get_robot", robot_id=desk.id("robots", "picker-01")),
+    ):
+        assert isinstance(await desk.admit(tool), Admission)
+    assert desk.outcomes() == ["started", "done"] * 2  # the plain read is not recorded
+    restart = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    assert isinstance(await desk.admit(restart), Admission)
+    with pytest.raises(Refused, match="budget"):
+        await desk.admit(restart)
 
 
 async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(

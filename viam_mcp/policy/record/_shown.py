@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Json = Any
 
-_LONG = 300  # characters; ids, names and addresses are shorter
+_LONGEST_TEXT = 300  # characters; ids, names and addresses are shorter
 
 
 def shown_arguments(tool: Tool) -> dict[str, Json]:
@@ -23,23 +23,13 @@ def shown_arguments(tool: Tool) -> dict[str, Json]:
 
 
 def _shown(name: str, value: Json) -> Json:
-    if isinstance(value, str):
-        return _short(_text(name, value))
     safe = redacted({name: value})
     assert isinstance(safe, dict)  # noqa: S101 - what goes in as an object comes out as one
-    text = json.dumps(safe[name], ensure_ascii=False, sort_keys=True)
-    return safe[name] if len(text) <= 4 * _LONG else _named(text)
-
-
-def _text(name: str, value: str) -> str:
-    """Return a text without credentials. A text that holds JSON is redacted as JSON."""
-    if name.endswith("_json"):
-        return json.dumps(redacted(json.loads(value)), ensure_ascii=False)
-    return str(redacted(value))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONG else _named(text)
+    shown = safe[name]
+    if isinstance(shown, str):
+        return shown if len(shown) <= _LONGEST_TEXT else _named(shown)
+    text = json.dumps(shown, ensure_ascii=False, sort_keys=True)
+    return shown if len(text) <= 4 * _LONGEST_TEXT else _named(text)
 
 
 def _named(text: str) -> str:

@@ -218,7 +218,8 @@ def without_secrets_sent(text: str) -> str:
 
 
 def _without_secrets(text: str, label: Label) -> str:
-    if text[0] in "{[" and (inner := _json_without_secrets(text, label)) is not None:
+    # JSON may begin with white space: https://www.rfc-editor.org/rfc/rfc8259#section-2
+    if text.lstrip()[:1] in ("{", "[") and (inner := _json_without_secrets(text, label)) is not None:
         return inner
     text = _PRIVATE_KEY.sub(lambda found: f"{label(found[0])}", text)
     text = _AUTHORIZED.sub(lambda found: f"{found[1]}{label(found[2])}", text)
