@@ -5,7 +5,8 @@ whether its answer carries a credential: a change of what clients see is a chang
 
     python scripts/schemas.py [--check]
 
-`--check` writes nothing and fails when what is checked in differs.
+`--check` writes nothing and fails when what is checked in differs, or when a tool lacks something that is made by
+hand (see `places`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts import places
 from viam_mcp.calls import ConfirmOperation
 from viam_mcp.tools import TOOLS, TOOLSETS, definition
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from viam_mcp.tools import Tool
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,11 +46,11 @@ def schema_file(tool: type[Tool]) -> str:
     return json.dumps({**definition(tool), **known}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def table() -> str:
+def table(listed: Mapping[str, type[Tool]] = LISTED) -> str:
     """The tools as a Markdown table, by toolset."""
     lines = ["| toolset | tool | effect | what it does |", "| --- | --- | --- | --- |"]
     toolsets = [*TOOLSETS, ConfirmOperation.spec.toolset]
-    for tool in sorted((tool.spec for tool in LISTED.values()), key=lambda spec: toolsets.index(spec.toolset)):
+    for tool in sorted((tool.spec for tool in listed.values()), key=lambda spec: toolsets.index(spec.toolset)):
         effect = f"{tool.effect}, credential" if tool.reveals_secret else str(tool.effect)
         lines.append(f"| {tool.toolset} | `{tool.name}` | {effect} | {tool.summary} |")
     return "\n".join(lines)
@@ -96,8 +103,9 @@ def main() -> int:
         print(f"{'stale' if check else 'wrote'}: {path}")
     if check and changed:
         print("The tools and their generated files differ: run `make schemas` and commit the result.")
-        return 1
-    return 0
+    lacking = places.problems() if check else []
+    print(*lacking, sep="\n", end="\n" if lacking else "")
+    return 1 if check and (changed or lacking) else 0
 
 
 if __name__ == "__main__":

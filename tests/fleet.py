@@ -122,7 +122,12 @@ class Fleet:
 
 @asynccontextmanager
 async def connected_to(
-    sandbox: Sandbox, *, mode: Literal["legacy", "auto"], folder: Path, max_result_bytes: int = 65_536
+    sandbox: Sandbox,
+    *,
+    mode: Literal["legacy", "auto"],
+    folder: Path,
+    max_result_bytes: int = 65_536,
+    kind: type[AppClient] = AppClient,
 ) -> AsyncIterator[Fleet]:
     """A sandbox behind an MCP server that allows every tool, and a client of it.
 
@@ -131,13 +136,14 @@ async def connected_to(
         mode: Which era of the protocol the client speaks.
         folder: Where the server keeps its state, and the folder for files.
         max_result_bytes: How large a result may be.
+        kind: The class of the fleet's client.
     """
     files, audit = folder / "files", folder / "audit.jsonl"
     files.mkdir()
     address = urlsplit(sandbox.url)
     async with Channel(address.hostname, address.port) as channel:
         session = Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key))
-        app = AppClient(session, {})
+        app = kind(session, {})
         gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
         calls = Pipeline(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
         async with Client(build_server(calls, sandbox=True).mcp, mode=mode, cache=None) as client:

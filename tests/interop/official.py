@@ -29,6 +29,12 @@ SHARED = frozenset(
 )
 """The methods that the official client and ours have both."""
 
+
+def parameters(method: str) -> frozenset[str]:
+    """The names of what a method of the official client takes."""
+    return frozenset(inspect.signature(getattr(AppClient, method)).parameters)
+
+
 __all__ = [
     "SHARED",
     "APIKeyAuthorization",
@@ -42,5 +48,6 @@ __all__ = [
     "auth",
     "mltraining",
     "packages",
+    "parameters",
     "wire",
 ]

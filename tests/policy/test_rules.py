@@ -7,91 +7,6 @@ import pytest
 from viam_mcp.policy import Action, Decision, Policy, Rule, Secrets, parse
 from viam_mcp.tools import TOOLS, Effect
 
-# Reads change nothing. "credential" marks tools whose answer can hold one.
-EFFECTS = """
-organizations
-  get_user_id_by_email                        read
-  create_organization                         write
-  list_organizations                          read
-  get_organizations_with_access_to_location   read
-  list_organizations_by_user                  read
-  get_organization                            read
-  get_organization_namespace_availability     read
-  update_organization                         destructive
-  delete_organization                         destructive
-  list_organization_members                   read
-  create_organization_invite                  destructive
-  update_organization_invite_authorizations   destructive
-  delete_organization_member                  destructive
-  delete_organization_invite                  destructive
-  resend_organization_invite                  write
-locations
-  create_location                             write
-  get_location                                read
-  update_location                             destructive
-  delete_location                             destructive
-  list_locations                              read
-  share_location                              destructive
-  unshare_location                            destructive
-  location_auth                               read         credential
-  create_location_secret                      write        credential
-  delete_location_secret                      destructive
-machines
-  get_robot                                   read
-  get_rover_rental_robots                     read
-  list_robots                                 read
-  new_robot                                   write
-  update_robot                                destructive
-  delete_robot                                destructive
-  get_robot_api_keys                          read         credential
-parts
-  get_robot_parts                             read         credential
-  get_robot_part                              read         credential
-  get_robot_part_history                      read         credential
-  update_robot_part                           destructive  credential
-  new_robot_part                              write
-  delete_robot_part                           destructive
-  mark_part_as_main                           destructive
-  mark_part_for_restart                       destructive
-  create_robot_part_secret                    write        credential
-  delete_robot_part_secret                    destructive
-logs
-  get_robot_part_logs                         read
-  tail_robot_part_logs                        read
-  tail_logs                                   read
-fragments
-  list_fragments                              read
-  get_fragment                                read
-  create_fragment                             write
-  update_fragment                             destructive
-  delete_fragment                             destructive
-  get_fragment_history                        read
-roles
-  add_role                                    destructive
-  remove_role                                 destructive
-  change_role                                 destructive
-  list_authorizations                         read
-  check_permissions                           read
-registry
-  get_registry_item                           read
-  create_registry_item                        write
-  update_registry_item                        destructive
-  list_registry_items                         read
-  delete_registry_item                        destructive
-modules
-  create_module                               write
-  update_module                               destructive
-  upload_module_file                          destructive
-  get_module                                  read
-  list_modules                                read
-keys
-  create_key                                  destructive  credential
-  delete_key                                  destructive
-  create_key_from_existing_key_authorizations destructive  credential
-  list_keys                                   read         credential
-  rotate_key                                  destructive  credential
-"""
-
 
 def decide(policy: Policy | str, tool: str, /, **arguments: Any) -> Decision:
     rules = parse(policy, "p.toml") if isinstance(policy, str) else policy
@@ -111,21 +26,6 @@ def test_an_answer_that_goes_to_a_file_as_well_takes_leave_to_be_read(name: str)
     assert decide(asked, name, robot_part_id="x", dest="a").action is Action.CONFIRM
     revealing = '[secrets]\nread = "reveal"\n[[rules]]\naction = "allow"\ntools = ["*"]\neffects = ["read"]\n'
     assert decide(revealing, name, robot_part_id="x", dest="a").action is not Action.DENY
-
-
-def test_every_tool_has_the_effect_that_the_table_says() -> None:
-    toolset, expected = "", {}
-    for line in EFFECTS.strip().splitlines():
-        if not line.startswith(" "):
-            toolset = line
-            continue
-        name, effect, *credential = line.split()
-        expected[name] = (toolset, effect, credential == ["credential"])
-    actual = {
-        name: (tool.spec.toolset, str(tool.spec.effect), tool.spec.reveals_secret) for name, tool in TOOLS.items()
-    }
-    assert actual == expected
-    assert len(actual) == 71  # the 70 methods, and tail_logs over several machines
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import TOOLS, Effect, ListTool, NotARef, Ref, ScopedBy, Tool, references
 from viam_mcp.tools._belongs import belongs, places_of
 from viam_mcp.tools.arguments._types import LocationId, MachineId, OrganizationId, ResourceId, ResourceType
-from viam_mcp.tools.results._output import Done, Many, One, Values
+from viam_mcp.tools.results._output import Done, Many, One, Values, output_schema
 
 ONE, OTHER, LOCATION = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11", "00000000-3c86-4c0e-9d5c-2f6f0c4f1a11", "k3v9x0q2ab"
 
@@ -60,6 +62,14 @@ MACHINE = {"robot_id": MachineId}
         (MACHINE, {"returns": SECRET_KEY}, "can hold a credential: say reveals_secret"),
         (MACHINE, {"returns": One("x", wire.BillingAddress)}, "BillingAddress does not say where it belongs"),
         (MACHINE, {"rpc": "no_such_rpc"}, "no rpc is named like it"),
+        (MACHINE, {"rpc": "DeleteRobot"}, "DeleteRobot changes something by the wire contract.*effect is read"),
+        (MACHINE, {"rpc": "GetRobot", "effect": Effect.WRITE}, "GetRobot has no side effects .*effect is write"),
+        (MACHINE, {"rpc": "UpdateRobot", "effect": Effect.WRITE}, "UpdateRobot does not begin with .*DESTRUCTIVE"),
+        (
+            MACHINE,
+            {"rpc": "CreateOAuthApp", "effect": Effect.WRITE, "returns": Values(client_id=str, client_secret=str)},
+            "the answer of CreateOAuthApp can hold a credential: name the member",
+        ),
         (MACHINE, {"returns": None}, "say its toolset= and what it returns="),
         (MACHINE, {"toolset": None}, "say its toolset= and what it returns="),
     ],
@@ -94,7 +104,9 @@ def test_a_tool_named_like_no_rpc_says_so() -> None:
             toolset="machines",
             returns=Done(""),
         )
-    assert declared(MACHINE, rpc="RemoveFavoriteMachine").spec.rpc.name == "RemoveFavoriteMachine"  # type: ignore[union-attr]
+    named = declared(MACHINE, rpc="RemoveFavoriteMachine", effect=Effect.DESTRUCTIVE).spec.rpc
+    assert named is not None
+    assert named.name == "RemoveFavoriteMachine"
     assert declared(MACHINE, rpc=None).spec.rpc is None
 
 
@@ -180,3 +192,31 @@ def test_where_a_message_belongs_follows_from_its_fields() -> None:
     assert places_of(wire.OrganizationMember(user_id=ONE)) == []
     for outside in (wire.Robot(id=ONE), wire.APIKeyWithAuthorizations(), wire.BillingAddress(), {"id": ONE}):
         assert places_of(outside) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Values(found=set), r"Values\(found=set\): there are str, bool, int, float, dict, list"),
+        (lambda: Values(value=str, secret="values"), "values is no member"),
+        (lambda: One("metadata", Struct), r"metadata of type google.protobuf.Struct .*Values\(metadata=dict\)"),
+        (lambda: Many(metadata=Struct), r"metadata of type google.protobuf.Struct"),
+    ],
+)
+def test_a_result_of_a_shape_that_has_no_schema_says_what_to_use(make: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        make()
+
+
+def test_an_object_among_plain_values_has_a_schema_and_is_redacted_and_made_safe() -> None:
+    returns = Values(metadata=dict, tags=list, share=float, token=str, refresh=str, secret=("token", "refresh"))
+    schema = output_schema(returns)
+    assert schema["properties"]["metadata"] == {"type": "object"}
+    assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
+    value = ({"password": "hunter2", "note\x1b": ["a\x1bb"]}, ["x\x1b"], 0.5, "hunter3", "hunter4")
+    shown = returns.encode(value, reveal=False)
+    Draft202012Validator(schema).validate({**shown, "warnings": []})
+    assert "hunter" not in str(shown)
+    assert "\x1b" not in str(shown)
+    assert shown["share"] == 0.5
+    assert "hunter2" in str(returns.encode(value, reveal=True))

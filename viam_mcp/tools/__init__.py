@@ -9,7 +9,8 @@ from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import Files
 from viam_mcp.tools._refs import NotARef, Ref, Reference, references
 from viam_mcp.tools._schema import definition, hints, input_schema
-from viam_mcp.tools._tool import TOOLS, Effect, ListTool, Preview, ScopedBy, Spec, Tool
+from viam_mcp.tools._spec import Effect, ScopedBy, Spec
+from viam_mcp.tools._tool import TOOLS, ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from viam_mcp.tools._errors import ToolError
-from viam_mcp.tools._tool import Effect, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import Preview, Tool
 from viam_mcp.tools.previews._names import quoted
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from viam_mcp.tools._tool import Effect
+from viam_mcp.tools._spec import Effect
 from viam_mcp.tools.results._output import output_schema
 
 if TYPE_CHECKING:

@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import POOL
-from viam_mcp.tools._belongs import undeclared_messages
-from viam_mcp.tools._refs import refs, refs_within, undeclared
+from viam_mcp.tools._declarations import problems
+from viam_mcp.tools._refs import refs
+from viam_mcp.tools._spec import Effect, ScopedBy, Spec
 from viam_mcp.tools.redaction._secrets import redacted
 from viam_mcp.tools.redaction._text import shorten, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from google.protobuf.descriptor import MethodDescriptor
 
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
     from viam_mcp.tools.results._output import Output
-
-
-class Effect(StrEnum):
-    """What a call does to the fleet.
-
-    `READ` changes nothing. `WRITE` adds something new that can be taken away again. `DESTRUCTIVE`
-    deletes, overwrites, revokes, grants access, makes public, restarts a machine or rolls out code.
-    """
-
-    READ = "read"
-    WRITE = "write"
-    DESTRUCTIVE = "destructive"
-
-
-class ScopedBy(StrEnum):
-    """How a scope (the organizations and locations that a server is limited to) holds for calls of a tool.
-
-    `ARGUMENTS`: everything that the arguments name has to be inside. `ITEMS`: the answer is a list over places that
-    may be outside in part, and each of its items is judged on its own. `NOTHING`: a call is about no place, so it is
-    refused where there is a scope.
-    """
-
-    ARGUMENTS = "arguments"
-    ITEMS = "items"
-    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -79,57 +52,6 @@ class Preview:
     file: str | None = None
     now: tuple[str, ...] = ()
     last_known_update: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What is known of a tool without running it.
-
-    Attributes:
-        name: The tool's name, exactly the `AppClient` method's.
-        toolset: The subject it belongs to.
-        effect: What a call does to the fleet; see also `Tool.effect`.
-        returns: The shape of the result.
-        reveals_secret: Whether the answer carries a credential.
-        description: What it is for, what it returns, and when to use another tool.
-        rpc: The method of the wire contract behind it; None where it is not a single one.
-        remedy: For a tool that makes a credential: what to do about one that was made and could not be given.
-        grants: Whether a call gives somebody access.
-        core: Whether running a fleet day by day takes it; see the toolset `core`.
-        scoped_by: How a scope holds for its calls.
-    """
-
-    name: str
-    toolset: str
-    effect: Effect
-    returns: Output
-    reveals_secret: bool
-    description: str
-    rpc: MethodDescriptor | None
-    remedy: str = ""
-    grants: bool = False
-    core: bool = False
-    scoped_by: ScopedBy = ScopedBy.ARGUMENTS
-
-    @property
-    def mints(self) -> bool:
-        """Whether a call makes a new credential, which its answer may give this one time."""
-        return bool(self.remedy)
-
-    @property
-    def title(self) -> str:
-        """The name as a person reads it: `Get robot part`."""
-        return self.name.replace("_", " ").capitalize()
-
-    @property
-    def summary(self) -> str:
-        """The description's first sentence."""
-        return self.description.split(". ")[0].rstrip(".") + "."
-
-    @property
-    def idempotent(self) -> bool:
-        """Whether repeating a call leaves the fleet as one call does, by the contract's `idempotency_level`."""
-        return self.effect is Effect.READ or (self.rpc is not None and bool(self.rpc.GetOptions().idempotency_level))
 
 
 TOOLS: dict[str, type[Tool]] = {}
@@ -218,9 +140,9 @@ class Tool(BaseModel):
         )
         if rpc is not None and spec.rpc is None:
             raise TypeError(f"{cls.__name__}: no rpc is named like it; name one with rpc=, or say rpc=None")
-        problems = [*undeclared(cls), *_contradictions(cls, spec), *_unsaid_secret(spec, reveals_secret)]
-        if problems:
-            raise TypeError(f"{cls.__name__} declares too little: {'; '.join(problems)}.")
+        found = problems(cls, spec, lists=issubclass(cls, ListTool), reveals_secret=reveals_secret)
+        if found:
+            raise TypeError(f"{cls.__name__} declares too little: {'; '.join(found)}.")
         cls.spec = spec
         if TOOLS.setdefault(name, cls) is not cls:
             raise TypeError(f"there are two tools named {name}")
@@ -303,34 +225,3 @@ class ListTool(Tool):
 
 
 _RPCS = {rpc.name.lower(): rpc for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods}
-
-
-def _contradictions(tool: type[Tool], spec: Spec) -> Iterator[str]:
-    """Yield what the keywords of a tool leave open or say against each other, a sentence each."""
-    returns = spec.returns
-    by_items = spec.scoped_by is ScopedBy.ITEMS
-    for message in returns.messages():
-        yield from undeclared_messages(message, items=by_items)
-    if by_items and not issubclass(tool, ListTool):
-        yield "only a list can be scoped_by=ScopedBy.ITEMS"
-    named = refs_within(tool)
-    if spec.scoped_by is ScopedBy.ARGUMENTS and not named:
-        yield (
-            "no argument names a thing of the fleet, so a scope cannot hold for it: mark one with Ref, or say "
-            "scoped_by=ScopedBy.NOTHING, and it is refused where there is a scope"
-        )
-    if spec.scoped_by is ScopedBy.NOTHING and named:
-        yield "it is scoped_by=ScopedBy.NOTHING, and its arguments name things of the fleet"
-    if spec.grants and spec.effect is not Effect.DESTRUCTIVE:
-        yield "it grants access, which is effect=Effect.DESTRUCTIVE"
-    if spec.mints and not (spec.reveals_secret and spec.effect is not Effect.READ):
-        yield "it mints a credential, so it is no read and says reveals_secret=True"
-
-
-def _unsaid_secret(spec: Spec, said: bool | None) -> Iterator[str]:
-    """Yield a sentence if what a tool says of credentials does not fit what its answer can hold."""
-    holds = spec.returns.holds_secret()
-    if holds and said is None:
-        yield "its answer can hold a credential: say reveals_secret=True, or reveals_secret=False and it is never given"
-    if said and not holds:
-        yield "it says reveals_secret=True, and nothing in its answer is marked as a credential"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.tools.cases import arguments_of
 from viam_mcp.app import connect
 from viam_mcp.sandbox import Sandbox
 from viam_mcp.sandbox.demo.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
@@ -68,7 +69,7 @@ class Fleet:
         return await self.lines("update_robot_part", **arguments)
 
     async def calls(self) -> dict[str, dict[str, Any]]:
-        """One call of each destructive tool."""
+        """One call of each destructive tool: of those that are not named here, what their cases call them with."""
         tidewater, kestrel = self.id("organizations", TIDEWATER), self.id("organizations", KESTREL)
         warehouse, pilot = self.id("locations", "Warehouse 1"), self.id("locations", SHARED_LOCATION)
         robot, part, arm = self.id("robots", "picker-01"), self.part_id("picker-01-main"), self.part_id("picker-01-arm")
@@ -79,7 +80,9 @@ class Fleet:
         whole = {"role": "operator", "resource_type": "organization", "resource_id": tidewater}
         changed = {**await self.config("picker-01-main"), "modules": [{"env": {"NEW_TOKEN": "planted-by-this-call"}}]}
         file = {"module_id": "tidewater:drive-control", "version": "1.5.0", "platform": "linux/arm64"}
-        return {
+        files = self.environment.files
+        assert files is not None
+        calls: dict[str, dict[str, Any]] = {
             "add_role": {"org_id": tidewater, "identity_id": tomas, **wanted},
             "change_role": {
                 "organization_id": tidewater,
@@ -135,6 +138,10 @@ class Fleet:
             "update_robot_part": {"robot_part_id": part, "name": "main", "robot_config": changed},
             "upload_module_file": {"module_file_info": file, "file": "archive.tar.gz"},
         }
+        for name in DESTRUCTIVE:
+            if name not in calls:
+                calls[name] = await arguments_of(name, self.sandbox, self.app, files.root)
+        return calls
 
     async def all_previews(self) -> dict[str, Preview]:
         return {name: await self.preview(name, **arguments) for name, arguments in (await self.calls()).items()}

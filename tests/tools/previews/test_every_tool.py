@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from tests.tools.previews.conftest import AUDITOR, DESTRUCTIVE, HOSTILE, IN_QUOTES, Fleet, all_lines, rows
+from tests.tools.cases import arguments_of
+from tests.tools.previews.conftest import DESTRUCTIVE, HOSTILE, IN_QUOTES, Fleet, all_lines, rows
 from viam_mcp.app import NotFound
 from viam_mcp.proto import POOL
 from viam_mcp.proto.common import LogEntry
-from viam_mcp.sandbox.demo.fleet import TIDEWATER, planted_credentials
-from viam_mcp.tools import TOOLS, Effect, Tool
+from viam_mcp.sandbox.demo.fleet import planted_credentials
+from viam_mcp.tools import TOOLS, Effect, Tool, references
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def test_every_destructive_tool_has_a_preview_of_its_own(fleet: Fleet) -> None:
@@ -93,25 +97,22 @@ async def test_what_cannot_be_read_is_an_error_and_no_empty_preview(fleet: Fleet
         await fleet.preview("delete_robot", robot_id="00000000-0000-4000-8000-000000000000")
 
 
+TABLES = {
+    "organization": "organizations", "location": "locations", "machine": "robots", "part": "parts",
+    "fragment": "fragments", "key": "api_keys",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", sorted(name for name, tool in TOOLS.items() if tool.spec.effect is Effect.WRITE))
-async def test_a_tool_that_adds_something_says_where_by_name(fleet: Fleet, name: str) -> None:
-    values: dict[str, Any] = {
-        "org_id": fleet.id("organizations", TIDEWATER),
-        "organization_id": fleet.id("organizations", TIDEWATER),
-        "location_id": fleet.id("locations", "Test Lab"),
-        "robot_id": fleet.id("robots", "picker-01"),
-        "robot_part_id": fleet.part_id("picker-01-main"),
-        "email": AUDITOR,
-        "name": "fresh",
-        "part_name": "fresh",
-        "type": "ml_model",
-    }
-    arguments = {field: values[field] for field in TOOLS[name].model_fields if field in values}
-    (line,) = (await fleet.preview(name, **arguments)).lines
-    places = {"location_id": "'Test Lab'", "robot_id": "'picker-01'", "robot_part_id": "'picker-01-main'"}
-    expected = [places.get(field, repr(TIDEWATER)) for field in arguments if field.endswith("_id")]
-    for word in [*expected, *(repr(value) for field, value in arguments.items() if field in ("name", "email"))]:
-        assert word in line
+async def test_a_tool_that_adds_something_says_where_by_name(fleet: Fleet, name: str, tmp_path: Path) -> None:
+    call = TOOLS[name].model_validate(await arguments_of(name, fleet.sandbox, fleet.app, tmp_path))
+    (line,) = (await call.preview(fleet.app, fleet.environment)).lines
+    named = [(TABLES[kind], one.id) for one in references(call) for kind in one.kinds if kind in TABLES]
+    places = [fleet.sandbox.store.value(f"SELECT name FROM {table} WHERE id = ?", one) for table, one in named]
+    # Of a location in another one, the inner one says where.
+    assert not places or any(repr(place) in line for place in places)
+    for word in (getattr(call, field) for field in type(call).model_fields if field in ("name", "part_name", "email")):
+        assert repr(word) in line
 
 
 async def test_the_subject_of_a_tool_without_a_better_one_holds_no_credential(fleet: Fleet) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from viam_mcp.tools.redaction._secrets import REDACTED
+from viam_mcp.tools.redaction._secrets import REDACTED, redacted
 from viam_mcp.tools.redaction._text import sanitize
 from viam_mcp.tools.results._encode import encode, may_hold_credential, schema_of
 
@@ -65,6 +65,9 @@ class One(Whole):
     name: str
     message: type[Message]
 
+    def __post_init__(self) -> None:
+        _check_message(self.name, self.message)
+
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
         return {self.name: schema_of(self.message)}
@@ -85,6 +88,8 @@ class Many(Output):
     lists: Mapping[str, type[Message]]
 
     def __init__(self, **lists: type[Message]) -> None:
+        for name, message in lists.items():
+            _check_message(name, message)
         object.__setattr__(self, "lists", lists)
 
     def properties(self) -> dict[str, Json]:
@@ -99,31 +104,65 @@ class Many(Output):
 
 @dataclass(frozen=True)
 class Values(Whole):
-    """Plain values, by name: a Python type each, and the names of those that are credentials."""
+    """Plain values, by name: a Python type each, and the names of those that are credentials.
+
+    Args:
+        secret: The members that are credentials.
+        types: The type of each member: `str`, `bool`, `int`, `float`, `dict` for a JSON object, `list` for a list of
+            texts.
+
+    Raises:
+        TypeError: A type is none of these, or a credential is no member.
+    """
 
     types: Mapping[str, type]
-    secret: str | None
+    secrets: frozenset[str]
 
-    def __init__(self, *, secret: str | None = None, **types: type) -> None:
+    def __init__(self, *, secret: str | Collection[str] = (), **types: type) -> None:
+        secrets = frozenset({secret} if isinstance(secret, str) else secret)
+        for name, kind in types.items():
+            if kind not in _JSON_TYPES:
+                there_are = ", ".join(one.__name__ for one in _JSON_TYPES)
+                raise TypeError(f"Values({name}={getattr(kind, '__name__', kind)}): there are {there_are}")
+        if missing := secrets - types.keys():
+            raise TypeError(f"Values(secret=...): {', '.join(sorted(missing))} is no member")
         object.__setattr__(self, "types", types)
-        object.__setattr__(self, "secret", secret)
+        object.__setattr__(self, "secrets", secrets)
 
     def properties(self) -> dict[str, Json]:
         """The JSON schema of each member."""
-        return {name: {"type": _JSON_TYPES[kind]} for name, kind in self.types.items()}
+        return {name: dict(_JSON_TYPES[kind]) for name, kind in self.types.items()}
 
     def holds_secret(self) -> bool:
         """Whether there can be a credential in it."""
-        return self.secret is not None
+        return bool(self.secrets)
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
         """The members; credentials redacted unless they are to be revealed."""
         values = value if isinstance(value, tuple) else (value,)
         members = dict(zip(self.types, values, strict=True))
         return {
-            name: REDACTED if name == self.secret and not reveal else sanitize(item) if isinstance(item, str) else item
+            name: REDACTED if name in self.secrets and not reveal else _encoded(item, reveal=reveal)
             for name, item in members.items()
         }
+
+
+def _encoded(value: Json, *, reveal: bool) -> Json:
+    """A plain value made safe to show; credentials inside of an object or a list redacted."""
+    if isinstance(value, str):
+        return sanitize(value)
+    if isinstance(value, dict | list):
+        plain = _sanitized(value)
+        return plain if reveal else redacted(plain)
+    return value
+
+
+def _sanitized(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {sanitize(key): _sanitized(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sanitized(item) for item in value]
+    return sanitize(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -141,7 +180,27 @@ class Done(Whole):
         return {"done": sanitize(self.sentence.format(subject=value))}
 
 
-_JSON_TYPES = {str: "string", bool: "boolean", int: "integer"}
+_JSON_TYPES: dict[type, dict[str, Json]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    dict: {"type": "object"},
+    list: {"type": "array", "items": {"type": "string"}},
+}
+
+
+def _check_message(name: str, message: type[Message]) -> None:
+    """Do nothing if a result can be made of messages of a type.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    full_name = message.DESCRIPTOR.full_name
+    if full_name.startswith("google.protobuf."):
+        raise TypeError(
+            f"{name} of type {full_name} has no fields of its own: give it as a value, with Values({name}=dict)"
+        )
 
 
 def encode_item(value: Any, *, reveal: bool) -> dict[str, Json]:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import Config, FragmentId, KeepEmpty, Name, OrganizationId, Time, Visibility
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import fragment_name, named, organization_name, quoted

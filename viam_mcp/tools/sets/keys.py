@@ -9,7 +9,8 @@ from pydantic import Field
 
 from viam_mcp.app import PermissionDenied
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import KeyAuthorization
 from viam_mcp.tools.arguments._types import KeyId, Name, OrganizationId
 from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, in_words, strongest_first, warned

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._refs import Ref
-from viam_mcp.tools._tool import Effect, ListTool, Preview, ScopedBy, Tool
+from viam_mcp.tools._spec import Effect, ScopedBy
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import KeepEmpty, LocationId, LocationIdOrDefault, Name, OrganizationId, SecretId
 from viam_mcp.tools.previews._names import location_name, named, organization_name, quoted, resource_name_if_readable
 from viam_mcp.tools.previews._wording import (

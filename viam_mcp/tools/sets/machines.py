@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import LocationIdOrDefault, MachineId, Name, OrganizationId
 from viam_mcp.tools.previews._names import location_name, machine_name, named, quoted
 from viam_mcp.tools.previews._wording import (

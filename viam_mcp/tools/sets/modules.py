@@ -14,7 +14,8 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import sha256
 from viam_mcp.tools._saving import Source, opened
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import Model, ModuleFileInfo
 from viam_mcp.tools.arguments._types import Name, OrganizationId, RegistryItemId, Text
 from viam_mcp.tools.previews._names import named, organization_name, quoted

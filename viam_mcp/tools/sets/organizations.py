@@ -9,7 +9,8 @@ from pydantic import Field
 
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._tool import Effect, ListTool, Preview, ScopedBy, Tool
+from viam_mcp.tools._spec import Effect, ScopedBy
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import Authorization, FragmentImport
 from viam_mcp.tools.arguments._types import Email, KeepEmpty, LocationId, Name, OrganizationId, Text, UserId
 from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, held_by, in_words, strongest_first

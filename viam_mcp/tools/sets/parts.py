@@ -10,7 +10,8 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import location_name, machine_name, named, part_name, quoted

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.app import packages
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import package_type, registry_item_status, visibility
 from viam_mcp.tools.arguments._types import (
     Name,

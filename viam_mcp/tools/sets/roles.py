@@ -9,7 +9,8 @@ from pydantic import Field
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._refs import Ref
-from viam_mcp.tools._tool import Effect, ListTool, Preview, Tool
+from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import AuthorizedPermissions
 from viam_mcp.tools.arguments._types import IdentityId, OrganizationId, ResourceId, ResourceType, Role
 from viam_mcp.tools.previews._grants import Grant, held_by, in_words, warned
