@@ -1,4 +1,4 @@
-"""Generate `tool_schemas/` and the README's table of tools from the tools themselves.
+"""Generate `tool_schemas/`, the README's table of tools and the table of limits in `docs/deploy.md`.
 
 One JSON file per tool holds what `tools/list` says of it, and besides its toolset, its effect and
 whether its answer carries a credential: a change of what clients see is a change that can be reviewed.
@@ -23,20 +23,21 @@ if __name__ == "__main__":
 
 from scripts import places
 from viam_mcp.calls import ConfirmOperation
+from viam_mcp.calls import table as limits
 from viam_mcp.tools import TOOLS, TOOLSETS, definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from viam_mcp.calls import Limit
     from viam_mcp.tools import Tool
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("tool_schemas")
 README = Path("README.md")
+DEPLOY = Path("docs/deploy.md")
 LISTED: dict[str, type[Tool]] = {**TOOLS, ConfirmOperation.spec.name: ConfirmOperation}
 """Every tool that a client may see."""
-
-BEGIN, END = "<!-- tools:begin -->", "<!-- tools:end -->"
 
 
 def schema_file(tool: type[Tool]) -> str:
@@ -56,19 +57,46 @@ def table(listed: Mapping[str, type[Tool]] = LISTED) -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str) -> str:
-    """The README with the present table between its markers, which are added at the end where it has none."""
-    block = f"{BEGIN}\n{table()}\n{END}"
-    found = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if found.search(readme):
-        return found.sub(lambda _: block, readme)
-    return f"{readme.rstrip()}\n\n{block}\n".lstrip()
+def limit_table() -> str:
+    """The limits of a server as a Markdown table."""
+    lines = [
+        "| what is limited | for one | in all | flags | what is said when it is reached |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [_limit_line(limit) for limit in limits().values()]
+    return "\n".join(lines)
+
+
+def _limit_line(limit: Limit) -> str:
+    each = "" if limit.each is None else f"{limit.each:,} for each {limit.holder}"
+    in_all = "" if limit.in_all is None else f"{limit.in_all:,}"
+    flags = ", ".join(f"`{flag}`" for flag in limit.setting.split(", ") if flag)
+    told = [
+        f"“{text.format(most=f'{most:,}')}”"
+        for text, most in ((limit.told, limit.each), (limit.told_all, limit.in_all))
+        if text
+    ]
+    return f"| {limit.what} | {each} | {in_all} | {flags} | {' '.join(told)} |"
+
+
+def with_table(document: str, name: str, content: str) -> str:
+    """The document with a table between its markers, which are added at the end where it has none."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    block = f"{begin}\n{content}\n{end}"
+    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if found.search(document):
+        return found.sub(lambda _: block, document)
+    return f"{document.rstrip()}\n\n{block}\n".lstrip()
 
 
 def wanted(root: Path = ROOT) -> dict[Path, str]:
     """Every generated file, relative to `root`, with the text that it should have."""
     files = {FOLDER / f"{name}.json": schema_file(tool) for name, tool in LISTED.items()}
-    return {**files, README: with_table(_text(root / README) or "")}
+    return {
+        **files,
+        README: with_table(_text(root / README) or "", "tools", table()),
+        DEPLOY: with_table(_text(root / DEPLOY) or "", "limits", limit_table()),
+    }
 
 
 def stale(root: Path = ROOT) -> list[Path]:
@@ -84,6 +112,7 @@ def write(root: Path = ROOT) -> list[Path]:
     (root / FOLDER).mkdir(exist_ok=True)
     for path in changed:
         if path in files:
+            (root / path).parent.mkdir(exist_ok=True)
             (root / path).write_text(files[path])
         else:
             (root / path).unlink()
@@ -95,14 +124,14 @@ def _text(path: Path) -> str | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Generate tool_schemas/ and the README's table of tools.")
+    parser = argparse.ArgumentParser(description="Generate tool_schemas/ and the tables of tools and limits.")
     parser.add_argument("--check", action="store_true", help="only say what differs")
     check = parser.parse_args().check
     changed = stale() if check else write()
     for path in changed:
         print(f"{'stale' if check else 'wrote'}: {path}")
     if check and changed:
-        print("The tools and their generated files differ: run `make schemas` and commit the result.")
+        print("The tools or limits and their generated files differ: run `make schemas` and commit the result.")
     lacking = places.problems() if check else []
     print(*lacking, sep="\n", end="\n" if lacking else "")
     return 1 if check and (changed or lacking) else 0

@@ -1,273 +1,194 @@
-"""Turns, and not asking an upstream that does not answer."""
+"""The table of limits: it is complete, and what it says holds."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
+import ast
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from grpclib.const import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viam_mcp.app import DeadlineExceeded, NotFound, Unavailable
-from viam_mcp.calls._breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
-from viam_mcp.calls._limits import Busy, Limits, Turns
+import viam_mcp
+from viam_mcp.calls import Busy, Kind, Limit, LimitReached, Limits, Quantity, table
+from viam_mcp.calls import _limits as module
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
+
+PER_HOLDER = [kind for kind, limit in table().items() if limit.each is not None]
+IN_ALL = [kind for kind, limit in table().items() if limit.in_all is not None]
+
+SHOWN = {
+    Kind.CALLS: "tests/calls/test_concurrency.py",
+    Kind.TOOL_CALLS: "tests/calls/test_slow_upstream.py",
+    Kind.WAITING_CALLS: "tests/calls/test_slow_upstream.py",
+    Kind.QUESTIONS: "tests/calls/test_confirmed_slots.py",
+    Kind.REQUESTS: "tests/http/test_greed.py",
+    Kind.CLIENTS: "tests/server/test_shares.py",
+    Kind.STREAMS: "tests/server/test_shares.py",
+    Kind.URIS: "tests/server/test_log_subscriptions.py",
+    Kind.SESSIONS: "tests/http/test_app.py",
+    Kind.TAILS: "tests/server/test_shares.py",
+    Kind.OPEN_TAILS: "tests/logs/test_tails.py",
+    Kind.CONNECTIONS: "tests/http/test_greed.py",
+    Kind.HELD_BYTES: "tests/http/test_greed.py",
+    Kind.ARRIVING_BYTES: "tests/http/test_greed.py",
+}
+"""Where each limit is shown to hold for real requests."""
 
 
-class Calling:
-    """Calls that take turns, each until it is told to end."""
-
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
-        self.began: list[str] = []
-        self._ends: dict[str, asyncio.Event] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    async def begin(self, name: str, caller: str = "a", tool: str = "get_robot") -> None:
-        """Begin a call as far as it goes by itself."""
-        self._ends[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._call(name, caller, tool))
-        await self.settle()
-
-    async def end(self, name: str) -> None:
-        self._ends[name].set()
-        await self._tasks[name]
-        await self.settle()
-
-    async def cancel(self, name: str) -> None:
-        self._tasks[name].cancel()
-        await asyncio.wait({self._tasks[name]})
-        await self.settle()
-
-    async def refused(self, caller: str = "a", tool: str = "get_robot") -> Busy:
-        with pytest.raises(Busy) as caught:
-            await self._call("refused", caller, tool)
-        return caught.value
-
-    async def _call(self, name: str, caller: str, tool: str) -> None:
-        with await self.turns.take(caller, tool):
-            self.began.append(name)
-            await self._ends[name].wait()
-
-    @staticmethod
-    async def settle() -> None:
-        # Nothing here waits for the world outside, so a few turns of the loop are all that can happen.
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    async def end_all(self) -> None:
-        for event in self._ends.values():
-            event.set()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        assert (self.turns.running, self.turns.waiting) == (0, 0)
-        assert not self.turns._by_caller
-        assert not self.turns._by_tool
-        assert not self.turns._queued
+def small(kind: Kind) -> Limits:
+    """Limits of which this one is small."""
+    limit = table()[kind]
+    return Limits().with_limit(kind, each=limit.each and 2, in_all=limit.in_all and 3)
 
 
-@asynccontextmanager
-async def calling(**limits: int) -> AsyncIterator[Calling]:
-    calls = Calling(Turns(Limits(**limits)))
-    yield calls
-    await calls.end_all()
+def test_every_kind_has_a_limit_with_a_text_for_people() -> None:
+    limits = table()
+    assert set(limits) == set(Kind)
+    for kind, limit in limits.items():
+        assert limit.what, kind
+        assert limit.each or limit.in_all, kind
+        # What is told of a limit is told where there is one. Without a text, further ones wait or are turned away.
+        assert not limit.told or limit.each
+        assert not limit.told_all or limit.in_all
 
 
-async def test_what_does_not_fit_waits_and_comes_in_order() -> None:
-    async with calling(at_once=2) as calls:
-        for name in "1234":
-            await calls.begin(name)
-        assert calls.began == ["1", "2"]
-        await calls.end("2")
-        assert calls.began == ["1", "2", "3"]
-        await calls.end("1")
-        assert calls.began == ["1", "2", "3", "4"]
+def test_every_kind_is_shown_to_hold_and_is_taken_by_the_program() -> None:
+    root = Path(viam_mcp.__file__).parent
+    used = {
+        node.attr
+        for path in root.rglob("*.py")
+        if path != Path(module.__file__)
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Kind"
+    }
+    assert {kind.name for kind in Kind} <= used
+    assert set(SHOWN) == set(Kind)
+    assert [path for path in SHOWN.values() if not (root.parent / path).exists()] == []
 
 
-async def test_a_caller_with_many_calls_holds_up_its_own_alone() -> None:
-    async with calling(at_once=4, per_caller=2) as calls:
-        for name in "1234":
-            await calls.begin(name, caller="greedy")
-        await calls.begin("other", caller="modest")
-        assert calls.began == ["1", "2", "other"]
-        await calls.end("1")
-        assert calls.began == ["1", "2", "other", "3"]
+@pytest.mark.parametrize("kind", PER_HOLDER)
+def test_a_holder_gets_no_more_than_its_share_and_leaves_the_others_theirs(kind: Kind) -> None:
+    limits = small(kind)
+    with limits.take(kind, "alice"), limits.take(kind, "alice"):
+        with pytest.raises(LimitReached) as refused:
+            limits.take(kind, "alice")
+        assert refused.value.own
+        assert limits.used(kind, "alice") == 2
+        with limits.take(kind, "bob"):
+            assert limits.used(kind) == 3
+    with limits.take(kind, "alice"):
+        assert limits.used(kind) == 1
+    assert limits.idle
 
 
-async def test_a_tool_that_hangs_leaves_room_for_others() -> None:
-    async with calling(at_once=4, per_tool=3) as calls:
-        for name in "12345":
-            await calls.begin(name, caller=name, tool="get_robot_part_logs")
-        await calls.begin("other", caller="6", tool="get_robot")
-        assert calls.began == ["1", "2", "3", "other"]
+@pytest.mark.parametrize("kind", IN_ALL)
+def test_all_holders_together_get_no_more_than_there_is(kind: Kind) -> None:
+    limits = small(kind)
+    with limits.take(kind, None), limits.take(kind, "alice"), limits.take(kind, "bob"):
+        for holder in (None, "carol"):
+            with pytest.raises(LimitReached) as refused:
+                limits.take(kind, holder)
+            assert not refused.value.own
+    assert limits.idle
 
 
-async def test_a_full_queue_says_when_to_come_back() -> None:
-    async with calling(at_once=1, waiting=1) as calls:
-        await calls.begin("1")
-        await calls.begin("2")
-        busy = await calls.refused(caller="b")
-        assert "This server is busy: 1 calls are waiting. Nothing was done; retry after 1 s." in str(busy)
-        assert busy.retry_after == 1
-        await calls.end("1")
-        await calls.end("2")
-        await calls.begin("3")
-        assert calls.began == ["1", "2", "3"]
+@pytest.mark.parametrize("kind", [kind for kind, limit in table().items() if limit.told])
+def test_a_refusal_names_the_number_and_says_that_nothing_was_done(kind: Kind) -> None:
+    limits = small(kind)
+    with limits.take(kind, "alice"), limits.take(kind, "alice"), pytest.raises(Busy) as refused:
+        limits.take(kind, "alice")
+    retry = table()[kind].retry_after
+    assert "{most}" not in str(refused.value)
+    assert refused.value.retry_after == retry
+    assert str(refused.value).endswith(f"Nothing was done{'' if retry is None else f'; retry after {retry} s'}.")
 
 
-async def test_one_caller_cannot_fill_the_queue() -> None:
-    async with calling(at_once=1, waiting=4, waiting_per_caller=1) as calls:
-        await calls.begin("1")
-        await calls.begin("2")
-        assert "You have 1 calls waiting" in str(await calls.refused())
-        await calls.begin("3", caller="b")
-        assert calls.turns.waiting == 2
+def test_one_caller_gets_a_quarter_and_one_tool_three_quarters() -> None:
+    limits = table(calls=100, calls_per_caller=10, waiting_calls=40, tails=8)
+    assert limits[Kind.CALLS].each == 10
+    assert limits[Kind.TOOL_CALLS].each == 75
+    assert limits[Kind.WAITING_CALLS].each == 10
+    assert limits[Kind.TAILS].each == 2
 
 
-async def test_the_time_to_come_back_follows_from_how_long_calls_take() -> None:
-    async with calling(at_once=1, waiting=3) as calls:
-        calls.turns._mean = 4.0
-        for name in "1234":
-            await calls.begin(name)
-        assert (await calls.refused()).retry_after == 12
-        calls.turns._mean = 1_000.0
-        assert (await calls.refused()).retry_after == 60
+def test_a_caller_who_is_alone_gets_everything() -> None:
+    limits = table(calls=5, calls_per_caller=5, waiting_calls=40)
+    assert (limits[Kind.CALLS].each, limits[Kind.WAITING_CALLS].each) == (5, 40)
 
 
-async def test_a_call_that_is_cancelled_gives_up_its_place() -> None:
-    async with calling(at_once=1) as calls:
-        for name in "123":
-            await calls.begin(name)
-        await calls.cancel("2")
-        await calls.cancel("1")
-        assert calls.began == ["1", "3"]
+def test_the_smallest_settings_leave_everybody_something() -> None:
+    limits = table(calls=1, calls_per_caller=1, waiting_calls=1, tails=1)
+    assert all(limit.each is None or limit.each >= 1 for limit in limits.values())
 
 
-async def test_a_call_that_is_cancelled_as_its_turn_comes_passes_it_on() -> None:
-    async with calling(at_once=1) as calls:
-        for name in "123":
-            await calls.begin(name)
-        following = calls.turns._queue[0]
-        calls._ends["1"].set()
-        for _ in range(5):
-            if following.granted:
-                break  # and does not know it yet
-            await asyncio.sleep(0)
-        await calls.cancel("2")
-        assert following.granted
-        assert calls.began == ["1", "3"]
+def test_one_request_of_the_largest_size_always_fits() -> None:
+    limits = Limits(table(request_bytes=500_000_000))
+    for kind in (Kind.HELD_BYTES, Kind.ARRIVING_BYTES):
+        Quantity(limits, kind, "alice").add(500_000_000)
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from("be c"), st.integers(0, 30), st.sampled_from("xyz")), max_size=60))
-def test_no_limit_is_ever_passed_and_every_turn_is_given_back(steps: list[tuple[str, int, str]]) -> None:
-    async def run() -> None:
-        async with calling(at_once=3, per_caller=2, per_tool=2, waiting=5, waiting_per_caller=3) as calls:
-            for number, (step, target, who) in enumerate(steps):
-                name = str(number)
-                if step == "b":
-                    calls._ends[name] = asyncio.Event()
-                    calls._tasks[name] = asyncio.create_task(calls._call(name, who, f"tool {target % 3}"))
-                elif (known := list(calls._tasks)) and step == "e":
-                    calls._ends[known[target % len(known)]].set()
-                elif known:
-                    calls._tasks[known[target % len(known)]].cancel()
-                await asyncio.sleep(0)
-                turns = calls.turns
-                assert turns.running <= 3
-                assert turns.waiting <= 5
-                assert all(count <= 2 for count in (*turns._by_caller.values(), *turns._by_tool.values()))
-
-    asyncio.run(run())
+def test_the_same_thing_counts_once_until_the_last_of_it_is_released() -> None:
+    limits = Limits().with_limit(Kind.TAILS, each=1)
+    first, second = (limits.take_once(Kind.TAILS, "alice", "a") for _ in range(2))
+    with limits.take_once(Kind.TAILS, "bob", "a"):
+        pass
+    first.release()
+    first.release()
+    with pytest.raises(LimitReached):
+        limits.take_once(Kind.TAILS, "alice", "b")
+    second.release()
+    with limits.take_once(Kind.TAILS, "alice", "b"):
+        pass
+    assert limits.idle
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def call(breaker: Breaker, error: BaseException | None = None, rpc: str = "GetRobot") -> None:
-    """A call that ends like this."""
-    with breaker.watching(rpc):
-        if error is not None:
-            raise error
+def test_a_quantity_that_does_not_fit_leaves_what_was_taken_before() -> None:
+    limits = Limits({**table(), Kind.HELD_BYTES: Limit("bytes", each=10)})
+    with Quantity(limits, Kind.HELD_BYTES, "alice") as taken:
+        taken.add(7)
+        with pytest.raises(LimitReached):
+            taken.add(4)
+        taken.add(3)
+        assert limits.used(Kind.HELD_BYTES, "alice") == 10
+    assert limits.idle
 
 
-def fails(breaker: Breaker, error: BaseException, times: int = 1) -> None:
-    for _ in range(times):
-        with pytest.raises(type(error)):
-            call(breaker, error)
+@given(st.lists(st.tuples(st.sampled_from(("alice", "bob", None)), st.booleans(), st.integers(0, 9)), max_size=60))
+def test_what_is_counted_is_what_was_taken(steps: list[tuple[str | None, bool, int]]) -> None:
+    limits = Limits({**table(), Kind.STREAMS: Limit("streams", each=3, in_all=5)})
+    held: list[tuple[str | None, module.Slot]] = []
+    for holder, takes, number in steps:
+        if takes:
+            try:
+                held.append((holder, limits.take(Kind.STREAMS, holder)))
+            except LimitReached as full:
+                own = sum(one == holder for one, _ in held)
+                assert (own == 3) if full.own else (len(held) == 5)
+        elif held:
+            held.pop(number % len(held))[1].release()
+        assert limits.used(Kind.STREAMS) == len(held) <= 5
+        for caller in ("alice", "bob"):
+            assert limits.used(Kind.STREAMS, caller) == sum(one == caller for one, _ in held) <= 3
+    for _, slot in held:
+        slot.release()
+    assert limits.idle
 
 
-DEAD = Unavailable(Status.UNAVAILABLE, "down")
-SLOW = DeadlineExceeded(Status.DEADLINE_EXCEEDED, "slow")
-NO = NotFound(Status.NOT_FOUND, "none")
+def counted_by_hand() -> Iterator[str]:
+    """Names of constants that look like limits of their own, outside of the table."""
+    for path in Path(viam_mcp.__file__).parent.rglob("*.py"):
+        folder = path.relative_to(Path(viam_mcp.__file__).parent).parts[0]
+        if folder not in ("calls", "server", "http") or path == Path(module.__file__):
+            continue
+        for node in ast.parse(path.read_bytes()).body:
+            for target in getattr(node, "targets", [getattr(node, "target", None)]):
+                if isinstance(target, ast.Name) and ("PER_CALLER" in target.id or "AT_ONCE" in target.id):
+                    yield f"{path.name}: {target.id}"
 
 
-@pytest.mark.parametrize("error", [DEAD, SLOW])
-def test_after_some_calls_without_an_answer_further_ones_fail_at_once(error: Exception) -> None:
-    breaker = Breaker(Clock())
-    fails(breaker, error, FAILURES)
-    with pytest.raises(Busy, match=r"did not answer the last 5 calls of GetRobot.* retry after 1 s"):
-        call(breaker)
-    call(breaker, rpc="ListRobots")
-
-
-def test_any_answer_counts_as_one() -> None:
-    breaker = Breaker(Clock())
-    for _ in range(3):
-        fails(breaker, SLOW, FAILURES - 1)
-        fails(breaker, NO)
-    fails(breaker, SLOW, FAILURES - 1)
-    call(breaker)
-    fails(breaker, SLOW, FAILURES - 1)
-    call(breaker)
-
-
-def test_what_went_wrong_on_this_side_says_nothing_about_the_upstream() -> None:
-    breaker = Breaker(Clock())
-    fails(breaker, SLOW, FAILURES - 1)
-    fails(breaker, RuntimeError())
-    fails(breaker, SLOW)
-    with pytest.raises(Busy):
-        call(breaker)
-
-
-def test_one_call_at_a_time_finds_out_whether_it_answers_again() -> None:
-    clock = Clock()
-    breaker = Breaker(clock)
-    fails(breaker, SLOW, FAILURES)
-    clock.now += FIRST_PAUSE
-    with breaker.watching("GetRobot"), pytest.raises(Busy):
-        call(breaker)
-    call(breaker)
-    fails(breaker, SLOW, FAILURES - 1)
-
-
-def test_pauses_double_up_to_a_bound_while_it_does_not_answer() -> None:
-    clock = Clock()
-    breaker = Breaker(clock)
-    fails(breaker, SLOW, FAILURES)
-    waits = []
-    for _ in range(8):
-        with pytest.raises(Busy) as caught:
-            call(breaker)
-        waits.append(caught.value.retry_after)
-        clock.now += caught.value.retry_after
-        fails(breaker, SLOW)
-    assert waits == [1, 2, 4, 8, 16, 30, 30, LONGEST_PAUSE]
-
-
-def test_a_call_that_was_to_find_out_and_was_cancelled_leaves_that_to_the_next() -> None:
-    clock = Clock()
-    breaker = Breaker(clock)
-    fails(breaker, SLOW, FAILURES)
-    clock.now += FIRST_PAUSE
-    fails(breaker, asyncio.CancelledError())
-    call(breaker)
+def test_no_module_has_a_limit_for_each_caller_of_its_own() -> None:
+    assert list(counted_by_hand()) == ["_directory.py: _AT_ONCE"]  # of one caller's lookups, which are calls

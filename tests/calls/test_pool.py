@@ -10,7 +10,7 @@ import pytest
 
 from tests.pace import PATIENCE
 from viam_mcp.app import Credentials
-from viam_mcp.calls import ClientPool, ClientPoolError, KeyForRequest
+from viam_mcp.calls import ClientPool, ClientPoolError, KeyForRequest, Kind, Limits
 from viam_mcp.calls._key_names import KeyName, KeyProblem
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def test_a_client_in_use_is_not_closed_however_long_it_takes() -> None:
 
 
 async def test_a_full_pool_closes_the_client_that_was_used_least_recently_and_none_in_use() -> None:
-    find, clients, opened = pool(max_entries=2)
+    find, clients, opened = pool(limits=Limits().with_limit(Kind.CLIENTS, in_all=2))
     first = find("a")
     first.active = 1
     second = find("b")

@@ -10,9 +10,8 @@ from grpclib.const import Status
 from mcp import Client
 
 from viam_mcp.app import connect
-from viam_mcp.calls import Pipeline
+from viam_mcp.calls import Kind, Limits, Pipeline, call_limiter
 from viam_mcp.calls._breaker import FAILURES, Breaker
-from viam_mcp.calls._limits import Limits, Turns
 from viam_mcp.calls._upstream import UpstreamMonitor
 from viam_mcp.policy import Audit, Gate, Ledger, Policy
 from viam_mcp.sandbox import Fault
@@ -56,7 +55,13 @@ async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) 
         observer=UpstreamMonitor(Breaker(clock)),
     ) as app:
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        yield Pipeline(TOOLS, app, gate, turns=Turns(Limits(at_once=4, per_tool=2, waiting=1)))
+        limits = (
+            Limits()
+            .with_limit(Kind.CALLS, each=4, in_all=4)
+            .with_limit(Kind.TOOL_CALLS, each=2)
+            .with_limit(Kind.WAITING_CALLS, in_all=1)
+        )
+        yield Pipeline(TOOLS, app, gate, limiter=call_limiter(limits))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.http.site import (
     serving,
 )
 from tests.pace import PATIENCE
+from viam_mcp.calls import Kind, Limits
 from viam_mcp.http import LocalOnly, build_app, transport_security
 from viam_mcp.http import by_tokens as by_token_file
 from viam_mcp.tools import TOOLS, Effect
@@ -270,7 +271,9 @@ async def test_a_caller_who_opens_sessions_without_end_leaves_room_for_others(
 ) -> None:
     bob = new_token("bob")
     security = transport_security("127.0.0.1", authenticated=True)
-    app = build_app(Server("empty"), security, by_token_file(token_file), sessions_per_caller=3)
+    app = build_app(
+        Server("empty"), security, by_token_file(token_file), limits=Limits().with_limit(Kind.SESSIONS, each=3)
+    )
     async with serving(app) as site:
         sessions = [(await site.post(alice)).headers["mcp-session-id"] for _ in range(3)]
         refused = await site.post(alice)

@@ -18,10 +18,11 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from tests.http.certificate import make_certificate
 from tests.http.site import Site, request, serving
 from tests.pace import PATIENCE
+from viam_mcp.calls import Kind, Limits
 from viam_mcp.http import build_app, tls_context, transport_security
 from viam_mcp.http import by_tokens as by_token_file
 from viam_mcp.http._connections import room_for_connections
-from viam_mcp.server._sharing import sharing
+from viam_mcp.server._request_limit import limit_requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -143,7 +144,10 @@ async def test_a_body_gives_its_room_to_others_once_it_is_parsed(
     holding: Holding, token_file: Path, alice: str
 ) -> None:
     padding = {"padding": "x" * 60_000}
-    async with holding.served(token_file, bodies_bytes=100_000) as site, asyncio.TaskGroup() as tasks:
+    async with (
+        holding.served(token_file, limits=Limits().with_limit(Kind.ARRIVING_BYTES, in_all=100_000)) as site,
+        asyncio.TaskGroup() as tasks,
+    ):
         waiting = []
         for n in range(4):
             waiting.append(tasks.create_task(ask(site, alice, "prompts/get", name=str(n), meta=padding)))
@@ -155,8 +159,8 @@ async def test_a_body_gives_its_room_to_others_once_it_is_parsed(
 async def test_a_caller_whose_requests_are_large_leaves_room_for_others(
     holding: Holding, token_file: Path, alice: str, bob: str
 ) -> None:
-    padding, limits = {"padding": "x" * 60_000}, {"caller_bytes": 50_000, "max_request_bytes": 100_000}
-    async with holding.served(token_file, **limits) as site, asyncio.TaskGroup() as tasks:
+    padding, limits = {"padding": "x" * 60_000}, Limits().with_limit(Kind.HELD_BYTES, each=100_000)
+    async with holding.served(token_file, limits=limits) as site, asyncio.TaskGroup() as tasks:
         first = tasks.create_task(ask(site, alice, "prompts/get", name="first", meta=padding))
         await within(holding.begun.get())
         refused = await ask(site, alice, "prompts/get", name="second", meta=padding)
@@ -207,7 +211,7 @@ async def test_others_are_answered_among_many_lists_of_one_caller(site: Site, al
 async def test_so_many_requests_of_a_caller_are_in_at_once_and_the_others_wait(
     holding: Holding, token_file: Path, alice: str, bob: str
 ) -> None:
-    holding.server.middleware.append(sharing(2))
+    holding.server.middleware.append(limit_requests(Limits().with_limit(Kind.REQUESTS, each=2)))
     async with holding.served(token_file) as site, asyncio.TaskGroup() as tasks:
         async with asked(site, raw(alice, "prompts/get", name="gone"), 2) as gone:
             for _ in gone:
@@ -261,7 +265,10 @@ async def test_a_client_that_reads_what_it_gets_is_not_hung_up_on(served: Served
 
 
 async def test_connections_that_there_is_no_room_for_are_closed(served: Served) -> None:
-    async with served(server={"connections": 2}) as site, AsyncExitStack() as stack:
+    async with (
+        served(server={"limits": Limits().with_limit(Kind.CONNECTIONS, in_all=2)}) as site,
+        AsyncExitStack() as stack,
+    ):
         both = [await site.connect() for _ in range(2)]
         reader, writer = await site.connect()
         with suppress(ConnectionError):

@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from tests.http.certificate import make_certificate
 from tests.http.site import JSON_HEADERS, Site, serving
 from tests.pace import PATIENCE
+from viam_mcp.calls import Kind, Limits
 from viam_mcp.http import HttpError, build_app, listen, tls_context, transport_security
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ class Waiting:
 
     @asynccontextmanager
     async def served(
-        self, *, body_seconds: float = 30, bodies_bytes: int = 2**27, **options: Any
+        self, *, body_seconds: float = 30, arriving_bytes: int = 2**27, **options: Any
     ) -> AsyncIterator[Site]:
         security = transport_security("127.0.0.1", authenticated=False)
-        front = build_app(self.server, security, body_seconds=body_seconds, bodies_bytes=bodies_bytes)
+        limits = Limits().with_limit(Kind.ARRIVING_BYTES, in_all=arriving_bytes)
+        front = build_app(self.server, security, body_seconds=body_seconds, limits=limits)
         async with serving(front, on_stop=[front.close], **options) as site:
             yield site
 
@@ -267,7 +269,7 @@ async def test_a_connection_whose_body_nobody_reads_is_closed(served: Served) ->
 
 
 async def test_bodies_that_there_is_no_room_for_are_refused_until_others_are_done(waiting: Waiting) -> None:
-    async with waiting.served(bodies_bytes=100_000) as site, AsyncExitStack() as stack:
+    async with waiting.served(arriving_bytes=100_000) as site, AsyncExitStack() as stack:
         answers = []
         for _ in range(2):
             reader, writer = await site.connect()
@@ -281,7 +283,7 @@ async def test_bodies_that_there_is_no_room_for_are_refused_until_others_are_don
         assert (await site.post()).status_code == 200
         other.cancel()
         await asyncio.wait({other})
-    async with waiting.served(bodies_bytes=100_000) as site:
+    async with waiting.served(arriving_bytes=100_000) as site:
         for _ in range(3):
             answer = await site.post(body={"no": "request", "padding": " " * 60_000})
             assert answer.status_code == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.logs.conftest import QUICK, Reader
 from tests.logs.server import PART, SECOND, START, LogServer, entry, status, token_ends
 from tests.pace import PATIENCE
 from viam_mcp.app import InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, connect
+from viam_mcp.calls import Kind, LimitReached, Limits
 from viam_mcp.logs import Options, Query, State, Tails
 
 if TYPE_CHECKING:
@@ -135,19 +137,21 @@ async def test_more_tails_than_allowed_are_refused_while_all_are_watched(server:
         assert tails.open == 1
 
 
-async def test_one_of_several_callers_watches_a_quarter_of_them(server: LogServer, tails_with: Any) -> None:
+async def test_one_of_several_callers_watches_no_more_than_its_share(server: LogServer, tails_with: Any) -> None:
+    limits = Limits().with_limit(Kind.TAILS, each=2)
     async with tails_with(most_tails=8) as tails:
-        alice, bob = tails.of("alice"), tails.of("bob")
+        alice, bob = (tails.of(partial(limits.take_once, Kind.TAILS, name)) for name in ("alice", "bob"))
         queries = [Query(PART, filter=text) for text in "abc"]
         with alice.watch(queries[0]), alice.watch(queries[1]), alice.watch(queries[0]), bob.watch(queries[2]):
             for query in (queries[2], Query(OTHER)):
-                with pytest.raises(ResourceExhausted, match="you follow 2 live logs, which is all"), alice.watch(query):
+                with pytest.raises(LimitReached, match="You follow 2 live logs, which is all"), alice.watch(query):
                     pass
             with bob.watch(queries[0]), tails.watch(Query(OTHER)):
                 assert alice.open == bob.open == tails.open == 4
         # What it does not watch any more takes nothing of its share.
         with alice.watch(queries[2]), alice.watch(Query(OTHER)):
             pass
+    assert limits.idle
 
 
 async def test_a_part_that_does_not_exist_is_said_at_once(server: LogServer, tails: Tails) -> None:

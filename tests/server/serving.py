@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient
     from viam_mcp.assembly.settings import Settings
+    from viam_mcp.calls import Limits
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,21 @@ async def keys_of_two_organizations(app: AppClient) -> list[Key]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, **server: Any) -> AsyncIterator[tuple[Site, Service]]:
+async def running(
+    settings: Settings, limits: Limits | None = None, **server: Any
+) -> AsyncIterator[tuple[Site, Service]]:
     """The service, until the block is left.
 
     Args:
         settings: What it is told.
+        limits: The limits; None for those of the settings.
         server: Options of `HttpServer`.
     """
-    async with open_service(settings) as service:
+    async with open_service(settings, limits) as service:
         app, front = app_of(settings, service)
-        async with serving(app, on_stop=[front.close, service.server.subscriptions.close], **server) as site:
+        async with serving(
+            app, on_stop=[front.close, service.server.subscriptions.close], limits=service.limits, **server
+        ) as site:
             yield site, service
 
 

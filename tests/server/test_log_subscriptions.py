@@ -18,13 +18,13 @@ from mcp.shared.message import SessionMessage
 from tests.answers import uri_of
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
-from viam_mcp.calls import Pipeline, choose
+from viam_mcp.calls import Kind, Limits, Pipeline, choose
 from viam_mcp.logs import Options, Tails
 from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import build_server
 from viam_mcp.server._log_resource import URI
-from viam_mcp.server._subscriptions import MOST_URIS, PING_SECONDS
+from viam_mcp.server.subscriptions._legacy import PING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # The client warns that this method is gone from later protocols.
 pytestmark = pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")
 
+MOST_URIS = Limits().table[Kind.URIS].each or 0
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -273,7 +274,7 @@ async def test_a_client_that_does_not_read_is_told_once(watched: Watched) -> Non
 async def test_nobody_watches_more_than_so_many_uris_at_once(watched: Watched) -> None:
     uris = [f"{watched.uri}&limit={number}" for number in range(1, MOST_URIS + 2)]
     async with watched.client() as watcher:
-        with pytest.raises(MCPError, match=f"(at most|watches) {MOST_URIS}"):
+        with pytest.raises(MCPError, match=f"{MOST_URIS} resources are all that"):
             async with watcher.watching(*uris):
                 pass
     async with watched.client(*uris[:-1]):
@@ -397,7 +398,7 @@ class Session:
 async def test_a_client_that_answers_no_ping_any_more_releases_its_log(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viam_mcp.server._subscriptions._PING_TIMEOUT", 0.05)
+    monkeypatch.setattr("viam_mcp.server.subscriptions._legacy._PING_TIMEOUT", 0.05)
     pings = Pings()
     async with serve(pause=pings.pause) as watched, session(watched) as client, asyncio.timeout(PATIENCE):
         await watched.sandbox.hub.until(1)

@@ -14,6 +14,7 @@ from tests.server.serving import Key, client, organizations, running
 from viam_mcp.app import APIKeyAuthorization
 from viam_mcp.assembly.options import Auth
 from viam_mcp.assembly.settings import Settings
+from viam_mcp.calls import Kind, Limits
 from viam_mcp.http import add
 from viam_mcp.tools._files import folder_name
 
@@ -71,14 +72,17 @@ async def refusal(listening: Client, *uris: str) -> str:
 
 
 async def test_callers_who_do_nothing_make_room_although_one_follows_a_log(
-    settings: Settings, tokens: dict[str, str], log: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tokens: dict[str, str], log: str
 ) -> None:
-    async with running(settings) as (site, service), client(site, headers={"authorization": tokens["alice"]}) as alice:
-        monkeypatch.setattr(service.pool, "_max_entries", 4)
-        async with alice.listen(resource_subscriptions=[log]):
-            for name in CALLERS[1:]:
-                assert await calls(site, {"authorization": tokens[name]})
-            assert service.pool.tails == 1
+    limits = Limits().with_limit(Kind.CLIENTS, in_all=4)
+    async with (
+        running(settings, limits=limits) as (site, service),
+        client(site, headers={"authorization": tokens["alice"]}) as alice,
+        alice.listen(resource_subscriptions=[log]),
+    ):
+        for name in CALLERS[1:]:
+            assert await calls(site, {"authorization": tokens[name]})
+        assert service.pool.tails == 1
 
 
 async def test_a_caller_with_many_keys_has_a_share_of_the_room(
@@ -87,7 +91,6 @@ async def test_a_caller_with_many_keys_has_a_share_of_the_room(
     sandbox: Sandbox,
     tokens: dict[str, str],
     log: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     where = "SELECT org_id FROM locations JOIN robots ON locations.id = location_id WHERE robots.name = 'picker-01'"
     organization = str(sandbox.store.value(where))
@@ -95,8 +98,8 @@ async def test_a_caller_with_many_keys_has_a_share_of_the_room(
     made = [await app.create_key(organization, rights, str(number)) for number in range(4)]
     keys = [Key("", identifier, value).headers for value, identifier in made]
     told = replace(settings, credentials="headers", api_key_id="", api_key="")
-    async with running(told) as (site, service), AsyncExitStack() as stack:
-        monkeypatch.setattr(service.pool, "_max_entries", 8)
+    limits = Limits().with_limit(Kind.CLIENTS, each=2, in_all=8)
+    async with running(told, limits=limits) as (site, service), AsyncExitStack() as stack:
         alice = {"authorization": tokens["alice"]}
         for key in (keys[0], keys[1], keys[2]):
             # What it does not use makes room for what it comes with next.
@@ -106,7 +109,7 @@ async def test_a_caller_with_many_keys_has_a_share_of_the_room(
             listening = await stack.enter_async_context(client(site, headers=alice | key))
             await stack.enter_async_context(listening.listen(resource_subscriptions=[log]))
         async with client(site, headers=alice | keys[2]) as third:
-            with pytest.raises(MCPError, match="You are at work with 2 keys here"):
+            with pytest.raises(MCPError, match="You use 2 API keys at the same time"):
                 await organizations(third)
         assert await calls(site, {"authorization": tokens["bob"]} | keys[3])
 
@@ -121,9 +124,9 @@ async def test_a_caller_who_follows_many_logs_leaves_some_to_others(
         client(site, headers={"authorization": tokens["bob"]}) as bob,
         alice.listen(resource_subscriptions=[f"{log}?filter={text}" for text in "ab"]),
     ):
-        assert "you follow 2 live logs" in await refusal(alice, log)
+        assert "You follow 2 live logs" in await refusal(alice, log)
         call = ("tail_robot_part_logs", {"robot_part_id": part, "wait_seconds": 0})
-        assert "you follow 2 live logs" in str((await alice.call_tool(*call)).content)
+        assert "You follow 2 live logs" in str((await alice.call_tool(*call)).content)
         # Another stream about the same logs takes no more of them.
         async with alice.listen(resource_subscriptions=[f"{log}?filter=a"]):
             assert not (await bob.call_tool(*call)).is_error
@@ -131,12 +134,9 @@ async def test_a_caller_who_follows_many_logs_leaves_some_to_others(
                 pass
 
 
-async def test_a_caller_with_many_streams_leaves_some_to_others(
-    settings: Settings, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("viam_mcp.server._subscriptions.STREAMS_PER_CALLER", 2)
+async def test_a_caller_with_many_streams_leaves_some_to_others(settings: Settings, tokens: dict[str, str]) -> None:
     async with (
-        running(settings) as (site, _),
+        running(settings, limits=Limits().with_limit(Kind.STREAMS, each=2)) as (site, _),
         client(site, headers={"authorization": tokens["alice"]}) as alice,
         client(site, headers={"authorization": tokens["bob"]}) as bob,
         alice.listen(tools_list_changed=True),

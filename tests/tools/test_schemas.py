@@ -158,6 +158,8 @@ def copy(tmp_path: Path) -> Path:
     """What is generated, to try changes on."""
     shutil.copytree(schemas.ROOT / schemas.FOLDER, tmp_path / schemas.FOLDER)
     shutil.copy(schemas.ROOT / schemas.README, tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(schemas.ROOT / schemas.DEPLOY, tmp_path / "docs")
     return tmp_path
 
 
@@ -173,17 +175,19 @@ def test_files_that_are_missing_changed_or_left_over_are_stale_until_they_are_wr
 
 def test_only_the_table_between_the_markers_of_the_readme_is_written(copy: Path) -> None:
     readme = copy / schemas.README
-    readme.write_text(f"# Before\n\n{schemas.BEGIN}\nold\n{schemas.END}\n\n# After\n")
+    readme.write_text("# Before\n\n<!-- tools:begin -->\nold\n<!-- tools:end -->\n\n# After\n")
     assert schemas.stale(copy) == [schemas.README]
     schemas.write(copy)
-    assert readme.read_text() == f"# Before\n\n{schemas.BEGIN}\n{schemas.table()}\n{schemas.END}\n\n# After\n"
+    assert readme.read_text() == (
+        f"# Before\n\n<!-- tools:begin -->\n{schemas.table()}\n<!-- tools:end -->\n\n# After\n"
+    )
 
 
 def test_a_readme_without_markers_gets_them_at_its_end(copy: Path) -> None:
     readme = copy / schemas.README
     readme.write_text("# Title\n")
     schemas.write(copy)
-    assert readme.read_text().startswith(f"# Title\n\n{schemas.BEGIN}\n")
+    assert readme.read_text().startswith("# Title\n\n<!-- tools:begin -->\n")
     assert schemas.stale(copy) == []
 
 

@@ -6,8 +6,19 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from viam_mcp.assembly.limits import limits_of
 from viam_mcp.assembly.options import SettingsError
-from viam_mcp.calls import Access, ChoiceError, Pipeline, choose, open_to
+from viam_mcp.calls import (
+    Access,
+    ChoiceError,
+    ConcurrencyLimiter,
+    Kind,
+    Limits,
+    Pipeline,
+    call_limiter,
+    choose,
+    open_to,
+)
 from viam_mcp.logs import Options as TailOptions
 from viam_mcp.logs import Tails
 from viam_mcp.policy import Caller, Gates
@@ -59,13 +70,14 @@ def open_gates(settings: Settings, audited: Callable[[Mapping[str, Any]], None] 
     )
 
 
-def calls_maker(
+def pipeline_maker(
     settings: Settings,
     app: AppClient,
     gates: Gates,
     tools: Mapping[str, type[Tool]],
     *,
     key: str = "",
+    limiter: ConcurrencyLimiter,
     **options: Any,
 ) -> Callable[[Access | None], Pipeline]:
     """Return a function that makes the pipeline for a caller.
@@ -79,6 +91,7 @@ def calls_maker(
         gates: What makes gates.
         tools: The tools that the server offers.
         key: The id of the key that `app` uses, where callers bring their own.
+        limiter: Decides how many calls run at the same time.
         options: Further arguments of `Pipeline`.
 
     Raises:
@@ -89,7 +102,7 @@ def calls_maker(
         ring_entries=settings.log_entries,
         ring_bytes=settings.log_bytes,
         linger=settings.log_linger,
-        most_tails=settings.max_tails,
+        most_tails=limiter.limits.table[Kind.OPEN_TAILS].each or 1,
     )
     tails = Tails(app, tail_options)
 
@@ -112,6 +125,7 @@ def calls_maker(
             max_result_bytes=settings.max_result_bytes,
             tails=tails,
             key=key,
+            limiter=limiter,
             **options,
         )
 
@@ -128,13 +142,19 @@ def _files(settings: Settings) -> Files | None:
 
 
 @asynccontextmanager
-async def open_calls(settings: Settings, app: AppClient) -> AsyncIterator[Pipeline]:
+async def open_pipeline(settings: Settings, app: AppClient, limits: Limits | None = None) -> AsyncIterator[Pipeline]:
     """Return the pipeline of calls to this fleet, which is closed when the block is left.
+
+    Args:
+        settings: The settings.
+        app: The fleet.
+        limits: The limits; None for those of the settings.
 
     Raises:
         SettingsError: There is no tool of a name, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
-    calls = calls_maker(settings, app, open_gates(settings), chosen_tools(settings))(None)
-    async with calls.tails:
-        yield calls
+    limiter = call_limiter(limits or limits_of(settings))
+    pipeline = pipeline_maker(settings, app, open_gates(settings), chosen_tools(settings), limiter=limiter)(None)
+    async with pipeline.tails:
+        yield pipeline

@@ -12,8 +12,9 @@ from grpclib.const import Status
 
 from viam_mcp.app import AccessToken, AppError, DeadlineExceeded, Unauthenticated, Unavailable
 from viam_mcp.assembly.fleet import open_address
-from viam_mcp.assembly.pipeline import calls_maker, chosen_tools, open_gates
-from viam_mcp.calls import BroughtKeys, CallersKeys, ClientPool, Limits, Turns, UpstreamMonitor
+from viam_mcp.assembly.limits import limits_of
+from viam_mcp.assembly.pipeline import chosen_tools, open_gates, pipeline_maker
+from viam_mcp.calls import BroughtKeys, CallersKeys, ClientPool, UpstreamMonitor, call_limiter
 from viam_mcp.operations import Metrics, in_request, tracer
 from viam_mcp.server import build_server, compat, lent_keys, pipelines
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient, Exchange
     from viam_mcp.assembly.settings import Settings
-    from viam_mcp.calls import Access, Pipeline
+    from viam_mcp.calls import Access, Limits, Pipeline
     from viam_mcp.server import FleetServer
 
 logger = logging.getLogger("viam_mcp.calls")
@@ -44,6 +45,7 @@ class Service:
         app: A client of the Viam app, with which readiness is checked.
         own_key: Whether that client has the key that calls are made with.
         pool: The clients of the Viam app, by caller and key.
+        limits: The limits, with what is in use of them.
     """
 
     server: FleetServer
@@ -52,6 +54,7 @@ class Service:
     app: AppClient
     own_key: bool
     pool: ClientPool
+    limits: Limits
 
     async def check_upstream(self) -> None:
         """Do nothing if the Viam app answers, and accepts the server's key where the server has one.
@@ -68,8 +71,12 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
+async def open_service(settings: Settings, limits: Limits | None = None) -> AsyncIterator[Service]:
     """Return the service that the settings describe, which is closed when the block is left.
+
+    Args:
+        settings: The settings.
+        limits: The limits; None for those of the settings.
 
     Raises:
         SettingsError: A setting cannot be used.
@@ -77,19 +84,17 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         TracingError: Traces were asked for and cannot be sent.
     """
     spans = tracer()
-    # Callers with neither names nor keys of their own cannot be told apart, so one of them may use all slots.
-    alone = settings.auth.kind == "none" and settings.credentials != "headers"
-    per_caller = settings.max_calls if alone else settings.max_calls_per_caller
-    turns = Turns(Limits.shared(settings.max_calls, per_caller, settings.max_waiting))
+    limits = limits or limits_of(settings)
+    limiter = call_limiter(limits)
     tools = chosen_tools(settings)
     async with open_address(settings) as address:
         metrics = Metrics(
             {
-                "calls_running": lambda: turns.running,
-                "calls_waiting": lambda: turns.waiting,
+                "calls_running": lambda: limiter.running,
+                "calls_waiting": lambda: limiter.waiting,
                 "fleets_open": lambda: pool.open,
                 "tails_open": lambda: pool.tails,
-                "subscribers": lambda: server.subscriptions.watchers,
+                "subscribers": lambda: server.subscriptions.subscribers,
             }
         )
         watching = partial(UpstreamMonitor, on_repeat=metrics.repeated, tracer=spans)
@@ -97,29 +102,33 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         gates = open_gates(settings, partial(_count_question, metrics))
 
         def maker(app: AppClient) -> Callable[[Access | None], Pipeline]:
-            return calls_maker(
+            return pipeline_maker(
                 settings,
                 app,
                 gates,
                 tools,
-                turns=turns,
+                limiter=limiter,
                 # Where every caller uses the server's key, its id in the audit would say nothing.
                 key="" if app.api_key_id == own.api_key_id else app.api_key_id or "",
                 watch=partial(_called, metrics),
             )
 
         source = BroughtKeys() if settings.credentials == "headers" else CallersKeys(address.credentials)
-        pool = ClientPool(source, lambda credentials: address.client(credentials, watching()), maker)
+        pool = ClientPool(source, lambda credentials: address.client(credentials, watching()), maker, limits=limits)
         own = address.client(address.credentials or _NoKey(), watching())
         try:
             everything = maker(own)(None)
             server = build_server(
-                everything, pipelines(pool), sandbox=settings.is_sandbox, notify_interval=settings.notify_interval
+                everything,
+                pipelines(pool),
+                sandbox=settings.is_sandbox,
+                notify_interval=settings.notify_interval,
+                limits=limits,
             )
             server.mcp.middleware[:0] = [in_request, lent_keys] if settings.credentials == "headers" else [in_request]
             if spans is None:
                 compat.without_spans(server.mcp)
-            yield Service(server, metrics, spans, own, address.credentials is not None, pool)
+            yield Service(server, metrics, spans, own, address.credentials is not None, pool, limits)
         finally:
             await pool.close()
             await own.session.close()

@@ -10,7 +10,7 @@ import anyio
 
 from viam_mcp.app import PermissionDenied
 from viam_mcp.assembly.fleet import open_fleet
-from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.server import build_server, stdio
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def serve_stdio(settings: Settings) -> None:
     """
     async with (
         open_fleet(settings, lazy=True) as app,
-        open_calls(settings, app) as calls,
+        open_pipeline(settings, app) as calls,
         anyio.create_task_group() as tasks,
     ):
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError
+from viam_mcp.assembly.limits import limits_of
 from viam_mcp.assembly.options import SettingsError
 from viam_mcp.assembly.service import open_service
 from viam_mcp.assembly.workers import supervise, worker
@@ -25,6 +26,7 @@ from viam_mcp.http import (
     check_endpoint,
     is_loopback,
     listen,
+    room_for_connections,
     tls_context,
     transport_security,
     url,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from viam_mcp.assembly.service import Service
     from viam_mcp.assembly.settings import Settings
     from viam_mcp.assembly.workers import ParentLink
-    from viam_mcp.http import Front
+    from viam_mcp.http import BodyLimits
     from viam_mcp.operations import Metrics
 
 logger = logging.getLogger("viam_mcp.http")
@@ -99,11 +101,17 @@ def check(settings: Settings) -> None:
 async def _serve(
     settings: Settings, listener: socket.socket, on_start: Callable[[], None], link: ParentLink | None = None
 ) -> None:
-    async with open_service(settings) as service, asyncio.TaskGroup() as tasks:
+    limits = limits_of(settings, room_for_connections())
+    async with open_service(settings, limits) as service, asyncio.TaskGroup() as tasks:
         app, front = app_of(settings, service)
         tls = tls_context(settings.tls_cert, settings.tls_key)
         server = HttpServer(
-            app, [listener], tls=tls, on_start=on_start, on_stop=[front.close, service.server.subscriptions.close]
+            app,
+            [listener],
+            tls=tls,
+            on_start=on_start,
+            on_stop=[front.close, service.server.subscriptions.close],
+            limits=limits,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -116,7 +124,7 @@ async def _serve(
             task.cancel()
 
 
-def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
+def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, BodyLimits]:
     """Return the whole web app, and the part of it that ends its streams.
 
     Raises:
@@ -132,6 +140,7 @@ def app_of(settings: Settings, service: Service) -> tuple[ASGIApp, Front]:
         origins=settings.allowed_origins,
         max_request_bytes=settings.max_request_bytes,
         sessions=settings.workers == 1,
+        limits=service.limits,
     )
     app: ASGIApp = PlainHeaders(front, keys=settings.credentials == "headers")
     if authentication is None:

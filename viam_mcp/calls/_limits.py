@@ -1,188 +1,357 @@
-"""How many calls run at the same time: in all, for one caller, and of one tool.
+"""How much callers may use at the same time: one table of limits, and what is counted against it.
 
-What does not fit waits, first come first served, except that nobody waits behind a caller or a tool that has
-its share already: so a caller who floods the server, or an rpc that hangs, holds up its own calls alone. What
-does not fit into the queue either is told at once to come back later.
+Everything that is limited is taken the same way, and given back when the block ends:
+
+    with limits.take(Kind.STREAMS, caller):
+        ...
+
+What does not fit is refused with `LimitReached`, or waits where a `ConcurrencyLimiter` hands the slots out.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
-
-import anyio
+from typing import TYPE_CHECKING, TypeVar
 
 from viam_mcp.tools import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Mapping
+    from typing import Self
 
-_LONGEST_RETRY = 60
-_SMOOTHING = 0.1
+_Key = TypeVar("_Key")
+
+MB = 1_048_576
+
+NOTHING_DONE = "Nothing was done"
 
 
 class Busy(ToolError):  # noqa: N818 - it is an answer, not a fault
-    """The call was not begun because there are too many; the message says when to come back.
+    """A limit is reached, so nothing was begun. The message says which limit, and what to do.
 
     Attributes:
-        retry_after: Seconds.
+        retry_after: After how many seconds to try again; None if that alone does not help.
     """
 
-    def __init__(self, reason: str, retry_after: int) -> None:
-        super().__init__(f"{reason} Nothing was done; retry after {retry_after} s.")
+    def __init__(self, reason: str, retry_after: int | None = None) -> None:
+        again = "" if retry_after is None else f"; retry after {retry_after} s"
+        super().__init__(f"{reason} {NOTHING_DONE}{again}.")
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much may go on at the same time.
+class LimitReached(Busy):
+    """See `Busy`.
 
     Attributes:
-        at_once: Calls that run, in all.
-        per_caller: Calls of one caller that run.
-        per_tool: Calls of one tool that run.
-        waiting: Calls that wait for their turn, in all.
-        waiting_per_caller: Calls of one caller that wait for their turn.
+        reason: Which limit is reached.
+        own: Whether the holder has all that it may have; else all holders together have it.
     """
 
-    at_once: int = 64
-    per_caller: int = 64
-    per_tool: int = 48
-    waiting: int = 1_024
-    waiting_per_caller: int = 1_024
-
-    @classmethod
-    def shared(cls, at_once: int, per_caller: int, waiting: int) -> Limits:
-        """Those of a server: one tool gets three quarters, and of several callers one gets a quarter of the queue."""
-        alone = per_caller >= at_once
-        per_tool, queue = max(1, at_once * 3 // 4), waiting if alone else max(1, waiting // 4)
-        return cls(at_once, min(per_caller, at_once), per_tool, waiting, queue)
+    def __init__(self, reason: str, retry_after: int | None, *, own: bool) -> None:
+        super().__init__(reason, retry_after)
+        self.reason = reason
+        self.own = own
 
 
-@dataclass(eq=False)
-class _Waiter:
-    caller: str
-    tool: str
-    granted: bool = False
-    turn: anyio.Event = field(default_factory=anyio.Event)
+class Kind(StrEnum):
+    """What is limited."""
+
+    CALLS = "calls"
+    TOOL_CALLS = "tool_calls"
+    WAITING_CALLS = "waiting_calls"
+    QUESTIONS = "questions"
+    REQUESTS = "requests"
+    CLIENTS = "clients"
+    STREAMS = "streams"
+    URIS = "uris"
+    SESSIONS = "sessions"
+    TAILS = "tails"
+    OPEN_TAILS = "open_tails"
+    CONNECTIONS = "connections"
+    HELD_BYTES = "held_bytes"
+    ARRIVING_BYTES = "arriving_bytes"
 
 
-class Turn:
-    """The time in which a call runs; it ends with the block.
+@dataclass(frozen=True)
+class Limit:
+    """A limit, of which this process has one.
+
+    Attributes:
+        what: What is limited, for people.
+        each: How much one holder may have; None for no such limit.
+        in_all: How much all holders together may have; None for no such limit.
+        told: What a holder is told that has all it may have, with `{most}` in the place of `each`. Empty if further
+            ones wait.
+        told_all: What is told if all holders together have all that they may have, with `{most}` for `in_all`.
+        holder: Whose share it is: mostly the caller's.
+        retry_after: After how many seconds a retry may help; None if the holder has to give something back first.
+        setting: The flags that change it.
+    """
+
+    what: str
+    each: int | None = None
+    in_all: int | None = None
+    told: str = ""
+    told_all: str = ""
+    holder: str = "caller"
+    retry_after: int | None = None
+    setting: str = ""
+
+
+def table(
+    *,
+    calls: int = 64,
+    calls_per_caller: int = 16,
+    waiting_calls: int = 256,
+    tails: int = 64,
+    connections: int = 16_384,
+    request_bytes: int = 4 * MB,
+) -> dict[Kind, Limit]:
+    """Return every limit of a server for many callers.
+
+    A single caller gets a quarter of what is scarce, and a single tool three quarters, so that neither a busy caller
+    nor a method that hangs keeps the others waiting.
 
     Args:
-        end: Gives it back.
+        calls: How many calls run at the same time.
+        calls_per_caller: How many of them are one caller's. As many as `calls` where callers cannot be told apart.
+        waiting_calls: How many calls wait.
+        tails: How many live logs are followed.
+        connections: How many connections there is room for.
+        request_bytes: How large a request may be.
+    """
+    alone = calls_per_caller >= calls
+    return {
+        Kind.CALLS: Limit(
+            "calls that run; further ones wait",
+            min(calls_per_caller, calls),
+            calls,
+            setting="--max-calls-per-caller, --max-calls",
+        ),
+        Kind.TOOL_CALLS: Limit(
+            "calls of one tool that run; further ones wait",
+            max(1, calls * 3 // 4),
+            holder="tool",
+            setting="--max-calls",
+        ),
+        Kind.WAITING_CALLS: Limit(
+            "calls that wait",
+            waiting_calls if alone else max(1, waiting_calls // 4),
+            waiting_calls,
+            "You have {most} calls waiting, which is all that one caller may have.",
+            "This server is busy: {most} calls are waiting.",
+            setting="--max-waiting",
+        ),
+        Kind.QUESTIONS: Limit(
+            "calls that wait for an answer to a form",
+            100,
+            told="You have {most} questions open, which is all that one caller may have.",
+            retry_after=60,  # people take about this long
+        ),
+        Kind.REQUESTS: Limit("requests other than calls and subscriptions that are worked on; further ones wait", 8),
+        Kind.CLIENTS: Limit(
+            "connections to the Viam app, one for each caller and key; idle ones are closed to make room",
+            64,
+            256,
+            "You use {most} API keys at the same time, which is all that one caller may.",
+            "This server is busy: it works for {most} callers, which is all that it may.",
+            retry_after=10,
+        ),
+        Kind.STREAMS: Limit(
+            "streams of `subscriptions/listen`",
+            102,
+            1_024,
+            "You listen on {most} streams already, which is all that one caller may have: end one first.",
+            "This server is busy: {most} clients listen already.",
+        ),
+        Kind.URIS: Limit(
+            "resources that one stream, or one session of the 2025 era, subscribes to",
+            64,
+            told="{most} resources are all that one stream or session may subscribe to: name fewer, or unsubscribe "
+            "first.",
+            holder="stream or session",
+        ),
+        Kind.SESSIONS: Limit(
+            "sessions of the 2025 era",
+            1_000,
+            10_000,
+            "Too many open sessions",  # the SDK's words
+            "Too many open sessions",
+        ),
+        Kind.TAILS: Limit(
+            "live logs that one caller follows",
+            max(1, tails // 4),
+            told="You follow {most} live logs, which is all that one caller may follow at once: stop following others, "
+            "name fewer parts, or use get_robot_part_logs.",
+            setting="--max-tails",
+        ),
+        Kind.OPEN_TAILS: Limit(
+            "live logs that are followed with one API key; those without readers are closed to make room",
+            tails,
+            told="{most} live logs are followed already, which is all that this server may follow.",
+            holder="API key",
+            setting="--max-tails",
+        ),
+        Kind.CONNECTIONS: Limit(
+            "connections; further ones are closed at once. Less where the process may open fewer files",
+            in_all=connections,
+        ),
+        Kind.HELD_BYTES: Limit(
+            "bytes of the bodies of requests that are not answered yet",
+            max(32 * MB, request_bytes),
+            told="Your requests in work are too large together.",
+            retry_after=1,
+            setting="--max-request-bytes",
+        ),
+        Kind.ARRIVING_BYTES: Limit(
+            "bytes of the bodies of requests that are not parsed yet",
+            in_all=max(128 * MB, request_bytes),
+            told_all="This server is busy: too much is sent to it at once.",
+            retry_after=1,
+        ),
+    }
+
+
+class Slot:
+    """A part of what a limit allows. It is taken until it is released: at the end of a block, or by `release`.
+
+    Args:
+        release: Gives it back. It is called once.
     """
 
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end = end
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
 
-    def __enter__(self) -> None:
-        """Nothing: it has begun."""
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *reason: object) -> None:
-        self._end()
+        self.release()
+
+    def release(self) -> None:
+        """Give it back. Does nothing the second time."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
-class Turns:
-    """Gives calls their turns.
+class Quantity(Slot):
+    """A part of a limit that grows and shrinks, such as a number of bytes."""
 
-    Args:
-        limits: How many there are.
-    """
+    def __init__(self, limits: Limits, kind: Kind, holder: str | None) -> None:
+        super().__init__(self._give_all_back)
+        self.amount = 0
+        self._limits = limits
+        self._kind = kind
+        self._holder = holder
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
-        self.running = 0
-        self._by_caller: Counter[str] = Counter()
-        self._by_tool: Counter[str] = Counter()
-        self._queue: deque[_Waiter] = deque()
-        self._queued: Counter[str] = Counter()
-        self._mean = 0.1
-
-    @property
-    def waiting(self) -> int:
-        """How many calls wait for their turn."""
-        return len(self._queue)
-
-    async def take(self, caller: str, tool: str) -> Turn:
-        """A turn, as soon as there is room: `with await turns.take(caller, tool): …`.
-
-        Args:
-            caller: Whose call it is.
-            tool: Of which tool.
+    def add(self, amount: int) -> None:
+        """Take more.
 
         Raises:
-            Busy: There is no room for it, not even to wait.
+            LimitReached: There is not so much left. Nothing more is taken then.
         """
-        if self._fits(caller, tool):
-            self._begin(caller, tool)
-        else:
-            await self._wait(_Waiter(caller, tool))
-        return Turn(partial(self._ended, caller, tool, time.monotonic()))
+        self._limits.count(self._kind, self._holder, amount)
+        self.amount += amount
 
-    def _ended(self, caller: str, tool: str, began: float) -> None:
-        self._mean += _SMOOTHING * (time.monotonic() - began - self._mean)
-        self._end(caller, tool)
-
-    async def _wait(self, waiter: _Waiter) -> None:
-        caller, limits = waiter.caller, self.limits
-        if self._queued[caller] >= limits.waiting_per_caller:
-            mine = self._queued[caller] / max(1, min(limits.per_caller, limits.at_once))
-            raise Busy(f"You have {self._queued[caller]} calls waiting, which is all that may.", self._until(mine))
-        if len(self._queue) >= limits.waiting:
-            raise Busy(
-                f"This server is busy: {len(self._queue)} calls are waiting.",
-                self._until(len(self._queue) / limits.at_once),
-            )
-        self._queue.append(waiter)
-        self._queued[caller] += 1
-        try:
-            await waiter.turn.wait()
-        except BaseException:
-            if waiter.granted:
-                self._end(caller, waiter.tool)
-            else:
-                self._queue.remove(waiter)
-                _decrement(self._queued, caller)
-            raise
-
-    def _until(self, rounds: float) -> int:
-        """About how many seconds it takes until so many rounds of calls are done."""
-        return min(_LONGEST_RETRY, max(1, math.ceil(rounds * self._mean)))
-
-    def _fits(self, caller: str, tool: str) -> bool:
-        limits = self.limits
-        return (
-            self.running < limits.at_once
-            and self._by_caller[caller] < limits.per_caller
-            and self._by_tool[tool] < limits.per_tool
-        )
-
-    def _begin(self, caller: str, tool: str) -> None:
-        self.running += 1
-        self._by_caller[caller] += 1
-        self._by_tool[tool] += 1
-
-    def _end(self, caller: str, tool: str) -> None:
-        self.running -= 1
-        _decrement(self._by_caller, caller)
-        _decrement(self._by_tool, tool)
-        following = next((waiter for waiter in self._queue if self._fits(waiter.caller, waiter.tool)), None)
-        if following is not None:
-            self._queue.remove(following)
-            _decrement(self._queued, following.caller)
-            self._begin(following.caller, following.tool)
-            following.granted = True
-            following.turn.set()
+    def _give_all_back(self) -> None:
+        self._limits.uncount(self._kind, self._holder, self.amount)
+        self.amount = 0
 
 
-def _decrement(counter: Counter[str], key: str) -> None:
-    # Callers come and go: what has come to nothing is forgotten.
-    counter[key] -= 1
-    if not counter[key]:
+class Limits:
+    """Counts what is in use, by holder and in all.
+
+    Args:
+        limits: The table of limits; by default that of `table`.
+    """
+
+    def __init__(self, limits: Mapping[Kind, Limit] | None = None) -> None:
+        self.table = dict(table() if limits is None else limits)
+        self._used: Counter[Kind] = Counter()
+        self._by_holder: Counter[tuple[Kind, str]] = Counter()
+        self._things: Counter[tuple[Kind, str, Hashable]] = Counter()
+
+    def with_limit(self, kind: Kind, *, each: int | None = None, in_all: int | None = None) -> Limits:
+        """Return the same limits with other values for one of them, and with nothing in use."""
+        limit = self.table[kind]
+        limit = limit if each is None else replace(limit, each=each)
+        limit = limit if in_all is None else replace(limit, in_all=in_all)
+        return Limits({**self.table, kind: limit})
+
+    def used(self, kind: Kind, holder: str | None = None) -> int:
+        """Return how much is in use: by one holder, or in all."""
+        return self._used[kind] if holder is None else self._by_holder[kind, holder]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in use."""
+        return not (self._used or self._by_holder or self._things)
+
+    def refusal(self, kind: Kind, holder: str | None, amount: int = 1) -> LimitReached | None:
+        """Return why a holder may not have so much more, or None if it may."""
+        limit = self.table[kind]
+        if holder is not None and limit.each is not None and self._by_holder[kind, holder] + amount > limit.each:
+            return LimitReached(limit.told.format(most=f"{limit.each:,}"), limit.retry_after, own=True)
+        if limit.in_all is not None and self._used[kind] + amount > limit.in_all:
+            return LimitReached(limit.told_all.format(most=f"{limit.in_all:,}"), limit.retry_after, own=False)
+        return None
+
+    def take(self, kind: Kind, holder: str | None) -> Slot:
+        """Take one of what a limit allows.
+
+        Args:
+            kind: Which limit.
+            holder: Whose share it is taken of; None where holders cannot be told apart, so that only `in_all` holds.
+
+        Raises:
+            LimitReached: There is none left.
+        """
+        self.count(kind, holder, 1)
+        return Slot(partial(self.uncount, kind, holder, 1))
+
+    def take_once(self, kind: Kind, holder: str, thing: Hashable) -> Slot:
+        """Take one for a thing. However often a holder takes one for the same thing, it counts once.
+
+        Raises:
+            LimitReached: There is none left.
+        """
+        key = (kind, holder, thing)
+        if key not in self._things:
+            self.count(kind, holder, 1)
+        self._things[key] += 1
+        return Slot(partial(self._release_thing, key))
+
+    def count(self, kind: Kind, holder: str | None, amount: int) -> None:
+        """Count so much more as in use. Prefer `take`, which cannot be forgotten.
+
+        Raises:
+            LimitReached: There is not so much left.
+        """
+        if refusal := self.refusal(kind, holder, amount):
+            raise refusal
+        self._used[kind] += amount
+        if holder is not None:
+            self._by_holder[kind, holder] += amount
+
+    def uncount(self, kind: Kind, holder: str | None, amount: int) -> None:
+        """Count so much as not in use any more."""
+        _subtract(self._used, kind, amount)
+        if holder is not None:
+            _subtract(self._by_holder, (kind, holder), amount)
+
+    def _release_thing(self, key: tuple[Kind, str, Hashable]) -> None:
+        _subtract(self._things, key, 1)
+        if key not in self._things:
+            kind, holder, _ = key
+            self.uncount(kind, holder, 1)
+
+
+def _subtract(counter: Counter[_Key], key: _Key, amount: int) -> None:
+    counter[key] -= amount
+    # Holders come and go: the counter does not grow with those that have nothing.
+    if counter[key] <= 0:
         del counter[key]

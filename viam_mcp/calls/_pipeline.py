@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app import AppError
 from viam_mcp.calls._arguments import parse, unknown_tool
+from viam_mcp.calls._concurrency import ConcurrencyLimiter, call_limiter
 from viam_mcp.calls._confirm_operation import ConfirmOperation, token_text
-from viam_mcp.calls._limits import Busy, Turns
+from viam_mcp.calls._limits import Busy, Kind, Limits
 from viam_mcp.calls._self_check import check
 from viam_mcp.logs import Tails
 from viam_mcp.policy import LOCAL, Answer, Call, ConfirmVia, QuestionAsked, Refused, Reply, Secrets, TokenAsker
@@ -35,7 +35,7 @@ from viam_mcp.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection, Iterator, Mapping
+    from collections.abc import Awaitable, Collection, Mapping
 
     from grpclib.const import Status
 
@@ -54,8 +54,6 @@ Watch = Callable[[str, str, float], None]
 """Called when a call has ended, with the tool, the outcome (see `Result.outcome`) and the seconds that it took."""
 
 _UNLIMITED = 1 << 40
-_MAX_OPEN_QUESTIONS = 100  # of one caller, whose calls wait for the answers
-_ANSWER_SECONDS = 60  # that a person takes, about
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Pipeline:
         files: The folder that tools may use; None for none.
         max_result_bytes: How large a result may be, in bytes of compact JSON.
         tails: Follows the logs of the fleet; None for those that all pipelines with `app` share.
-        turns: Limits the calls that run at the same time, together with other pipelines; None for limits of its own.
+        limiter: Limits the calls that run at the same time, together with other pipelines; None for limits of its own.
         key: The id of the key that `app` uses, where callers bring their own: it stands beside the caller in the
             audit, and confirmations given with one key are good with no other.
         watch: Called when a call has ended.
@@ -117,7 +115,7 @@ class Pipeline:
         files: Files | None = None,
         max_result_bytes: int = DEFAULT_RESULT_BYTES,
         tails: Tails | None = None,
-        turns: Turns | None = None,
+        limiter: ConcurrencyLimiter | None = None,
         key: str = "",
         watch: Watch | None = None,
     ) -> None:
@@ -128,11 +126,10 @@ class Pipeline:
         self._files = files
         self._budget = max_result_bytes
         self.tails = tails or Tails.shared(app)
-        self._turns = turns or Turns()
+        self._limiter = limiter or call_limiter(Limits())
         self._key = key
         self._watch = watch
         self.active = 0
-        self._questions = _OpenQuestions()
         asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
         tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
@@ -184,8 +181,9 @@ class Pipeline:
                 tool = await self._parsed(*await self._gate.pending_call(tool.token, caller), caller)
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
             call = Call(tool, caller, environment)
-            take_slot = partial(self._turns.take, caller.account, call.name)
-            async with self._gate.admitted(call, _LimitedAsker(asker, self._questions), take_slot) as admission:
+            take_slot = partial(self._limiter.take, caller.account, call.name)
+            limited_asker = _LimitedAsker(asker, self._limiter.limits, caller.account)
+            async with self._gate.admitted(call, limited_asker, take_slot) as admission:
                 began = True
                 data = await self._run(admission)
             if environment.notes:
@@ -251,41 +249,21 @@ class Pipeline:
         return one
 
 
-class _OpenQuestions:
-    """Counts the questions that a caller is being asked."""
-
-    def __init__(self) -> None:
-        self._number = 0
-
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Inside, there is one more.
-
-        Raises:
-            Busy: There would be too many.
-        """
-        if self._number >= _MAX_OPEN_QUESTIONS:
-            raise Busy(f"You have {self._number} questions open, which is all that may.", _ANSWER_SECONDS)
-        self._number += 1
-        try:
-            yield
-        finally:
-            self._number -= 1
-
-
 class _LimitedAsker:
     """An asker of a caller who may have only so many questions open.
 
     Args:
         asker: Asks.
-        questions: The caller's open questions.
+        limits: The limits, which bound how many questions a caller has open.
+        account: The name that the caller's questions count for.
     """
 
-    def __init__(self, asker: Asker, questions: _OpenQuestions) -> None:
+    def __init__(self, asker: Asker, limits: Limits, account: str) -> None:
         self.way = asker.way
         self.answer = asker.answer
         self._asker = asker
-        self._questions = questions
+        self._limits = limits
+        self._account = account
 
     async def ask(self, question: Question) -> Answer | None:
         """Ask, unless the caller has too many questions open.
@@ -293,7 +271,7 @@ class _LimitedAsker:
         Raises:
             Busy: There are too many.
         """
-        with self._questions.one_more():
+        with self._limits.take(Kind.QUESTIONS, self._account):
             return await self._asker.ask(question)
 
 

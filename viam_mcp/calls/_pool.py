@@ -12,13 +12,16 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.calls._errors import ClientPoolError
+from viam_mcp.calls._limits import Kind, LimitReached, Limits, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from viam_mcp.app import AppClient, TokenSource
     from viam_mcp.calls._access import Access
@@ -31,9 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("viam_mcp.server")
 
-MAX_ENTRIES = 256
 IDLE_SECONDS = 900.0
-_RETRY_SECONDS = 10
 
 
 @dataclass(eq=False)
@@ -48,6 +49,7 @@ class _Client:
 class _Entry:
     client: _Client
     pipeline: Pipeline
+    slot: Slot
     used: float
 
     @property
@@ -65,7 +67,7 @@ class ClientPool:
         open_app: Makes a client of the app, which dials when it is first used.
         make: Takes a client, and returns what makes the pipeline to it for callers with an access; None for callers who
             need none. All pipelines to a client follow its logs together.
-        max_entries: How many pipelines there are at most.
+        limits: How many pipelines there may be, and what one caller may follow.
         idle_seconds: How long a pipeline that nobody uses is kept.
         clock: Seconds, never going back.
     """
@@ -76,14 +78,14 @@ class ClientPool:
         open_app: OpenApp,
         make: Callable[[AppClient], MakePipeline],
         *,
-        max_entries: int = MAX_ENTRIES,
+        limits: Limits | None = None,
         idle_seconds: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._open_app = open_app
         self._make = make
-        self._max_entries = max_entries
+        self._limits = limits or Limits()
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._secret = secrets.token_bytes(32)
@@ -107,8 +109,7 @@ class ClientPool:
         name = (access, digest)
         entry = self._entries.get(name)
         if entry is None:
-            self._make_room(name)
-            entry = self._entries[name] = self._open(access, key.credentials, digest)
+            entry = self._entries[name] = self._open(name, key.credentials)
             self._schedule_sweep()
         self._entries.move_to_end(name)
         entry.used = self._clock()
@@ -132,38 +133,38 @@ class ClientPool:
             self._retire(next(iter(self._entries)))
         await asyncio.gather(*self._closing)
 
-    def _open(self, access: Access | None, credentials: TokenSource, digest: bytes) -> _Entry:
-        client = self._clients.get(digest)
-        if client is None:
-            app = self._open_app(credentials)
-            client = _Client(app, digest, self._make(app))
-        pipeline = _new_pipeline(client, access)
+    def _open(self, name: Name, credentials: TokenSource) -> _Entry:
+        access, digest = name
+        with ExitStack() as unwinding:
+            slot = unwinding.enter_context(self._slot(name))
+            client = self._clients.get(digest)
+            if client is None:
+                app = self._open_app(credentials)
+                client = _Client(app, digest, self._make(app))
+            pipeline = _new_pipeline(client, access)
+            unwinding.pop_all()
+        if access is not None:
+            pipeline.tails = pipeline.tails.of(partial(self._limits.take_once, Kind.TAILS, access.caller))
         self._clients[digest] = client
         client.users += 1
-        return _Entry(client, pipeline, self._clock())
+        return _Entry(client, pipeline, slot, self._clock())
 
-    def _make_room(self, name: Name) -> None:
-        """Retire an idle entry where there is no room: one of the caller's own if the caller has its share."""
-        share = max(1, self._max_entries // 4)
-        own = [one for one in self._entries if _account(one) == _account(name)]
-        if len(own) >= share:
-            self._retire_idle(own, f"You are at work with {share} keys here, which is all that one caller may.")
-        elif len(self._entries) >= self._max_entries:
-            self._retire_idle(
-                self._entries,
-                f"This server is busy: it works for {self._max_entries} callers, which is all that it may.",
-            )
-
-    def _retire_idle(self, names: Iterable[Name], otherwise: str) -> None:
-        """Retire the idle one of these entries that was used least recently.
+    def _slot(self, name: Name) -> Slot:
+        """Return a slot for an entry. Where there is none, the idle entry that was used least recently is retired.
 
         Raises:
-            ClientPoolError: None of them is idle.
+            ClientPoolError: No entry that would make room is idle.
         """
-        idle = next((name for name in names if not self._entries[name].busy), None)
-        if idle is None:
-            raise ClientPoolError(f"{otherwise} Nothing was done; retry after {_RETRY_SECONDS} s.")
-        self._retire(idle)
+        account = _account(name)
+        while True:
+            try:
+                return self._limits.take(Kind.CLIENTS, account)
+            except LimitReached as full:
+                idle = (one for one, entry in self._entries.items() if not entry.busy)
+                oldest = next((one for one in idle if not full.own or _account(one) == account), None)
+                if oldest is None:
+                    raise ClientPoolError(str(full)) from None
+            self._retire(oldest)
 
     def _schedule_sweep(self) -> None:
         """Look again when the entry that was used least recently may be too old."""
@@ -179,6 +180,7 @@ class ClientPool:
 
     def _retire(self, name: Name) -> None:
         entry = self._entries.pop(name)
+        entry.slot.release()
         entry.client.users -= 1
         if not entry.client.users:
             del self._clients[entry.client.digest]
@@ -187,14 +189,14 @@ class ClientPool:
             task.add_done_callback(self._closing.discard)
 
 
-def _account(name: Name) -> str | bytes:
+def _account(name: Name) -> str:
     """Return the name that an entry counts for: the authenticated caller, or else the holder of the key."""
     access, digest = name
-    return digest if access is None else access.caller
+    return f"key {digest.hex()}" if access is None else access.caller
 
 
 def _new_pipeline(client: _Client, access: Access | None) -> Pipeline:
-    """Return a pipeline to a client, with a share of its followed logs.
+    """Return a pipeline to a client.
 
     Raises:
         ClientPoolError: The caller's folder for files cannot be used.
@@ -207,8 +209,6 @@ def _new_pipeline(client: _Client, access: Access | None) -> Pipeline:
             "The operator of this server has to repair your folder for files: "
             f"{error.strerror or 'it is not a folder'}. Nothing was done."
         ) from None
-    if access is not None:
-        pipeline.tails = pipeline.tails.of(access.caller)
     return pipeline
 
 

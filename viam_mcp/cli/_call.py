@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.assembly.fleet import open_fleet
 from viam_mcp.assembly.options import SettingsError, add_options
-from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.assembly.settings import settings_of
 from viam_mcp.assembly.terminal import TerminalAsker
 from viam_mcp.tools import no_progress
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _call(settings: Settings, tool: str, arguments: dict[str, Any]) -> Result:
-    async with open_fleet(settings) as app, open_calls(settings, app) as calls:
+    async with open_fleet(settings) as app, open_pipeline(settings, app) as calls:
         return await calls.call(tool, arguments, no_progress, asker=TerminalAsker())
 
 

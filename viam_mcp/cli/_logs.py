@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.assembly.fleet import open_fleet
 from viam_mcp.assembly.options import add_options
-from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.assembly.settings import settings_of
 from viam_mcp.server._directory import Directory, Kind, is_id
 from viam_mcp.tools import line, no_progress
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _print(settings: Settings, options: argparse.Namespace) -> None:
-    async with open_fleet(settings) as app, open_calls(settings, app) as calls:
+    async with open_fleet(settings) as app, open_pipeline(settings, app) as calls:
         part_id = await _part(calls, options.part)
         log = _Log(calls, part_id, LEVELS.index(options.level), options.grep)
         color = options.color == "always" or (options.color == "auto" and _is_terminal())

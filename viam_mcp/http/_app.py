@@ -1,4 +1,7 @@
-"""The MCP server as a web app: both eras of the protocol at `/mcp`."""
+"""The MCP server as a web app: both eras of the protocol at `/mcp`, by Streamable HTTP.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from viam_mcp.http._bodies import BODIES_BYTES, CALLER_BYTES, Bodies, Refused, say_why
-from viam_mcp.http._front import BODY_SECONDS, Front
-from viam_mcp.http._sessions import SESSIONS_PER_CALLER, share_sessions
+from viam_mcp.calls import Kind, Limits
+from viam_mcp.http._bodies import BodyRejected, answer_rejected
+from viam_mcp.http._body_limits import BODY_SECONDS, BodyLimits
+from viam_mcp.http._sessions import limit_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 PATH = "/mcp"
 MAX_REQUEST_BYTES = 4 * 1_048_576
-"""How large the body of a request may be, if nobody says otherwise."""
+"""How large the body of a request may be by default."""
 
 
 def build_app(
@@ -33,30 +37,27 @@ def build_app(
     origins: Sequence[str] = (),
     max_request_bytes: int = MAX_REQUEST_BYTES,
     body_seconds: float = BODY_SECONDS,
-    bodies_bytes: int = BODIES_BYTES,
-    caller_bytes: int = CALLER_BYTES,
     sessions: bool = True,
-    sessions_per_caller: int = SESSIONS_PER_CALLER,
-) -> Front:
-    """The web app around a server.
+    limits: Limits | None = None,
+) -> BodyLimits:
+    """Return the web app of a server.
 
     Args:
-        server: What is served.
+        server: The server.
         security: The hosts and origins that requests may name.
-        authentication: How callers say who they are; None for callers who need not.
-        routes: What there is besides `/mcp`. Nothing of it is authenticated.
+        authentication: How callers authenticate; None for callers who need not.
+        routes: The routes besides `/mcp`. None of them is authenticated.
         origins: The origins of web pages that may read answers.
         max_request_bytes: How large the body of a request may be.
-        body_seconds: How long it may take to arrive.
-        bodies_bytes: How large the bodies of all requests may be together, before they are parsed.
-        caller_bytes: How large those of one caller may be together, until they are answered; one is always let in.
-        sessions: Whether clients of the 2025 era get sessions, which live in one process. Without, each of their
-            requests stands alone: they follow no resources, and confirm by token.
-        sessions_per_caller: How many of them a caller may have open.
+        body_seconds: How long the body of a request may take to arrive.
+        sessions: Whether clients of the 2025 era get sessions, which live in one process. Without sessions, each of
+            their requests stands alone: they subscribe to no resources, and confirm by token.
+        limits: How large the bodies of requests may be together, and how many sessions there may be.
     """
+    limits = limits or Limits()
     app = server.streamable_http_app(
         streamable_http_path=PATH,
-        # A question to the caller's user, progress and cancellation all need a stream.
+        # Elicitation, progress and cancellation need a stream.
         json_response=False,
         stateless_http=not sessions,
         max_request_body_size=max_request_bytes,
@@ -65,15 +66,16 @@ def build_app(
         token_verifier=None if authentication is None else authentication.verifier,
         custom_starlette_routes=list(routes),
     )
-    share_sessions(server.session_manager, sessions_per_caller)
-    # A path with a slash too many is none of ours: an answer that sends elsewhere would name the host, and the
-    # scheme before any proxy's TLS, that the request came with.
+    server.session_manager.max_sessions = limits.table[Kind.SESSIONS].in_all
+    limit_sessions(server.session_manager, limits)
+    # A path with one slash too many is not found. A redirect would name the host of the request, and the scheme that
+    # the request had behind a proxy with TLS.
     app.router.redirect_slashes = False
     if authentication is not None:
-        # Before the SDK's own, of which the first that fits is taken.
+        # The first route that matches is taken: these come before the SDK's own.
         app.router.routes[:0] = authentication.routes
     if origins:
-        # A browser asks before it calls, and asks without a credential.
+        # The preflight request of a browser has no credential, so it is answered before the authentication.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(origins),
@@ -81,5 +83,5 @@ def build_app(
             allow_headers=["*"],
             expose_headers=["Mcp-Session-Id", "WWW-Authenticate"],
         )
-    app.add_exception_handler(Refused, say_why)
-    return Front(app, body_seconds=body_seconds, bodies=Bodies(bodies_bytes, max(caller_bytes, max_request_bytes)))
+    app.add_exception_handler(BodyRejected, answer_rejected)
+    return BodyLimits(app, limits, body_seconds=body_seconds)

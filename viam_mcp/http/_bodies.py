@@ -1,76 +1,72 @@
-"""What the bodies of requests may take: room while they arrive and are worked on, and the time to parse them.
+"""How much memory and time the bodies of requests may take.
 
-One that is parsed becomes up to thirty times as large, and nothing else runs meanwhile. So large ones are handed over
-one by one, and in between everybody else has as much time as the last one took.
+A parsed body can be thirty times as large as its bytes, and nothing else runs while one is parsed. So large bodies are
+parsed one after the other, and after each of them other requests get as much time as it took.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from viam_mcp.calls import Kind, LimitReached, Quantity
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Message, Receive, Scope, Send
 
-BODIES_BYTES = 128 * 1_048_576
-"""How large the bodies of all requests may be together that were not parsed yet. Each is held whole until then."""
-CALLER_BYTES = 32 * 1_048_576
-"""How large the bodies of all requests of one caller may be together, until they are answered."""
+    from viam_mcp.calls import Limits
+
 BODY_VALUES = 200_000
-"""How many values a body may hold: those of a configuration of 1 MB, twice."""
+"""How many values a body may hold: twice those of a configuration of 1 MB."""
 
+_ANONYMOUS = "anonymous callers"  # whose bodies are counted together
 _LARGE = 65_536
-_LONGEST_TURN = 1.0
-"""Seconds after which a body counts as parsed, whatever it is that holds up the rest of its request."""
+_MAX_PARSE_SECONDS = 1.0
+"""After how many seconds a body counts as parsed, whatever else its request waits for."""
 
 
-class Refused(HTTPException):
-    """A request that is not worked on because of its body."""
+class BodyRejected(HTTPException):
+    """A request is refused because of its body."""
 
-    def __init__(self, status: int, why: str, *, again: bool = False) -> None:
-        # What is left of the body is not read.
-        headers = {"connection": "close", **({"retry-after": "1"} if again else {})}
-        super().__init__(status, why, headers)
-
-
-async def say_why(request: Request, refused: Any) -> JSONResponse:
-    """The answer to a request that was `Refused`."""
-    return JSONResponse({"error": refused.detail}, refused.status_code, refused.headers)
+    def __init__(self, status: int, reason: str, *, retry_after: int | None = None) -> None:
+        # The rest of the body is not read, so the connection cannot be used again.
+        headers = {"connection": "close", **({} if retry_after is None else {"retry-after": str(retry_after)})}
+        super().__init__(status, reason, headers)
 
 
-@dataclass
+async def answer_rejected(request: Request, rejected: Any) -> JSONResponse:
+    """Return the answer to a request whose body was rejected."""
+    return JSONResponse({"error": rejected.detail}, rejected.status_code, rejected.headers)
+
+
 class Bodies:
-    """The bodies of all requests that are worked on.
+    """The bodies of all requests that are being handled.
+
+    Args:
+        limits: How large they may be: those of one caller, and all together.
 
     Attributes:
-        most: How large they may be together, before they are parsed.
-        most_per_caller: How large those of one caller may be, until they are answered.
-        arriving: How large those are that were not parsed yet.
-        held: How large those of each caller are.
-        parsing: Whoever has it may hand over a large one.
+        parsing: Held while a large body is parsed.
     """
 
-    most: int = BODIES_BYTES
-    most_per_caller: int = CALLER_BYTES
-    arriving: int = 0
-    held: Counter[str] = field(default_factory=Counter)
-    parsing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.parsing = asyncio.Lock()
 
 
 class Body:
     """The body of one request, as the app receives it. The block ends with the answer.
 
     Args:
-        bodies: Those of all requests.
-        scope: Of the request; it says whose it is once something of the body is wanted.
-        receive: Where it comes from.
+        bodies: The bodies of all requests.
+        scope: The scope of the request. It names the caller from the first read of the body on.
+        receive: Receives the body.
     """
 
     def __init__(self, bodies: Bodies, scope: Scope, receive: Receive) -> None:
@@ -78,51 +74,50 @@ class Body:
         self._scope = scope
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._caller = ""
-        self._size = self._unparsed = self._values = 0
-        self._whole = self._has_turn = False
+        self._arriving = Quantity(bodies.limits, Kind.ARRIVING_BYTES, None)
+        self._held: Quantity | None = None
+        self._stack = ExitStack()
+        self._size = self._values = 0
+        self._is_whole = self._is_parsing = False
         self._began = 0.0
-        self._turn: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Body:
         return self
 
     def __exit__(self, *reason: object) -> None:
         self._parsed()
-        held = self._bodies.held
-        held[self._caller] -= self._size
-        if not held[self._caller]:
-            del held[self._caller]
+        self._stack.close()
 
     async def receive(self) -> Message:
-        """The next message of the request.
+        """Return the next message of the request.
 
         Raises:
-            Refused: There is no room for the body, or it holds too much.
+            BodyRejected: There is no room for the body, or it holds too many values.
         """
-        if self._whole:
+        if self._is_whole:
             self._parsed()
             return await self._receive()
         message = await self._receive()
         data = message.get("body", b"")
-        # Those within strings count as well: to tell them apart would take as long as parsing does.
+        # Commas and brackets within strings count too: telling them apart would take as long as parsing.
         self._values += data.count(b",") + data.count(b"[") + data.count(b"{")
         if self._values > BODY_VALUES:
-            # A client that still sends would not read why.
+            # A client that still sends would not read the reason.
             while message.get("more_body", False):
                 message = await self._receive()
-            raise Refused(
+            raise BodyRejected(
                 413, f"The request holds more than {BODY_VALUES} values (commas and opening brackets). Send fewer."
             )
-        self._hold(len(data))
+        self._count(len(data))
         if not message.get("more_body", False):
-            self._whole = True
+            self._is_whole = True
             if self._size > _LARGE:
-                await self._take_turn()
+                await self._begin_parsing()
         return message
 
     def before(self, send: Send) -> Send:
-        """Whoever answers has parsed the body."""
+        """Return what sends the answer. When it begins, the body has been parsed."""
 
         async def answer(message: Message) -> None:
             self._parsed()
@@ -130,41 +125,39 @@ class Body:
 
         return answer
 
-    def _hold(self, size: int) -> None:
-        bodies = self._bodies
-        self._caller = self._caller or _caller(self._scope)
-        self._size, self._unparsed = self._size + size, self._unparsed + size
-        bodies.arriving += size
-        bodies.held[self._caller] += size
-        if bodies.held[self._caller] > bodies.most_per_caller:
-            raise Refused(503, "Your requests in work are too large together. Retry once some are done.", again=True)
-        if bodies.arriving > bodies.most:
-            raise Refused(503, "This server is busy: too much is sent to it at once. Retry after 1 s.", again=True)
+    def _count(self, size: int) -> None:
+        if self._held is None:
+            self._held = self._stack.enter_context(Quantity(self._bodies.limits, Kind.HELD_BYTES, _caller(self._scope)))
+        self._size += size
+        try:
+            self._held.add(size)
+            self._arriving.add(size)
+        except LimitReached as full:
+            raise BodyRejected(503, str(full), retry_after=full.retry_after) from None
 
-    async def _take_turn(self) -> None:
+    async def _begin_parsing(self) -> None:
         await self._bodies.parsing.acquire()
-        self._has_turn, self._began = True, self._loop.time()
-        self._turn = self._loop.call_later(_LONGEST_TURN, self._give_turn_back)
+        self._is_parsing, self._began = True, self._loop.time()
+        self._timer = self._loop.call_later(_MAX_PARSE_SECONDS, self._let_next_parse)
 
     def _parsed(self) -> None:
-        self._bodies.arriving -= self._unparsed
-        self._unparsed = 0
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        self._arriving.release()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
             took = self._loop.time() - self._began
-            self._loop.call_later(min(took, _LONGEST_TURN), self._give_turn_back)
+            self._loop.call_later(min(took, _MAX_PARSE_SECONDS), self._let_next_parse)
 
-    def _give_turn_back(self) -> None:
-        if self._has_turn:
-            self._has_turn = False
+    def _let_next_parse(self) -> None:
+        if self._is_parsing:
+            self._is_parsing = False
             self._bodies.parsing.release()
 
 
 def _caller(scope: Scope) -> str:
-    """Who sent a request, if anybody has to say so; the others share what one has."""
+    """Return the caller of a request."""
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
-        return "nobody"
+        return _ANONYMOUS
     caller: str = user.access_token.access.caller  # type: ignore[attr-defined]
-    return f"caller {caller}"
+    return caller

@@ -1,13 +1,16 @@
 """How many sessions of the 2025 era a caller may have open.
 
-The SDK bounds how many there are at all, and keeps one for half an hour after its last request. Without a bound for
-each caller, a caller that opens sessions and ends none would lock out everybody else for as long.
+The SDK bounds how many there are in all, and keeps a session for half an hour after its last request. Without a limit
+for each caller, a caller that opens sessions and ends none would lock out everybody else for that long.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from viam_mcp.calls import Kind, LimitReached
 from viam_mcp.server import compat
 
 if TYPE_CHECKING:
@@ -15,25 +18,34 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http import StreamableHTTPServerTransport
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-SESSIONS_PER_CALLER = 1_000
-"""A tenth of what there is for all."""
+    from viam_mcp.calls import Limits, Slot
 
 
-def share_sessions(manager: StreamableHTTPSessionManager, most: int) -> None:
-    """Have a session manager refuse a caller who has that many sessions open, as it does when there is no room."""
-    owners: dict[str, AuthorizationContext] = {}
+def limit_sessions(manager: StreamableHTTPSessionManager, limits: Limits) -> None:
+    """Have a session manager refuse a session where the caller, or the server, has all that it may have."""
+    slots: dict[str, Slot] = {}
 
     def wrap(admit: compat.Admit) -> compat.Admit:
         def admit_or_refuse(requestor: AuthorizationContext | None) -> StreamableHTTPServerTransport | None:
-            for ended in owners.keys() - compat.open_sessions(manager):
-                del owners[ended]
-            if requestor is not None and sum(owner == requestor for owner in owners.values()) >= most:
+            for ended in slots.keys() - compat.open_sessions(manager):
+                slots.pop(ended).release()
+            try:
+                slot = limits.take(Kind.SESSIONS, _holder(requestor))
+            except LimitReached:
                 return None
             transport = admit(requestor)
-            if requestor is not None and transport is not None and transport.mcp_session_id is not None:
-                owners[transport.mcp_session_id] = requestor
+            if transport is None or transport.mcp_session_id is None:
+                slot.release()
+            else:
+                slots[transport.mcp_session_id] = slot
             return transport
 
         return admit_or_refuse
 
     compat.admit_by(manager, wrap)
+
+
+def _holder(requestor: AuthorizationContext | None) -> str | None:
+    if requestor is None:
+        return None
+    return "\n".join(str(requestor[part]) for part in ("client_id", "issuer", "subject"))

@@ -27,7 +27,7 @@ class Options:
     Attributes:
         ring_entries: How many entries of one part are held for readers.
         ring_bytes: How many bytes of them, as on the wire.
-        most_tails: How many tails may be open at the same time; of several callers, one may watch a quarter of them.
+        most_tails: How many tails may be open at the same time.
         linger: How long a tail that nobody watches stays open.
         quiet: After how long without an entry the log itself is asked whether the stream has gone deaf.
         lateness: By how much an entry may be older than one that arrived before it.
@@ -49,11 +49,6 @@ class Options:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     now: Callable[[], int] = time.time_ns
     backoff: Callable[[int], float] = _backoff
-
-    @property
-    def share(self) -> int:
-        """How many tails one of several callers may watch."""
-        return max(1, self.most_tails // 4)
 
     @property
     def lateness_ns(self) -> int:

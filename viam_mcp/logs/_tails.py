@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -19,11 +19,13 @@ from viam_mcp.logs._reading import read
 from viam_mcp.logs._tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
     from viam_mcp.app import AppClient, LogEntry
     from viam_mcp.logs._reading import Reading
+
+    Share = Callable[[Query], AbstractContextManager[object]]
 
 MOST_PARTS = 16
 """How many parts are read at once."""
@@ -52,7 +54,7 @@ class News:
 @dataclass
 class _Watched:
     tail: Tail
-    watchers: list[str] = field(default_factory=list)
+    watchers: int = 0
     lingering: asyncio.Task[None] | None = None
 
     def stay(self) -> None:
@@ -78,7 +80,7 @@ class Tails:
         """
         self._app = app
         self._options = options or Options()
-        self._account = ""
+        self._share: Share = nullcontext
         self._open: dict[Query, _Watched] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -91,10 +93,14 @@ class Tails:
             tails = _SHARED[id(app)] = cls(app, options)
         return tails
 
-    def of(self, account: str) -> Self:
-        """The same tails for one of several callers, who may watch no more than a share of them at once."""
+    def of(self, share: Share) -> Self:
+        """Return the same tails for one of several callers.
+
+        Args:
+            share: Takes the tail of a query out of the caller's share until the block ends; raises if it is used up.
+        """
         mine = copy(self)
-        mine._account = account
+        mine._share = share  # noqa: SLF001 - it is one of these
         return mine
 
     async def __aenter__(self) -> Self:
@@ -126,19 +132,18 @@ class Tails:
 
         Raises:
             InvalidArgument: The filter is too long.
-            ResourceExhausted: There are as many tails as there may be, all of them watched, or the caller watches its
-                share.
+            ResourceExhausted: There are as many tails as there may be, all of them watched.
         """
-        self._check_share(query)
-        watched = self._watched(query)
-        watched.watchers.append(self._account)
-        watched.stay()
-        try:
-            yield watched.tail
-        finally:
-            watched.watchers.remove(self._account)
-            if not watched.watchers and self._open.get(query) is watched:
-                watched.lingering = self._later(self._linger(query, watched))
+        with self._share(query):
+            watched = self._watched(query)
+            watched.watchers += 1
+            watched.stay()
+            try:
+                yield watched.tail
+            finally:
+                watched.watchers -= 1
+                if not watched.watchers and self._open.get(query) is watched:
+                    watched.lingering = self._later(self._linger(query, watched))
 
     async def read(
         self,
@@ -214,16 +219,6 @@ class Tails:
         lowest = EVER if whole and entries else before
         position = position_after(entries, lowest=lowest, lateness=lateness)
         return encode(Query(part_id, errors_only, filter), position)
-
-    def _check_share(self, query: Query) -> None:
-        others = sum(self._account in one.watchers for other, one in self._open.items() if other != query)
-        if self._account and others >= self._options.share:
-            raise ResourceExhausted(
-                Status.RESOURCE_EXHAUSTED,
-                f"you follow {others} live logs, which is all that one caller may at once",
-                rpc=_RPC,
-                hint="Stop watching others first, name fewer parts, or use get_robot_part_logs.",
-            )
 
     def _watched(self, query: Query) -> _Watched:
         watched = self._open.get(query)

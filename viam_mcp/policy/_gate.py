@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from viam_mcp.policy.rules._rules import Decision, Policy
     from viam_mcp.tools import Spec, Tool
 
-    TakeSlot = Callable[[], Awaitable[AbstractContextManager[None]]]
+    TakeSlot = Callable[[], Awaitable[AbstractContextManager[object]]]
 
 Json = Any
 
@@ -158,7 +158,7 @@ class Gate:
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
 
-    async def _slot(self, call: Call, answer: Answer | None, take_slot: TakeSlot) -> AbstractContextManager[None]:
+    async def _slot(self, call: Call, answer: Answer | None, take_slot: TakeSlot) -> AbstractContextManager[object]:
         """Wait for a concurrency slot. An answer that finds none is recorded."""
         try:
             return await take_slot()

@@ -18,11 +18,12 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from viam_mcp._version import __version__
+from viam_mcp.calls import Limits
 from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._elicitation import ModernAsker, asker_for, can_ask, input_required
+from viam_mcp.server._request_limit import limit_requests
 from viam_mcp.server._requests import caller_of
-from viam_mcp.server._sharing import sharing
-from viam_mcp.server._subscriptions import INTERVAL, Subscriptions
+from viam_mcp.server.subscriptions import INTERVAL, Subscriptions
 from viam_mcp.tools import definition
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-    from viam_mcp.calls._pipeline import Pipeline, Result
+    from viam_mcp.calls import Pipeline, Result
     from viam_mcp.tools import Progress
 
 logger = logging.getLogger("viam_mcp.server")
@@ -69,6 +70,7 @@ def build_server(
     *,
     sandbox: bool = False,
     notify_interval: float = INTERVAL,
+    limits: Limits | None = None,
 ) -> FleetServer:
     """Return an MCP server that offers the tools of `calls`.
 
@@ -78,9 +80,11 @@ def build_server(
             its tools are among theirs.
         sandbox: Whether the fleet behind it is the embedded one; the instructions then say so.
         notify_interval: Seconds between two notifications about one log, at least.
+        limits: How many requests are handled at once, and how many subscriptions there may be.
     """
+    limits = limits or Limits()
     calls_for = calls_for or (lambda ctx: calls)
-    subscriptions = Subscriptions(calls_for, interval=notify_interval)
+    subscriptions = Subscriptions(calls_for, limits, interval=notify_interval)
     listing = lru_cache(_LISTINGS)(_listing)
 
     async def list_tools(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> Any:
@@ -103,10 +107,10 @@ def build_server(
         get_tool_input_schema=lambda name: None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        **handlers(calls_for, subscriptions.reading),
+        **handlers(calls_for, subscriptions.note_read),
         **subscriptions.handlers(),
     )
-    server.middleware[:0] = [_contain, sharing()]
+    server.middleware[:0] = [_contain, limit_requests(limits)]
     return FleetServer(server, subscriptions)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.calls import Limits, Pipeline, Turns
+from viam_mcp.calls import Kind, Limits, Pipeline, call_limiter
 from viam_mcp.policy import LOCAL, Answer, Audit, Gate, Ledger, Policy, Reply, Way
 from viam_mcp.tools import TOOLS, Files, no_progress
 
@@ -54,10 +54,16 @@ def lines(tmp_path: Path) -> list[dict[str, Any]]:
 def pipeline(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
     """`pipeline(at_once=1, waiting=1)`: a pipeline with these limits."""
 
-    def make(**limits: int) -> Pipeline:
+    def make(at_once: int = 64, waiting: int = 256, questions: int = 100) -> Pipeline:
+        limits = (
+            Limits()
+            .with_limit(Kind.CALLS, each=at_once, in_all=at_once)
+            .with_limit(Kind.WAITING_CALLS, each=waiting, in_all=waiting)
+            .with_limit(Kind.QUESTIONS, each=questions)
+        )
         gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
         (tmp_path / "files").mkdir()
-        return Pipeline(TOOLS, app, gate, files=Files(tmp_path / "files"), turns=Turns(Limits(**limits)))
+        return Pipeline(TOOLS, app, gate, files=Files(tmp_path / "files"), limiter=call_limiter(limits))
 
     return make
 
@@ -65,7 +71,7 @@ def pipeline(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
 async def queued(calls: Pipeline) -> None:
     """Let others run until one of them waits for a slot."""
     for _ in range(1_000):
-        if calls._turns.waiting:
+        if calls._limiter.waiting:
             return
         await asyncio.sleep(0)
     pytest.fail("nobody waits")
@@ -98,7 +104,7 @@ async def test_no_other_call_runs_between_the_last_preview_and_the_call(
 @asynccontextmanager
 async def full(calls: Pipeline) -> AsyncIterator[None]:
     """Inside, there is no slot for another call, and no room to wait for one."""
-    with await calls._turns.take("other", "get_robot"):
+    with await calls._limiter.take("other", "get_robot"):
         waiting = asyncio.create_task(_wait(calls))
         await queued(calls)
         yield
@@ -106,7 +112,7 @@ async def full(calls: Pipeline) -> AsyncIterator[None]:
 
 
 async def _wait(calls: Pipeline) -> None:
-    with await calls._turns.take("another", "get_robot"):
+    with await calls._limiter.take("another", "get_robot"):
         pass
 
 
@@ -177,10 +183,9 @@ async def test_a_file_that_is_changed_after_the_yes_is_not_uploaded(
 
 
 async def test_a_caller_has_only_so_many_questions_open(
-    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("viam_mcp.calls._pipeline._MAX_OPEN_QUESTIONS", 2)
-    calls, asked, go = pipeline(), asyncio.Semaphore(0), asyncio.Event()
+    calls, asked, go = pipeline(questions=2), asyncio.Semaphore(0), asyncio.Event()
 
     async def wait() -> None:
         asked.release()
