@@ -88,7 +88,7 @@ async def test_it_ends_well_at_a_signal_while_the_client_is_still_there(
 async def test_a_signal_ends_it_in_the_middle_of_a_call(fleet_env: dict[str, str]) -> None:
     async with served(fleet_env) as process:
         _, part = await some_part(process)
-        tail = {"name": "tail_robot_part_logs", "arguments": {"robot_part_id": part, "wait_seconds": 60}}
+        tail = {"name": "tail_robot_part_logs", "arguments": {"robot_part_id": part, "wait_seconds": 50}}
         await process.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": tail}).encode())
         await process.request("ping")
         process.signal(signal.SIGTERM)

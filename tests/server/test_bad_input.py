@@ -55,7 +55,7 @@ def fleet(fleets: dict[Mode, Fleet], mode: Mode) -> Fleet:
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": "5"}, "limit", "a whole number", '"5"'),
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": True}, "limit", "a whole number", "true"),
         ("get_robot_part_logs", {"robot_part_id": ID, "limit": 2.5}, "limit", "a whole number", "the number 2.5"),
-        ("tail_robot_part_logs", {"robot_part_id": ID, "wait_seconds": 3_600}, "wait_seconds", "60", "the number 3600"),
+        ("tail_robot_part_logs", {"robot_part_id": ID, "wait_seconds": 3_600}, "wait_seconds", "50", "the number 3600"),
         ("tail_robot_part_logs", {"robot_part_id": ID, "errors_only": "no"}, "errors_only", "true or false", '"no"'),
         ("create_fragment", {"org_id": ID, "name": ""}, "name", "text that is not empty", '""'),
         ("create_fragment", {"org_id": ID, "name": " "}, "name", "text that is not empty", '" "'),

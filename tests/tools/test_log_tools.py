@@ -11,12 +11,10 @@ from grpclib.const import Status
 
 from tests.fleet import connected_to
 from tests.pace import PATIENCE, is_linear
-from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox import Fault
 from viam_mcp.sandbox.rpc import Refusal
 from viam_mcp.tools.results._patterns import fold, pattern
-from viam_mcp.tools.sets import logs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+WAIT = 50
+"""Seconds, the most that a tail waits: on a busy machine the default may be over before the log was read."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def test_a_tail_returns_as_soon_as_there_is_something_new(fleet: Fleet, pa
     first = await fleet.call("tail_robot_part_logs", robot_part_id=part, wait_seconds=0)
     assert first["entries"] == []
     waiting = asyncio.create_task(
-        fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=first["next_cursor"], wait_seconds=60)
+        fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=first["next_cursor"], wait_seconds=WAIT)
     )
     async with asyncio.timeout(PATIENCE):
         await fleet.sandbox.hub.until(1)
@@ -60,7 +60,9 @@ async def test_what_was_logged_between_two_calls_comes_with_the_next(fleet: Flee
     found: list[str] = []
     async with asyncio.timeout(PATIENCE):
         while len(found) < 30:
-            result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor, limit=7)
+            result = await fleet.call(
+                "tail_robot_part_logs", robot_part_id=part, cursor=cursor, limit=7, wait_seconds=WAIT
+            )
             found += messages(result)
             cursor = result["next_cursor"]
     assert found == [str(n) for n in range(30)]
@@ -105,7 +107,7 @@ async def test_a_batch_goes_out_as_progress(fleet: Fleet, part: str) -> None:
     async def progress(done: float, total: float | None, message: str | None) -> None:
         heard.append((done, message or ""))
 
-    arguments = {"robot_part_id": part, "backlog": 2}
+    arguments = {"robot_part_id": part, "backlog": 2, "wait_seconds": WAIT}
     await fleet.call.result("tail_robot_part_logs", arguments, progress_callback=progress)
     ((done, text),) = heard
     assert done == 2
@@ -114,7 +116,7 @@ async def test_a_batch_goes_out_as_progress(fleet: Fleet, part: str) -> None:
 
 async def test_cancelling_a_wait_ends_it_and_its_upstream(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> None:
     async with connected_to(sandbox, mode=mode, folder=tmp_path) as fleet:
-        arguments = {"robot_part_id": fleet.id("parts", "picker-01-main"), "wait_seconds": 60}
+        arguments = {"robot_part_id": fleet.id("parts", "picker-01-main"), "wait_seconds": WAIT}
         waiting = asyncio.create_task(fleet.call.result("tail_robot_part_logs", arguments))
         async with asyncio.timeout(PATIENCE):
             await sandbox.hub.until(1)
@@ -136,19 +138,21 @@ async def test_a_break_of_the_connection_loses_and_doubles_nothing(fleet: Fleet,
     found: list[str] = []
     async with asyncio.timeout(PATIENCE):
         while "during" not in found:
-            result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor)
+            result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor, wait_seconds=WAIT)
             found += messages(result)
             cursor = result["next_cursor"]
         await fleet.sandbox.hub.until(1)
         fleet.sandbox.emit(part, *logged("after"))
-        found += messages(await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor))
+        found += messages(
+            await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor, wait_seconds=WAIT)
+        )
     assert found == ["before", "during", "after"]
 
 
 async def test_the_text_is_what_a_person_reads(fleet: Fleet, part: str) -> None:
     trace = LogEntry(level="error", logger_name="rdk", message="two\nlines", stack="main()\nrun()")
     fleet.sandbox.emit(part, trace)
-    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=1)
+    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=1, wait_seconds=WAIT)
     lines = fleet.call.answers[-1].splitlines()
     assert re.fullmatch(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z error rdk two", lines[0])
     assert lines[1:4] == ["    lines", "    main()", "    run()"]
@@ -158,7 +162,7 @@ async def test_the_text_is_what_a_person_reads(fleet: Fleet, part: str) -> None:
 
 async def test_an_entry_larger_than_a_result_is_shortened(fleet: Fleet, part: str) -> None:
     fleet.sandbox.emit(part, *logged("x" * 4_194_304, "after"))
-    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=2)
+    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=2, wait_seconds=WAIT)
     long, after = messages(result)
     assert long.endswith("more characters]")
     assert after == "after"
@@ -168,19 +172,23 @@ async def test_an_entry_larger_than_a_result_is_shortened(fleet: Fleet, part: st
 async def test_a_full_result_ends_between_two_entries_and_the_next_call_goes_on(fleet: Fleet, part: str) -> None:
     sent = [f"{number} {'x' * 3_000}" for number in range(40)]
     fleet.sandbox.emit(part, *logged(*sent))
-    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=40)
+    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=40, wait_seconds=WAIT)
     found = messages(result)
     assert 0 < len(found) < 40
     assert "go on with next_cursor" in result["warnings"][0]
     while len(found) < 40:
-        result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=result["next_cursor"])
+        result = await fleet.call(
+            "tail_robot_part_logs", robot_part_id=part, cursor=result["next_cursor"], wait_seconds=WAIT
+        )
         found += messages(result)
     assert found == sent
 
 
 async def test_only_the_fields_that_are_asked_for_are_given(fleet: Fleet, part: str) -> None:
     fleet.sandbox.emit(part, *logged("short"))
-    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=1, fields=["message"])
+    result = await fleet.call(
+        "tail_robot_part_logs", robot_part_id=part, backlog=1, fields=["message"], wait_seconds=WAIT
+    )
     assert result["entries"] == [{"message": "short"}]
     assert "fields: 'nothing' is no field" in await fleet.call.error(
         "tail_robot_part_logs", robot_part_id=part, fields=["nothing"]
@@ -193,7 +201,7 @@ async def test_only_the_fields_that_are_asked_for_are_given(fleet: Fleet, part: 
         ({"robot_part_id": NOBODY}, "NOT_FOUND"),
         ({"cursor": "nonsense"}, "cursor: this is not one"),
         ({"wait_seconds": -1}, "wait_seconds: expected a number"),
-        ({"wait_seconds": 61}, "wait_seconds: expected a number"),
+        ({"wait_seconds": 51}, "wait_seconds: expected a number"),
         ({"filter": "x" * 1_048_000}, "filter: expected text"),
         ({"limit": -1}, "limit: expected a whole number"),
     ],
@@ -214,14 +222,16 @@ async def test_several_parts_come_by_time_each_entry_with_its_machine_and_part(f
     other = fleet.id("parts", "picker-02-main")
     for number in range(4):
         fleet.sandbox.emit(other if number % 2 else part, *logged(str(number)))
-    result = await fleet.call("tail_logs", robot_part_ids=[other, part], backlog=2, limit=3)
+    result = await fleet.call("tail_logs", robot_part_ids=[other, part], backlog=2, limit=3, wait_seconds=WAIT)
     assert [(e["machine"], e["part"], e["robot_part_id"], e["message"]) for e in result["entries"]] == [
         ("picker-01", "picker-01-main", part, "0"),
         ("picker-02", "picker-02-main", other, "1"),
         ("picker-01", "picker-01-main", part, "2"),
     ]
     cursor = result["next_cursor"]
-    assert messages(await fleet.call("tail_logs", robot_part_ids=[part, other], cursor=cursor)) == ["3"]
+    assert messages(await fleet.call("tail_logs", robot_part_ids=[part, other], cursor=cursor, wait_seconds=WAIT)) == [
+        "3"
+    ]
     assert result["upstreams"] == []
 
 
@@ -237,7 +247,9 @@ async def test_entries_that_say_the_same_come_as_one_with_their_number(fleet: Fl
     other = fleet.id("parts", "picker-02-main")
     fleet.sandbox.emit(part, *logged("motor 1 draws 2.5 A", "motor 2 draws 7.25 A", "stopped"))
     fleet.sandbox.emit(other, *logged("motor 3 draws 1 A"))
-    result = await fleet.call("tail_logs", robot_part_ids=[part, other], backlog=3, group=True, filter="o")
+    result = await fleet.call(
+        "tail_logs", robot_part_ids=[part, other], backlog=3, group=True, filter="o", wait_seconds=WAIT
+    )
     assert result["entries"] == []
     first = next(group for group in result["groups"] if group["pattern"] == "motor <n> draws <n> A")
     assert (first["count"], first["machines"], first["example"]) == (
@@ -249,7 +261,7 @@ async def test_entries_that_say_the_same_come_as_one_with_their_number(fleet: Fl
 
 async def test_a_connection_that_is_not_live_is_said(fleet: Fleet, part: str) -> None:
     fleet.sandbox.emit(part, *logged("here"))
-    result = await fleet.call("tail_logs", robot_part_ids=[part, NOBODY], backlog=1)
+    result = await fleet.call("tail_logs", robot_part_ids=[part, NOBODY], backlog=1, wait_seconds=WAIT)
     assert messages(result) == ["here"]
     (upstream,) = result["upstreams"]
     assert (upstream["robot_part_id"], upstream["state"]) == (NOBODY, "failed")
@@ -296,7 +308,3 @@ def test_patterns_of_hostile_messages_take_no_longer_than_their_length(hostile: 
 
 def test_what_stands_alone_is_folded_to_itself() -> None:
     assert fold([{"message": "x", "machine": "m"}])[0]["count"] == 1
-
-
-def test_a_tool_takes_as_many_parts_as_are_read_at_once() -> None:
-    assert MOST_PARTS == logs.MOST_PARTS

@@ -26,7 +26,7 @@ Json = Any
 LEVELS = ("debug", "info", "warn", "error")
 _COLORS = {"debug": "2", "warn": "33", "error": "31"}
 _MOST = 1_000
-_WAIT_SECONDS = 60
+_WAIT_SECONDS = 50
 
 
 class LogsError(Exception):

@@ -13,7 +13,7 @@ from viam_mcp.logs._cursor import Position, Query
 from viam_mcp.logs._options import Options
 from viam_mcp.logs._reading import Reading
 from viam_mcp.logs._ring import Gap, Ring
-from viam_mcp.logs._tail import State, Tail, Upstream
+from viam_mcp.logs._tail import State, Tail, UpstreamStatus
 from viam_mcp.logs._tails import MOST_PARTS, News, Tails
 
 __all__ = [
@@ -28,5 +28,5 @@ __all__ = [
     "State",
     "Tail",
     "Tails",
-    "Upstream",
+    "UpstreamStatus",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import LogEntry
     from viam_mcp.logs._cursor import Query
-    from viam_mcp.logs._tail import Tail, Upstream
+    from viam_mcp.logs._tail import Tail, UpstreamStatus
 
 _LARGEST_PAGE = 1_000
 
@@ -39,7 +39,7 @@ class Reading:
     query: Query
     entries: Sequence[LogEntry]
     gap: Gap | None
-    upstream: Upstream
+    upstream: UpstreamStatus
     position_at: Callable[[int], Position]
 
     @property

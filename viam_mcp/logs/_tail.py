@@ -64,7 +64,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Upstream:
+class UpstreamStatus:
     """How an upstream is doing, since when, and why where that is not obvious."""
 
     state: State
@@ -302,7 +302,7 @@ class Tail:
         )
 
     def _become(self, state: State, reason: str = "") -> None:
-        self.upstream = Upstream(state, moment(self._options.now()), reason)
+        self.upstream = UpstreamStatus(state, moment(self._options.now()), reason)
         self._tell()
 
     def _fail(self, error: AppError) -> None:

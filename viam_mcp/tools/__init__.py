@@ -16,7 +16,7 @@ from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
 from viam_mcp.tools.redaction._text import sanitize, shorten
 from viam_mcp.tools.results._budget import fit
-from viam_mcp.tools.results._log_entries import Tails, line
+from viam_mcp.tools.results._log_entries import line
 from viam_mcp.tools.results._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools.results._paging import collect
 from viam_mcp.tools.sets import (
@@ -51,7 +51,6 @@ __all__ = [
     "Reference",
     "ScopedBy",
     "Spec",
-    "Tails",
     "Tool",
     "ToolError",
     "Whole",

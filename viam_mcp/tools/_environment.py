@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from viam_mcp.logs import Tails
     from viam_mcp.tools._files import Files
-    from viam_mcp.tools.results._log_entries import Tails
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Tells the client how far a call has come: done, of how much (None: unknown), and a few words."""

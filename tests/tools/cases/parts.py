@@ -132,7 +132,7 @@ async def tail_robot_part_logs(fleet: Fleet) -> None:
     part_id = fleet.id("parts", NOISY_PART)
     async with asyncio.TaskGroup() as tasks:
         tail = tasks.create_task(
-            fleet.call("tail_robot_part_logs", robot_part_id=part_id, wait_seconds=10, filter="focus")
+            fleet.call("tail_robot_part_logs", robot_part_id=part_id, wait_seconds=50, filter="focus")
         )
         await fleet.sandbox.hub.until(1)
         fleet.sandbox.emit(part_id, *(LogEntry(level=level, message="focus lost") for level in ("info", "error")))
@@ -145,7 +145,7 @@ async def tail_logs(fleet: Fleet) -> None:
     async with asyncio.TaskGroup() as tasks:
         tail = tasks.create_task(
             fleet.call(
-                "tail_logs", robot_part_ids=[*part_ids.values()], wait_seconds=10, errors_only=False, filter="focus"
+                "tail_logs", robot_part_ids=[*part_ids.values()], wait_seconds=50, errors_only=False, filter="focus"
             )
         )
         await fleet.sandbox.hub.until(2)

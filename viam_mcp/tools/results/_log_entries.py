@@ -1,10 +1,10 @@
-"""Live logs as tools see them: what they ask of whoever follows the parts, and the shape of their answers."""
+"""The shape of answers that hold log entries: as JSON, and as lines of text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import merge
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools.redaction._secrets import without_secrets
@@ -17,97 +17,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from viam_mcp.app import LogEntry
+    from viam_mcp.logs import Gap, Reading, UpstreamStatus
 
 Json = Any
 
 _SHOWN = ("time", "level", "logger_name", "message")
-
-
-class Gap(Protocol):
-    """Entries that are missing."""
-
-    @property
-    def reason(self) -> str:
-        """Why they are."""
-
-    @property
-    def since(self) -> datetime | None:
-        """Nothing was missing up to this time, where that is known."""
-
-    @property
-    def until(self) -> datetime | None:
-        """Nothing is missing from this time on."""
-
-    @property
-    def count(self) -> int | None:
-        """How many, where that is known."""
-
-
-class Upstream(Protocol):
-    """How the connection to a part's log is doing."""
-
-    @property
-    def state(self) -> str:
-        """In a word."""
-
-    @property
-    def since(self) -> datetime:
-        """Since when."""
-
-    @property
-    def reason(self) -> str:
-        """Why, where that is not obvious."""
-
-
-class Reading(Protocol):
-    """What one part has logged that its reader has not seen."""
-
-    @property
-    def part_id(self) -> str:
-        """The part."""
-
-    @property
-    def entries(self) -> Sequence[LogEntry]:
-        """The new entries, in the order in which they came."""
-
-    @property
-    def gap(self) -> Gap | None:
-        """What is missing before or among them."""
-
-    @property
-    def upstream(self) -> Upstream:
-        """How the connection is doing."""
-
-
-class News(Protocol):
-    """What some parts have logged that their reader has not seen."""
-
-    @property
-    def readings(self) -> Sequence[Reading]:
-        """One for each part."""
-
-    def cursor(self, taken: Sequence[int]) -> str:
-        """What to bring back after taking so many entries of each part."""
-
-
-class Tails(Protocol):
-    """Follows parts."""
-
-    async def read(
-        self,
-        part_ids: Sequence[str],
-        *,
-        errors_only: bool,
-        filter: str,
-        cursor: str | None,
-        limit: int,
-        wait: float,
-        backlog: int,
-    ) -> News:
-        """What some parts have logged since the cursor; waits until there is something."""
-
-    def cursor(self, part_id: str, entries: Sequence[LogEntry], *, whole: bool, errors_only: bool, filter: str) -> str:
-        """Where a tail goes on for someone who has read the end of a part's log by other means."""
 
 
 _TIME = {"type": "string", "format": "date-time"}
@@ -210,7 +124,7 @@ def gap_json(gap: Gap) -> dict[str, Json]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def upstream_json(upstream: Upstream) -> dict[str, Json]:
+def upstream_json(upstream: UpstreamStatus) -> dict[str, Json]:
     """The state of a connection as JSON."""
     state = {"state": str(upstream.state), "since": _time(upstream.since)}
     return {**state, "reason": without_secrets(sanitize(upstream.reason))} if upstream.reason else state

@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from viam_mcp.app import AppError
+from viam_mcp.logs import MOST_PARTS
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._errors import ToolError
@@ -35,12 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from viam_mcp.app import AppClient, LogEntry, Page
+    from viam_mcp.logs import News
     from viam_mcp.tools._environment import Environment
-    from viam_mcp.tools.results._log_entries import News
 
 _ORDERS = {"ascending": wire.LOG_ORDER_ASCENDING, "descending": wire.LOG_ORDER_DESCENDING}
 
-MOST_PARTS = 16
 _LOOKED_BACK = (
     "Without start or range, the service looks back about a day. For what was logged before, give a range such as 60d."
 )
@@ -124,7 +124,7 @@ class _Tail(Tool):
     errors_only: bool = True
     filter: Contains | None = None
     cursor: Annotated[str, Field(description="next_cursor or tail_cursor of an answer before")] | None = None
-    wait_seconds: Annotated[float, Field(ge=0, le=60, description="How long to wait at most")] = 10
+    wait_seconds: Annotated[float, Field(ge=0, le=50, description="How long to wait at most")] = 4
     limit: Annotated[int, Field(ge=1, le=1000, description="At most this many entries")] = 100
     backlog: Annotated[int, Field(ge=0, le=100, description="Without cursor: also so many entries from before")] = 0
     fields: Annotated[list[str], Field(max_length=100, description="Only these fields of each entry")] | None = None
