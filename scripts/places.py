@@ -6,9 +6,7 @@ python scripts/schemas.py --check     says this too, and make lint runs it
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from tests.tools.cases import CASES  # noqa: E402
 from viam_mcp.app import AppClient  # noqa: E402
-from viam_mcp.sandbox import services  # noqa: E402
+from viam_mcp.sandbox.services import handlers  # noqa: E402
 from viam_mcp.tools import TOOLS  # noqa: E402
 
 if TYPE_CHECKING:
@@ -28,10 +26,7 @@ if TYPE_CHECKING:
 
 def served() -> frozenset[str]:
     """Return the names of the rpcs that the sandbox serves."""
-    modules = [import_module(f"{services.__name__}.{found.name}") for found in iter_modules(services.__path__)]
-    kinds = (kind for module in modules for kind in vars(module).values() if isinstance(kind, type))
-    methods = (method for kind in kinds for method in vars(kind).values())
-    return frozenset(method.__rpc__ for method in methods if hasattr(method, "__rpc__"))
+    return frozenset(handlers())
 
 
 def missing(

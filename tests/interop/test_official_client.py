@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
+VERBS = ("get", "update")
 CONFIG = {"components": [{"name": "arm", "api": "rdk:component:arm", "model": "rdk:builtin:fake", "attributes": {}}]}
 
 
-def test_the_scenarios_drive_methods_that_both_clients_have() -> None:
-    assert CLAIMED <= official.SHARED
+def test_the_scenarios_drive_every_method_that_both_clients_have() -> None:
+    assert CLAIMED == official.SHARED
 
 
 async def test_reads_work_with_the_official_client_as_their_cases_call_them_scenario_or_not(
@@ -352,3 +353,87 @@ async def test_a_key_is_made_copied_rotated_and_deleted(cloud: Any, sandbox: San
     assert not await is_refused(sandbox, key_id, rotated)
     await cloud.delete_key(key_id)
     assert key_id not in {entry.api_key.id for entry in await cloud.list_keys(kestrel)}
+
+
+@drives("list_robots_for_locations", "add_favorite_machine", "list_favorite_machines", "remove_favorite_machine")
+async def test_machines_are_listed_and_kept_at_hand(cloud: Any, sandbox: Sandbox) -> None:
+    places = [named(sandbox, "locations", name) for name in ("Warehouse 2", "Test Lab")]
+    robots = await cloud.list_robots_for_locations(places)
+    assert [robot.name for robot in robots] == ["hauler-01", "hauler-02", "rental-rover"]
+    await cloud.add_favorite_machine(robots[0].id)
+    assert robots[0].id in {favorite.machine.id for favorite in await cloud.list_favorite_machines()}
+    await cloud.remove_favorite_machine(robots[0].id)
+    assert robots[0].id not in {favorite.machine.id for favorite in await cloud.list_favorite_machines()}
+
+
+@drives("set_config_property")
+async def test_single_properties_of_a_configuration_are_set(cloud: Any, sandbox: Sandbox) -> None:
+    part_id = named(sandbox, "parts", "hauler-02-main")
+    changes = {"components[2].attributes.p_gain": 0.75, "components[99].x": 1}
+    done, failed = await cloud.set_config_property(part_id, changes)
+    assert (done.success, failed.success, bool(failed.error)) == (True, False, True)
+    part = await cloud.get_robot_part(part_id)
+    assert part.robot_config["components"][2]["attributes"]["p_gain"] == 0.75
+
+
+@drives(
+    "deprecate_registry_item",
+    "undeprecate_registry_item",
+    "deprecate_registry_item_version",
+    "undeprecate_registry_item_version",
+)
+async def test_a_registry_item_and_a_version_are_deprecated_and_not_any_more(cloud: Any) -> None:
+    item_id = "tidewater:picking"
+    await cloud.deprecate_registry_item(item_id, "use another one")
+    await cloud.deprecate_registry_item_version(item_id, "3.0.0", "drops boxes")
+    item = await cloud.get_registry_item(item_id)
+    assert item.deprecated_status.message == "use another one"
+    assert [version.deprecated_status.message for version in item.module_metadata.versions] == ["drops boxes", "", ""]
+    await cloud.undeprecate_registry_item(item_id)
+    await cloud.undeprecate_registry_item_version(item_id, "3.0.0")
+    item = await cloud.get_registry_item(item_id)
+    assert not item.HasField("deprecated_status")
+    assert not any(version.HasField("deprecated_status") for version in item.module_metadata.versions)
+
+
+@drives(*(f"{verb}_{kind}_metadata" for kind in ("organization", "location", "robot", "robot_part") for verb in VERBS))
+async def test_metadata_are_replaced(cloud: Any, sandbox: Sandbox, tidewater: str) -> None:
+    things = {
+        "organization": tidewater,
+        "location": named(sandbox, "locations", "Test Lab"),
+        "robot": named(sandbox, "robots", "picker-01"),
+        "robot_part": named(sandbox, "parts", "picker-01-main"),
+    }
+    data = {"aisle": 4.5, "gates": ["a", {"b": True}]}
+    for kind, identifier in things.items():
+        await getattr(cloud, f"update_{kind}_metadata")(identifier, data)
+        assert await getattr(cloud, f"get_{kind}_metadata")(identifier) == data
+
+
+@drives("create_oauth_app_user")
+async def test_a_user_of_an_application_is_registered(cloud: Any, sandbox: Sandbox, tidewater: str) -> None:
+    client_id = sandbox.store.value("SELECT client_id FROM oauth_apps")
+    user = await cloud.create_oauth_app_user(tidewater, client_id, "a@b.example", "Ada", "Byron", "long enough")
+    assert user.user_id == sandbox.store.value("SELECT id FROM oauth_users WHERE email = 'a@b.example'")
+
+
+@drives(
+    "set_firebase_config",
+    "get_firebase_config",
+    "delete_firebase_config",
+    "upload_device_push_token",
+    "get_device_push_tokens",
+    "delete_device_push_token",
+)
+async def test_phones_are_registered_with_a_firebase_project(cloud: Any, kestrel: str) -> None:
+    device = "12121212-0000-4000-8000-000000000001"
+    await cloud.set_firebase_config(kestrel, "1:2:android:3", "{}")
+    assert await cloud.get_firebase_config(kestrel) == "1:2:android:3"
+    await cloud.upload_device_push_token("1:2:android:3", "token", device)
+    assert await cloud.get_device_push_tokens("1:2:android:3") == ["token"]
+    await cloud.delete_device_push_token("1:2:android:3", device)
+    assert await cloud.get_device_push_tokens("1:2:android:3") == []
+    await cloud.delete_firebase_config(kestrel, "1:2:android:3")
+    with pytest.raises(GRPCError) as gone:
+        await cloud.get_firebase_config(kestrel)
+    assert gone.value.status is Status.NOT_FOUND

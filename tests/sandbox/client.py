@@ -10,6 +10,7 @@ import pytest
 from grpclib import GRPCError
 from grpclib.client import Channel
 
+from viam_mcp.app import connect
 from viam_mcp.proto import app
 from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from grpclib.client import Stream
     from grpclib.const import Status
 
+    from viam_mcp.app import AppClient
     from viam_mcp.proto.common import LogEntry
     from viam_mcp.sandbox import Sandbox
 
@@ -94,6 +96,21 @@ def named(sandbox: Sandbox, table: str, name: str) -> str:
     identifier = sandbox.store.value(f"SELECT id FROM {table} WHERE name = ?", name)
     assert identifier, f"no {name!r} in {table}"
     return str(identifier)
+
+
+def key_of(sandbox: Sandbox, name: str) -> tuple[str, str]:
+    """The id and the value of the API key of that name."""
+    row = sandbox.store.one("SELECT id, key FROM api_keys WHERE name = ?", name)
+    assert row, f"no key {name!r}"
+    return row["id"], row["key"]
+
+
+@asynccontextmanager
+async def signed_in(sandbox: Sandbox, name: str) -> AsyncIterator[AppClient]:
+    """The app client, with the API key of that name."""
+    key_id, key = key_of(sandbox, name)
+    async with connect(sandbox.url, api_key_id=key_id, api_key=key) as app_client:
+        yield app_client
 
 
 def role(org_id: str, kind: str, resource_id: str, role: str = "owner", identity_id: str = "") -> app.Authorization:

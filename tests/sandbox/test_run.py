@@ -16,6 +16,7 @@ import pytest
 from tests.pace import PATIENCE
 from tests.sandbox.client import connected
 from viam_mcp.sandbox import Sandbox, StartError, empty, open_fleet
+from viam_mcp.sandbox.rows.schema import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -117,6 +118,29 @@ def test_ids_after_a_restart_do_not_repeat(tmp_path: Path) -> None:
         assert store.value("SELECT count(*) FROM robots") == 12
         store.close()
     assert len(seen) == 2
+
+
+def test_a_state_file_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(STEPS[0])
+        database.executescript(
+            "INSERT INTO organizations (id, name, created_on, public_namespace) VALUES ('o', 'Old', 1, 'old');"
+            "INSERT INTO namespaces (namespace) VALUES ('old'), ('older');"
+            "INSERT INTO api_keys VALUES ('k', 'o', 'the key', 'sandbox', 1);"
+            "INSERT INTO settings VALUES ('credential', 'k');"
+            "PRAGMA user_version = 1"
+        )
+    with closing(open_fleet(path)) as store:
+        assert store.value("SELECT name FROM organizations") == "Old"
+        assert [tuple(row) for row in store.all("SELECT * FROM namespaces ORDER BY 1")] == [
+            ("old", "o"),
+            ("older", None),
+        ]
+        assert store.value("SELECT count(*) FROM favorites") == 0
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
+    open_fleet(path).close()
 
 
 FOREIGN = {

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib.const import Status
 
+from viam_mcp.proto import POOL, app  # noqa: F401 - `app` fills the pool
+
 if TYPE_CHECKING:
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.sandbox.rows.store import FleetStore
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _NANOS = 1_000_000_000
+APP_SERVICE = "viam.app.v1.AppService"
+RPCS = {method.name: method for method in POOL.FindServiceByName(APP_SERVICE).methods}
+"""The rpcs of AppService, by name."""
 
 # How often a machine that is online asks the service for news, in nanoseconds: a requested restart has
 # happened this long after it was asked for.
@@ -72,7 +77,13 @@ class IncomingCall:
 
 
 def rpc(name: str) -> Callable[[Handler], Handler]:
-    """Mark a function as the handler of the rpc `name` of AppService."""
+    """Mark a function as the handler of the rpc `name` of AppService.
+
+    Raises:
+        ValueError: AppService has no such rpc.
+    """
+    if name not in RPCS:
+        raise ValueError(f"AppService has no rpc {name!r}: its names are in protos/app/v1/app.proto")
 
     def mark(handler: Handler) -> Handler:
         handler.__rpc__ = name  # type: ignore[attr-defined]

@@ -21,27 +21,16 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 from grpclib.const import Cardinality, Handler, Status
 
-from viam_mcp.proto import POOL, app
+from viam_mcp.proto import app
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
 from viam_mcp.sandbox import transport
 from viam_mcp.sandbox.faults import Faults
 from viam_mcp.sandbox.live.generator import speak
 from viam_mcp.sandbox.live.hub import OpenTail, TailHub
 from viam_mcp.sandbox.rows.store import FleetStore, StateError, now
-from viam_mcp.sandbox.rpc import ApiKey, IncomingCall, Refusal, invalid, set_time
+from viam_mcp.sandbox.rpc import APP_SERVICE, RPCS, ApiKey, IncomingCall, Refusal, invalid, set_time
 from viam_mcp.sandbox.rules import grants
-from viam_mcp.sandbox.services import auth, keys, logs
-from viam_mcp.sandbox.services.fragments import FragmentRpcs
-from viam_mcp.sandbox.services.keys import KeyRpcs
-from viam_mcp.sandbox.services.locations import LocationRpcs
-from viam_mcp.sandbox.services.logs import LogRpcs
-from viam_mcp.sandbox.services.machines import MachineRpcs
-from viam_mcp.sandbox.services.members import MemberRpcs
-from viam_mcp.sandbox.services.modules import ModuleRpcs
-from viam_mcp.sandbox.services.organizations import OrganizationRpcs
-from viam_mcp.sandbox.services.parts import PartRpcs
-from viam_mcp.sandbox.services.registry import RegistryRpcs
-from viam_mcp.sandbox.services.roles import RoleRpcs
+from viam_mcp.sandbox.services import auth, handlers, keys, logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -56,23 +45,9 @@ if TYPE_CHECKING:
 
     Seed = Callable[[FleetStore, int], ApiKey]
 
-APP_SERVICE = "viam.app.v1.AppService"
 AUTHENTICATE = "/proto.rpc.v1.AuthService/Authenticate"
 UPLOAD_LIMIT = 64 * 1024 * 1024  # bytes of a module's file; they are counted and hashed, not kept
 
-_SERVICES = (
-    OrganizationRpcs,
-    MemberRpcs,
-    LocationRpcs,
-    MachineRpcs,
-    PartRpcs,
-    LogRpcs,
-    FragmentRpcs,
-    RoleRpcs,
-    RegistryRpcs,
-    ModuleRpcs,
-    KeyRpcs,
-)
 _GOODBYE = 1.0  # seconds that open tails have to take leave when the server stops
 
 logger = logging.getLogger(__name__)
@@ -220,24 +195,16 @@ class Sandbox:
 
     def __mapping__(self) -> dict[str, Handler]:
         """What grpclib serves: every rpc of AppService, and Authenticate."""
-        found = {
-            method.__rpc__: method
-            for service in (kind() for kind in _SERVICES)
-            for method in (getattr(service, name) for name in vars(type(service)))
-            if hasattr(method, "__rpc__")
-        }
+        functions = handlers()
         mapping = {
-            f"/{APP_SERVICE}/{method.name}": self._handler(method, found.get(method.name))
-            for method in POOL.FindServiceByName(APP_SERVICE).methods
+            f"/{APP_SERVICE}/{method.name}": self._handler(method, functions[method.name]) for method in RPCS.values()
         }
         request, response = auth_pb2.AuthenticateRequest, auth_pb2.AuthenticateResponse
         mapping[AUTHENTICATE] = Handler(self._authenticate, Cardinality.UNARY_UNARY, request, response)
         return mapping
 
-    def _handler(self, method: MethodDescriptor, handle: Callable[..., Any] | None) -> Handler:
+    def _handler(self, method: MethodDescriptor, handle: Callable[..., Any]) -> Handler:
         request, response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-        if handle is None:
-            return Handler(partial(self._unimplemented, method.name), Cardinality.UNARY_UNARY, request, response)
         if method.client_streaming:
             return Handler(partial(self._upload, method.name, handle), Cardinality.STREAM_UNARY, request, response)
         if method.server_streaming:
@@ -312,13 +279,6 @@ class Sandbox:
                 await fault.strike(stream)
             token = self.tokens.authenticate(self.store, stream.metadata or {}, request)
             await transport.send(stream, auth_pb2.AuthenticateResponse(access_token=token))
-
-    async def _unimplemented(self, name: str, stream: Stream[Any, Any]) -> None:
-        self.calls[name] += 1
-        raise transport.status(
-            Status.UNIMPLEMENTED,
-            f"{name} is not part of the sandbox, which serves the rpcs behind the app client's methods",
-        )
 
     def _enter(self, name: str, stream: Stream[Any, Any]) -> tuple[auth.Identity, Fault | None]:
         self.calls[name] += 1

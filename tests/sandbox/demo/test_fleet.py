@@ -42,6 +42,9 @@ TABLES_WITH_CREDENTIALS = {
     "fragments",
     "fragment_revisions",
     "fragment_history",
+    "oauth_apps",
+    "push_tokens",
+    "firebase_configs",
 }
 
 
@@ -389,7 +392,10 @@ def test_the_planted_credentials_are_all_that_configurations_hold_where_credenti
             if handler["type"] == "api-key":
                 found |= {handler["config"][key_id] for key_id in handler["config"]["keys"]}
         found |= set(re.findall(r"rtsp://\w+:([^@]+)@", row["config_json"]))
-    listed = {row[0] for row in store.all("SELECT secret FROM secrets UNION SELECT key FROM api_keys")}
+    for row in store.all("SELECT config_json FROM firebase_configs"):
+        found.add(json.loads(row["config_json"])["private_key"])
+    credentials = (("secrets", "secret"), ("api_keys", "key"), ("oauth_apps", "secret"), ("push_tokens", "token"))
+    listed = {row[0] for table, column in credentials for row in store.all(f"SELECT {column} FROM {table}")}
     assert found | listed == planted
     assert found & listed, "some configurations hold credentials of the fleet itself"
     assert len(found - listed) >= 8, "and others hold credentials that are nowhere else"

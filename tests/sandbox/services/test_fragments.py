@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpclib.const import Status
 
-from tests.sandbox.client import Calls, connected, refused, role
+from tests.sandbox.client import Calls, connected, named, refused, role
 from viam_mcp.proto import app
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
 
 if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -342,3 +343,13 @@ async def test_an_unknown_or_malformed_fragment_id_is_refused(call: Calls, rpc: 
         await call(rpc, **{field: NOBODY})
     with refused(Status.INVALID_ARGUMENT, "UUID"):
         await call(rpc, **{field: "base"})
+
+
+async def test_tags_and_usage_of_a_fragment_over_its_client(sandbox: Sandbox, app: AppClient) -> None:
+    fragment = named(sandbox, "fragments", "fleet-telemetry")
+    usage = {one.version: one.machines for one in await app.get_fragment_usage(fragment)}
+    assert usage == {"": 5, "canary": 1}
+    newest = (await app.fragment_details(fragment)).fragment.revision
+    tags = {tag.tag: tag.revision for tag in await app.set_fragment_tag(fragment, "next", newest)}
+    assert tags["next"] == newest
+    assert "next" not in {tag.tag for tag in await app.delete_fragment_tag(fragment, "next")}

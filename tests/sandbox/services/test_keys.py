@@ -10,6 +10,7 @@ from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls
+    from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
 
@@ -106,3 +107,9 @@ async def test_only_who_owns_all_that_a_key_reaches_manages_it(sandbox: Sandbox)
             await operator("ListKeys", org_id=named(sandbox, "organizations", fleet.TIDEWATER))
         with refused(Status.NOT_FOUND):
             await operator("DeleteKey", id=keys["module-ci"]["id"])
+
+
+async def test_a_key_is_renamed_over_its_client(sandbox: Sandbox, app: AppClient, kestrel: str) -> None:
+    key_id = sandbox.store.value("SELECT id FROM api_keys WHERE name = 'module-ci'")
+    assert (await app.rename_key(key_id, "ci")).name == "ci"
+    assert "ci" in {entry.api_key.name for entry in await app.list_keys(kestrel)}

@@ -13,6 +13,7 @@ from viam_mcp.proto import app
 from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -245,3 +246,29 @@ async def test_summaries_are_limited_across_locations(call: Calls, sandbox: Sand
 async def test_a_limit_below_one_is_refused(call: Calls, org: str, limit: int) -> None:
     with refused(Status.INVALID_ARGUMENT, "limit"):
         await call("ListMachineSummaries", organization_id=org, limit=limit)
+
+
+async def test_machines_of_several_locations_and_of_an_organization_are_listed_in_one_call(
+    sandbox: Sandbox, app: AppClient
+) -> None:
+    places = [named(sandbox, "locations", name) for name in ("Warehouse 2", "Test Lab")]
+    assert [robot.name for robot in await app.list_robots_for_locations(places)] == [
+        "hauler-01", "hauler-02", "rental-rover",
+    ]  # fmt: skip
+    everything = await app.list_robots_for_org(named(sandbox, "organizations", fleet.TIDEWATER))
+    assert len(everything) == 10
+    assert {"picker-01", "pilot-sorter-01"} <= {robot.name for robot in everything}
+
+
+async def test_a_summary_says_which_versions_a_part_runs(sandbox: Sandbox, app: AppClient) -> None:
+    summaries = await app.list_machine_summaries(named(sandbox, "organizations", fleet.TIDEWATER))
+    parts = {
+        part.part_name: part
+        for location in summaries
+        for machine in location.machine_summaries
+        for part in machine.part_summaries
+    }
+    running = parts["picker-01-main"]
+    assert (running.os, running.platform) == ("linux", "linux/arm64")
+    assert (running.viam_server_version.major, running.viam_agent_version.major) == ("0.101.0", "0.20.4")
+    assert not parts["dock-counter-02-main"].HasField("viam_server_version")

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 from grpclib.const import Status
 
-from tests.sandbox.client import named, refused
+from tests.sandbox.client import named, refused, signed_in
+from viam_mcp.app import InvalidArgument
 from viam_mcp.proto import app
 from viam_mcp.sandbox.demo import fleet
 
 if TYPE_CHECKING:
     from tests.sandbox.client import Calls
+    from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
 
@@ -121,3 +123,20 @@ async def test_an_organization_with_anything_in_it_is_not_deleted(
     with refused(Status.FAILED_PRECONDITION, "7 locations", "fragments", "registry items", "delete them first"):
         await call("DeleteOrganization", organization_id=tidewater)
     assert sandbox.store.one("SELECT 1 FROM organizations WHERE id = ?", tidewater)
+
+
+async def test_organizations_are_found_by_all_that_is_given(sandbox: Sandbox, app: AppClient) -> None:
+    tidewater = named(sandbox, "organizations", fleet.TIDEWATER)
+    assert [org.org_id for org in await app.search_organizations(org_name="TIDEWATER rob")] == [tidewater]
+    assert [org.org_name for org in await app.search_organizations(public_namespace="kestrel")] == [fleet.KESTREL]
+    assert [org.public_namespace for org in await app.search_organizations(org_id=tidewater)] == ["tidewater"]
+    await app.update_organization(tidewater, cid="cid-7")
+    assert [org.org_cid for org in await app.search_organizations(cid="cid-7", org_name="e")] == ["cid-7"]
+    assert await app.search_organizations(org_id=tidewater, public_namespace="kestrel") == []
+    with pytest.raises(InvalidArgument, match="nothing to search for"):
+        await app.search_organizations()
+
+
+async def test_organizations_that_a_caller_cannot_see_are_not_found(sandbox: Sandbox) -> None:
+    async with signed_in(sandbox, "module-ci") as outsider:
+        assert await outsider.search_organizations(org_name="tidewater") == []

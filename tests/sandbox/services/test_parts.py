@@ -10,13 +10,15 @@ from grpclib.const import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sandbox.client import Calls, connected, refused, role
+from tests.sandbox.client import Calls, connected, named, refused, role
+from viam_mcp.app import NotFound
 from viam_mcp.proto import app
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 from viam_mcp.sandbox.rules.config import fill, parse, text_of
 
 if TYPE_CHECKING:
+    from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -409,3 +411,11 @@ async def test_an_unknown_or_malformed_part_id_is_refused(call: Calls, rpc: str,
         await call(rpc, **{field: NOBODY})
     with refused(Status.INVALID_ARGUMENT, "UUID"):
         await call(rpc, **{field: "arm"})
+
+
+async def test_a_part_is_found_by_name_over_the_client(sandbox: Sandbox, app: AppClient) -> None:
+    place = named(sandbox, "locations", "Warehouse 1")
+    found = await app.get_robot_part_by_name_and_location("picker-01-arm", place)
+    assert found.id == named(sandbox, "parts", "picker-01-arm")
+    with pytest.raises(NotFound, match="'picker-09-arm'"):
+        await app.get_robot_part_by_name_and_location("picker-09-arm", place)

@@ -79,15 +79,19 @@ def seed(store: FleetStore, now: int) -> ApiKey:
     seeding.configurations()
     seeding.presence()
     seeding.registry()
+    seeding.extras()
     store.insert_many("logs", ("part_id", "time", "level", "message", "entry"), seeding.logs())
     return ApiKey(seeding.made["key", OWNER_KEY], seeding.made["key_value", OWNER_KEY])
 
 
 def planted_credentials(store: FleetStore) -> set[str]:
-    """Every credential of a fleet: of locations, parts and API keys, and those inside configurations."""
-    listed = store.all("SELECT secret FROM secrets UNION SELECT key FROM api_keys")
+    """Every credential of a fleet: of locations, parts, keys and applications, and those inside configurations."""
+    listed = store.all(
+        "SELECT secret FROM secrets UNION SELECT key FROM api_keys UNION SELECT secret FROM oauth_apps"
+        " UNION SELECT token FROM push_tokens"
+    )
     texts = store.all(
         "SELECT config_json FROM parts UNION SELECT config_json FROM fragments"
-        " UNION SELECT config_json FROM fragment_revisions"
+        " UNION SELECT config_json FROM fragment_revisions UNION SELECT config_json FROM firebase_configs"
     )
     return {row[0] for row in listed} | {found for row in texts for found in _CREDENTIAL.findall(row[0])}

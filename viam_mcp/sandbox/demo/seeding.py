@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.sandbox.demo.edits import lineage
+from viam_mcp.sandbox.demo.extras import DEPRECATED_VERSIONS, EXTRAS, FAVORITES, HOSTED_APPS, OAUTH_USERS, PHONE
 from viam_mcp.sandbox.demo.fragments import FRAGMENTS
 from viam_mcp.sandbox.demo.lines import CRASH_LOOP_EDIT, VOICES
 from viam_mcp.sandbox.demo.logs import SECOND, log_rows
@@ -85,7 +86,7 @@ class Seeding:
                 default_region=org.region,
                 metadata=org.metadata,
             )
-            self._store.insert("namespaces", namespace=org.namespace)
+            self._store.insert("namespaces", namespace=org.namespace, org_id=org_id)
         for member in MEMBERS:
             seen = None if member.seen is None else self._now - int(member.seen * _HOUR)
             user_id = self._new("user", member.email)
@@ -220,7 +221,13 @@ class Seeding:
             if name not in VOICES:
                 continue
             silent_since = self._silent_since(name)
-            info = {"hostname": name, "os": "linux", "platform": "linux/arm64", "version": "0.101.0"}
+            info = {
+                "hostname": name,
+                "os": "linux",
+                "platform": "linux/arm64",
+                "version": "0.101.0",
+                "agent_version": "0.20.4",
+            }
             self._store.run(
                 "UPDATE parts SET online = ?, last_access = ?, user_supplied_info = ?, metadata = ? WHERE id = ?",
                 int(silent_since is None),
@@ -250,7 +257,8 @@ class Seeding:
                 entrypoint=item.entrypoint,
                 first_run=item.first_run,
                 models=app.Module(
-                    models=[app.Model(api=api, model=model) for api, model in item.models]
+                    models=[app.Model(api=api, model=model) for api, model in item.models],
+                    apps=[HOSTED_APPS[item.name]] if item.name in HOSTED_APPS else [],
                 ).SerializeToString(),
                 model_type=item.model_type,
                 model_framework=item.framework,
@@ -263,6 +271,16 @@ class Seeding:
                 external_org_usage=len(set(outside)),
             )
             self._uploads(item)
+            if item.name in DEPRECATED_VERSIONS:
+                version, message = DEPRECATED_VERSIONS[item.name]
+                self._store.insert(
+                    "deprecations",
+                    org_id=org_id,
+                    name=item.name,
+                    version=version,
+                    deprecated_at=self._ago(80),
+                    message=message,
+                )
 
     def _uploads(self, item: DemoItem) -> None:
         for version, age in item.versions:
@@ -284,6 +302,60 @@ class Seeding:
             # Those that are online have logged within the last minute.
             last = self._silent_since(name) or self._now - self._rng.randrange(5 * SECOND, 50 * SECOND)
             yield from log_rows(self.made["part", name], name, last, self._rng)
+
+    def extras(self) -> None:
+        """What organizations have beside their machines, and the sandbox's own key's favorites."""
+        for extras in EXTRAS:
+            org_id = self.made["org", extras.org]
+            self._store.run(
+                "UPDATE organizations SET support_email = ?, logo = ?, auth_service = ? WHERE id = ?",
+                extras.support_email,
+                extras.logo,
+                int(bool(extras.oauth_apps)),
+                org_id,
+            )
+            if extras.billing_address is not None:
+                self._store.insert("billing", org_id=org_id, address=extras.billing_address.SerializeToString())
+            for name, config in extras.oauth_apps.items():
+                self._store.insert(
+                    "oauth_apps",
+                    client_id=self._new("oauth_app", name),
+                    org_id=org_id,
+                    name=name,
+                    secret=new_secret(),
+                    config=config.SerializeToString(),
+                    created_on=self._ago(120),
+                )
+                if name in OAUTH_USERS:
+                    email, first_name, last_name = OAUTH_USERS[name]
+                    self._store.insert(
+                        "oauth_users",
+                        id=self._store.new_uuid(),
+                        client_id=self.made["oauth_app", name],
+                        email=email,
+                        first_name=first_name,
+                        last_name=last_name,
+                        created_on=self._ago(30),
+                    )
+            if extras.firebase_app:
+                config_json = json.dumps(self._resolved(extras.firebase_config))
+                self._store.insert(
+                    "firebase_configs", org_id=org_id, app_id=extras.firebase_app, config_json=config_json
+                )
+                self._store.insert(
+                    "push_tokens",
+                    identity_id=self.made["key", OWNER_KEY],
+                    app_id=extras.firebase_app,
+                    device_uuid=PHONE,
+                    token=new_secret(),
+                )
+        for number, name in enumerate(FAVORITES):
+            self._store.insert(
+                "favorites",
+                identity_id=self.made["key", OWNER_KEY],
+                robot_id=self.made["robot", name],
+                created_on=self._ago(0.5) + number,
+            )
 
     def _new(self, kind: str, name: str) -> str:
         self.made[kind, name] = self._store.new_uuid()

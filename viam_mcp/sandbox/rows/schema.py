@@ -6,9 +6,12 @@ CASCADE, and the services turn the refusal into a helpful status before it gets 
 
 Times are integers, nanoseconds since 1970 UTC. JSON columns hold objects as text. Enum columns hold
 the number of the wire contract.
+
+`STEPS` are the schema's versions: a new fleet takes all of them, a state file of an earlier release those
+that it has not taken. A step that was released is never changed; a change is a step more.
 """
 
-SCHEMA = """
+_FIRST = """
 CREATE TABLE settings (                         -- what the sandbox itself has to remember
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -217,3 +220,78 @@ CREATE TABLE registry_uploads (                 -- kept after deletion: a versio
     PRIMARY KEY (org_id, name, version, platform)
 );
 """
+
+_EVERY_RPC = """
+-- A namespace that was changed still leads to the organization that had it.
+ALTER TABLE namespaces ADD COLUMN org_id TEXT REFERENCES organizations ON DELETE SET NULL;
+UPDATE namespaces SET org_id = (SELECT id FROM organizations WHERE public_namespace = namespace);
+
+ALTER TABLE organizations ADD COLUMN support_email TEXT NOT NULL DEFAULT '';
+ALTER TABLE organizations ADD COLUMN logo BLOB;             -- a PNG file
+ALTER TABLE organizations ADD COLUMN auth_service INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE billing (                          -- a row: the organization's billing service is on
+    org_id TEXT PRIMARY KEY REFERENCES organizations ON DELETE CASCADE,
+    address BLOB NOT NULL                       -- a serialized BillingAddress
+);
+
+CREATE TABLE oauth_apps (
+    client_id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL REFERENCES organizations,
+    name TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    config BLOB NOT NULL,                       -- a serialized OAuthConfig
+    created_on INTEGER NOT NULL
+);
+CREATE TABLE oauth_users (                      -- nobody signs in here, so passwords are not kept
+    id TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL REFERENCES oauth_apps ON DELETE CASCADE,
+    email TEXT NOT NULL,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    created_on INTEGER NOT NULL,
+    UNIQUE (client_id, email)
+);
+
+CREATE TABLE favorites (
+    identity_id TEXT NOT NULL,
+    robot_id TEXT NOT NULL REFERENCES robots ON DELETE CASCADE,
+    created_on INTEGER NOT NULL,
+    PRIMARY KEY (identity_id, robot_id)
+);
+CREATE TABLE firebase_configs (
+    org_id TEXT PRIMARY KEY REFERENCES organizations ON DELETE CASCADE,
+    app_id TEXT NOT NULL,
+    config_json TEXT NOT NULL
+);
+CREATE TABLE push_tokens (
+    identity_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    device_uuid TEXT NOT NULL,
+    token TEXT NOT NULL,
+    PRIMARY KEY (identity_id, app_id, device_uuid)
+);
+
+CREATE TRIGGER key_is_gone AFTER DELETE ON api_keys BEGIN
+    DELETE FROM favorites WHERE identity_id = OLD.id;
+    DELETE FROM push_tokens WHERE identity_id = OLD.id;
+END;
+-- Tokens of an application that no organization has any more reach nothing.
+CREATE TRIGGER firebase_is_gone AFTER DELETE ON firebase_configs BEGIN
+    DELETE FROM push_tokens WHERE app_id NOT IN (SELECT app_id FROM firebase_configs);
+END;
+CREATE TRIGGER firebase_is_another AFTER UPDATE ON firebase_configs BEGIN
+    DELETE FROM push_tokens WHERE app_id NOT IN (SELECT app_id FROM firebase_configs);
+END;
+
+CREATE TABLE deprecations (                     -- of a registry item, or of one of its versions
+    org_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL DEFAULT '',           -- '': the item as a whole
+    deprecated_at INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (org_id, name, version),
+    FOREIGN KEY (org_id, name) REFERENCES registry_items ON UPDATE CASCADE ON DELETE CASCADE
+);
+"""
+
+STEPS = (_FIRST, _EVERY_RPC)

@@ -11,13 +11,13 @@ import uuid
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.sandbox.rows.schema import SCHEMA
+from viam_mcp.sandbox.rows.schema import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = len(STEPS)
 
 _ANOTHER = "Give another path, or move the file away."
 _LOCK_WAIT = 0.1  # seconds; whoever holds the file holds it as long as it runs
@@ -63,8 +63,8 @@ class FleetStore:
 
     def _open(self, path: Path | None) -> None:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        known = version == SCHEMA_VERSION and _columns(self._db) >= _fleet_columns()
-        if not known and (version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone()):
+        new = version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        if not new and not (0 < version <= SCHEMA_VERSION and _columns(self._db) >= _fleet_columns(version)):
             raise StateError(
                 f"the state file {path} is of version {version}, not {SCHEMA_VERSION}, or of another program: it is no"
                 f" fleet of this release. {_ANOTHER}"
@@ -72,8 +72,9 @@ class FleetStore:
         if path is not None:
             _close_to_others(path)
             self._db.execute("PRAGMA journal_mode = WAL")
-        if not known:
-            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        if version < SCHEMA_VERSION:
+            steps = "".join(STEPS[version:])
+            self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def copy(self) -> FleetStore:
         """The same fleet in memory, a store of its own."""
@@ -148,9 +149,10 @@ def _columns(database: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(table, column) for table, column in database.execute(tables)}
 
 
-def _fleet_columns() -> set[tuple[str, str]]:
+def _fleet_columns(version: int) -> set[tuple[str, str]]:
+    """The same of a fleet of that version."""
     with closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(SCHEMA)
+        database.executescript("".join(STEPS[:version]))
         return _columns(database)
 
 

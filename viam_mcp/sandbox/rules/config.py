@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from viam_mcp.proto import app
-    from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
+    from viam_mcp.proto.google.protobuf.struct_pb2 import Struct, Value
 
 # Each level is three messages inside one another on the wire, and protobuf reads at most 100.
 _DEEPEST = 30
@@ -84,6 +84,22 @@ def text_of(struct: Struct) -> str:
     return json.dumps(plain, ensure_ascii=False, sort_keys=True)
 
 
+def plain(value: Value, what: str) -> Any:
+    """Return what a `Value` holds, its whole numbers as integers.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT: it holds nothing, a number that JSON has no way to write, or is nested too deep.
+    """
+    if value.WhichOneof("kind") is None:
+        raise invalid(f"{what} has no value: send one; null is a value too")
+    try:
+        found = _whole(MessageToDict(value))
+    except (SerializeToJsonError, ValueError):
+        raise invalid(f"{what} holds a number that is infinite or not a number: JSON cannot") from None
+    _check(found, what, _DEEPEST)
+    return found
+
+
 def fill(struct: Struct, text: str) -> None:
     """Make a Struct field hold the object that a stored text holds, even if that is empty."""
     struct.SetInParent()
@@ -105,29 +121,51 @@ def importing(imports: Iterable[app.FragmentImport]) -> str:
     return json.dumps({"fragments": entries} if entries else {})
 
 
-def references(text: str) -> dict[str, str]:
-    """The fragments that a configuration names: version by fragment id, "" for the newest.
+class Entry(NamedTuple):
+    """An entry of a configuration's `fragments`."""
 
-    `{"fragments": ["<id>", {"id": "<id>", "version": "stable"}]}`
+    fragment_id: str
+    version: str
+    prefix: str
+    variables: dict[str, Any]
+
+
+def entries(text: str) -> list[Entry]:
+    """Return the entries of a configuration's `fragments`.
+
+    `{"fragments": ["<id>", {"id": "<id>", "version": "stable", "prefix": "left", "variables": {}}]}`
 
     Raises:
         Refusal: INVALID_ARGUMENT: its `fragments` have another shape.
     """
-    entries = json.loads(text).get("fragments") or []
-    if not isinstance(entries, list):
-        raise invalid(f"`fragments` in a configuration must be a list of fragment ids, not {_kind(entries)}")
-    named: dict[str, str] = {}
-    for entry in entries:
+    listed = json.loads(text).get("fragments") or []
+    if not isinstance(listed, list):
+        raise invalid(f"`fragments` in a configuration must be a list of fragment ids, not {_kind(listed)}")
+    found = []
+    for entry in listed:
         one = entry if isinstance(entry, dict) else {"id": entry}
-        fragment_id, version = one.get("id"), one.get("version") or ""
-        if not isinstance(fragment_id, str) or not isinstance(version, str):
+        fragment_id, version, prefix = one.get("id"), one.get("version") or "", one.get("prefix") or ""
+        variables = one.get("variables") or {}
+        if not (isinstance(fragment_id, str) and isinstance(version, str) and isinstance(prefix, str)):
             raise invalid(
                 f"`fragments` in a configuration has the entry {quoted(str(entry))}: each must be a fragment's id, "
                 'or {"id": the fragment, "version": a revision or a tag}'
             )
         uuid(fragment_id, "`fragments` in a configuration")
+        found.append(Entry(fragment_id, version, prefix, variables if isinstance(variables, dict) else {}))
+    return found
+
+
+def references(text: str) -> dict[str, str]:
+    """Return the fragments that a configuration names: version by fragment id, "" for the newest.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT: its `fragments` have another shape.
+    """
+    named: dict[str, str] = {}
+    for entry in entries(text):
         # The same fragment may be there more than once, under different prefixes: it is in use once.
-        named.setdefault(fragment_id, version)
+        named.setdefault(entry.fragment_id, entry.version)
     return named
 
 

@@ -12,8 +12,10 @@ from viam_mcp.sandbox.rules.access import quoted
 _FORM = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
+_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+")
 
 LABEL_LIMIT = 200
+EMAIL_LIMIT = 254
 PART_LIMIT = 63  # a part's name becomes one label of its DNS name
 MACHINE_LIMIT = PART_LIMIT - len("-main")  # so that the first part of every machine has a name that fits
 REGISTRY_LIMIT = 200
@@ -70,6 +72,17 @@ def registry_item(name: str) -> str:
         Refusal: INVALID_ARGUMENT, saying which form it needs.
     """
     return _formed(name, "registry item", REGISTRY_LIMIT)
+
+
+def email(address: str) -> str:
+    """An e-mail address in the form that people are found by: lowercase.
+
+    Raises:
+        Refusal: INVALID_ARGUMENT: it is none.
+    """
+    if len(address) > EMAIL_LIMIT or not _EMAIL.fullmatch(address) or not address.isprintable():
+        raise invalid(f"email: expected an address like name@example.com, got {quoted(address)}")
+    return address.lower()
 
 
 def _formed(name: str, what: str, limit: int) -> str:

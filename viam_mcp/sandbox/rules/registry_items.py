@@ -26,6 +26,9 @@ JOIN organizations ON organizations.id = org_id
 """
 _PUBLIC = (app.VISIBILITY_PUBLIC, app.VISIBILITY_PUBLIC_UNLISTED)
 
+OF_NAMESPACE = "org_id IN (?, (SELECT namespaces.org_id FROM namespaces WHERE namespace = ?))"
+"""The condition for the items of an organization by the first half of their ids, which is to be given twice."""
+
 
 def find(call: IncomingCall, item_id: str, role: access.Role = "operator") -> sqlite3.Row:
     """The item with its organization's `public_namespace`: to read, or for its organization's owners.
@@ -40,8 +43,8 @@ def find(call: IncomingCall, item_id: str, role: access.Role = "operator") -> sq
             f"item id: expected 'namespace:name' or 'organization-id:name', got {access.quoted(item_id)}; list the "
             "registry items to see their ids"
         )
-    row = call.store.one(f"{_ROWS} WHERE ? IN (org_id, public_namespace) AND registry_items.name = ?", prefix, name)
-    if row is None or not _may_see(call, row):
+    row = call.store.one(f"{_ROWS} WHERE {OF_NAMESPACE} AND registry_items.name = ?", prefix, prefix, name)
+    if row is None or not may_see(call, row):
         raise not_found("registry item", item_id)
     if role == "owner" and not access.holds(call, "owner", "organization", row["org_id"]):
         raise Refusal(
@@ -56,7 +59,7 @@ def rows(store: FleetStore, where: str = "TRUE", *values: object) -> list[sqlite
     return store.all(f"{_ROWS} WHERE {where} ORDER BY public_namespace, org_id, registry_items.name", *values)
 
 
-def _may_see(call: IncomingCall, row: sqlite3.Row) -> bool:
+def may_see(call: IncomingCall, row: sqlite3.Row) -> bool:
     """Whether an item is public or of an organization in which the caller holds something."""
     return row["visibility"] in _PUBLIC or access.holds(call, "visible", "organization", row["org_id"])
 
@@ -107,6 +110,41 @@ def update(call: IncomingCall, row: sqlite3.Row, visibility: int, **columns: obj
         row["org_id"],
         row["name"],
     )
+
+
+def move(call: IncomingCall, row: sqlite3.Row, organization: sqlite3.Row, name: str) -> sqlite3.Row:
+    """Give an item another name, another organization, or both; what was uploaded to it comes along.
+
+    Returns:
+        The item as it is now.
+
+    Raises:
+        Refusal: ALREADY_EXISTS: the organization has, or had, an item of that name.
+            FAILED_PRECONDITION: other organizations use the item, by the id that it would lose.
+    """
+    refuse_in_use(row, "get another id")
+    taken = call.store.one(
+        "SELECT 1 FROM registry_items WHERE org_id = ? AND name = ?"
+        " UNION SELECT 1 FROM registry_uploads WHERE org_id = ? AND name = ?",
+        *(organization["id"], name) * 2,
+    )
+    if taken:
+        raise Refusal(
+            Status.ALREADY_EXISTS,
+            f"the organization {organization['name']!r} has or had a registry item named {name!r}: choose another name",
+        )
+    where = "org_id = ? AND name = ?"
+    change = (organization["id"], name, row["org_id"], row["name"])
+    call.store.run(
+        f"UPDATE registry_uploads SET org_id = ?, name = ? WHERE {where} AND uploaded_at >= ?",  # noqa: S608
+        *change,
+        row["created_at"],
+    )
+    call.store.run(
+        f"UPDATE registry_items SET org_id = ?, name = ?, updated_at = {call.now:d} WHERE {where}",  # noqa: S608
+        *change,
+    )
+    return rows(call.store, "org_id = ? AND registry_items.name = ?", organization["id"], name)[0]
 
 
 def refuse_in_use(row: sqlite3.Row, what: str) -> None:
@@ -163,13 +201,17 @@ def message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Regis
         total_organization_usage=row["org_usage"],
         total_external_organization_usage=row["external_org_usage"],
     )
+    deprecated = deprecations(store, row)
+    if "" in deprecated:
+        item.deprecated_status.CopyFrom(deprecated[""])
     set_time(item.created_at, row["created_at"])
     set_time(item.updated_at, row["updated_at"])
     files = versions(store, row)
     if row["type"] == packages.PACKAGE_TYPE_MODULE:
         _fill_module(item.module_metadata, row, markdown=markdown)
         item.module_metadata.versions.extend(
-            app.ModuleVersion(version=version, files=uploads) for version, uploads in files.items()
+            app.ModuleVersion(version=version, files=uploads, deprecated_status=deprecated.get(version))
+            for version, uploads in files.items()
         )
     elif row["type"] == packages.PACKAGE_TYPE_ML_MODEL:
         item.ml_model_metadata.CopyFrom(
@@ -200,6 +242,7 @@ def message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Regis
 
 def module_message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Module:
     """A row of type module as a module, with its long description only if asked."""
+    deprecated = deprecations(store, row)
     module = app.Module(
         module_id=item_id(row),
         name=row["name"],
@@ -210,7 +253,11 @@ def module_message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> ap
         total_organization_usage=row["org_usage"],
         organization_id=row["org_id"],
         public_namespace=row["public_namespace"],
-        versions=[app.VersionHistory(version=version, files=files) for version, files in versions(store, row).items()],
+        versions=[
+            app.VersionHistory(version=version, files=files, deprecated_status=deprecated.get(version))
+            for version, files in versions(store, row).items()
+        ],
+        deprecated_status=deprecated.get(""),
     )
     _fill_module(module, row, markdown=markdown)
     return module
@@ -227,6 +274,17 @@ def _fill_module(target: app.ModuleMetadata | app.Module, row: sqlite3.Row, *, m
         target.first_run = row["first_run"]
     if markdown and row["markdown_description"]:
         target.markdown_description = row["markdown_description"]
+
+
+def deprecations(store: FleetStore, row: sqlite3.Row) -> dict[str, app.DeprecatedStatus]:
+    """An item's deprecations by version; that of the item as a whole by ""."""
+    found = {}
+    sql = "SELECT * FROM deprecations WHERE org_id = ? AND name = ?"
+    for deprecation in store.all(sql, row["org_id"], row["name"]):
+        status = app.DeprecatedStatus(message=deprecation["message"])
+        set_time(status.deprecated_at, deprecation["deprecated_at"])
+        found[deprecation["version"]] = status
+    return found
 
 
 def _upload(row: sqlite3.Row) -> app.Uploads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -166,6 +167,15 @@ def _part_summary(call: IncomingCall, row: sqlite3.Row) -> app.PartSummary:
         dns_name=names.dns(row["name"]),
         fragments=[app.FragmentSummary(id=fragment["id"], name=fragment["name"]) for fragment in fragments],
     )
+    info = json.loads(row["user_supplied_info"])
+    for field, key in (("os", "os"), ("platform", "platform")):
+        if key in info:
+            setattr(summary, field, info[key])
+    # Which member of the choice the service fills is not published: readers take the one that is there.
+    if "version" in info:
+        summary.viam_server_version.major = info["version"]
+    if "agent_version" in info:
+        summary.viam_agent_version.major = info["agent_version"]
     messages.set_presence(summary, row["online"], row["last_access"], call.now)
     if summary.HasField("last_access"):
         summary.last_online.CopyFrom(summary.last_access)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,7 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc, set_time
-from viam_mcp.sandbox.rules import access, grants
-from viam_mcp.sandbox.rules.access import quoted
+from viam_mcp.sandbox.rules import access, grants, names
 from viam_mcp.sandbox.services.roles import keep_an_owner
 
 if TYPE_CHECKING:
@@ -20,20 +18,6 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rules.grants import StoredGrant
-
-_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+")
-_EMAIL_LIMIT = 254
-
-
-def address(email: str) -> str:
-    """An e-mail address in the form that people are found by: lowercase.
-
-    Raises:
-        Refusal: INVALID_ARGUMENT: it is none.
-    """
-    if len(email) > _EMAIL_LIMIT or not _EMAIL.fullmatch(email) or not email.isprintable():
-        raise invalid(f"email: expected an address like name@example.com, got {quoted(email)}")
-    return email.lower()
 
 
 class MemberRpcs:
@@ -75,7 +59,7 @@ class MemberRpcs:
         self, call: IncomingCall, request: app.CreateOrganizationInviteRequest
     ) -> app.CreateOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
-        email = address(request.email)
+        email = names.email(request.email)
         member = "SELECT 1 FROM members JOIN users ON users.id = user_id WHERE org_id = ? AND email = ?"
         if call.store.one(member, organization["id"], email):
             raise _exists(f"{email} is a member of organization {organization['name']!r} already")
@@ -92,7 +76,7 @@ class MemberRpcs:
         self, call: IncomingCall, request: app.UpdateOrganizationInviteAuthorizationsRequest
     ) -> app.UpdateOrganizationInviteAuthorizationsResponse:
         organization = access.organization(call, request.organization_id, "owner")
-        email = address(request.email)
+        email = names.email(request.email)
         _find(call, organization, email)
         added = _requested(call, organization, request.add_authorizations)
         removed = _requested(call, organization, request.remove_authorizations)
@@ -119,7 +103,7 @@ class MemberRpcs:
         self, call: IncomingCall, request: app.DeleteOrganizationInviteRequest
     ) -> app.DeleteOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
-        email = address(request.email)
+        email = names.email(request.email)
         _find(call, organization, email)
         for table, column in (("authorizations", "identity_id"), ("invites", "email")):
             call.store.run(f"DELETE FROM {table} WHERE org_id = ? AND {column} = ?", organization["id"], email)  # noqa: S608
@@ -130,7 +114,7 @@ class MemberRpcs:
         self, call: IncomingCall, request: app.ResendOrganizationInviteRequest
     ) -> app.ResendOrganizationInviteResponse:
         organization = access.organization(call, request.organization_id, "owner")
-        return app.ResendOrganizationInviteResponse(invite=_find(call, organization, address(request.email)))
+        return app.ResendOrganizationInviteResponse(invite=_find(call, organization, names.email(request.email)))
 
 
 def _requested(

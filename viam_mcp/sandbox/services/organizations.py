@@ -12,7 +12,6 @@ from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_f
 from viam_mcp.sandbox.rules import access, grants, names
 from viam_mcp.sandbox.rules.access import quoted
 from viam_mcp.sandbox.services.locations import LocationRpcs
-from viam_mcp.sandbox.services.members import address
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +20,12 @@ FIRST_LOCATION = "First Location"
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_HELD = {"locations": "location", "fragments": "fragment", "registry_items": "registry item"}
+_HELD = {
+    "locations": "location",
+    "fragments": "fragment",
+    "registry_items": "registry item",
+    "oauth_apps": "OAuth application",
+}
 
 
 class OrganizationRpcs:
@@ -29,7 +33,7 @@ class OrganizationRpcs:
 
     @rpc("GetUserIDByEmail")
     def user_id(self, call: IncomingCall, request: app.GetUserIDByEmailRequest) -> app.GetUserIDByEmailResponse:
-        email = address(request.email)
+        email = names.email(request.email)
         user_id = call.store.value("SELECT id FROM users WHERE email = ?", email)
         if user_id is None:
             raise not_found("user", email)
@@ -65,16 +69,15 @@ class OrganizationRpcs:
         member = {row["org_id"] for row in call.store.all("SELECT org_id FROM members WHERE user_id = ?", user_id)}
         # Where else somebody is a member is nobody's business.
         shown = [row for row in access.visible_organizations(call) if row["id"] in member]
-        return app.ListOrganizationsByUserResponse(
-            orgs=[
-                app.OrgDetails(
-                    org_id=row["id"],
-                    org_name=row["name"],
-                    org_cid=row["cid"],
-                    public_namespace=row["public_namespace"] or None,
-                )
-                for row in shown
-            ]
+        return app.ListOrganizationsByUserResponse(orgs=[_details(row) for row in shown])
+
+    @rpc("SearchOrganizations")
+    def search(self, call: IncomingCall, request: app.SearchOrganizationsRequest) -> app.SearchOrganizationsResponse:
+        if not request.ListFields():
+            raise invalid("nothing to search for: give org_id, org_name, cid or public_namespace")
+        # The service lets its own staff search everywhere; everybody else finds what they can see.
+        return app.SearchOrganizationsResponse(
+            organizations=[_details(row) for row in access.visible_organizations(call) if _matches(row, request)]
         )
 
     @rpc("GetOrganizationsWithAccessToLocation")
@@ -129,6 +132,22 @@ class OrganizationRpcs:
             call.store.run(f"UPDATE organizations SET {column} = ? WHERE id = ?", value, row["id"])  # noqa: S608
         return app.UpdateOrganizationResponse(organization=_message(access.organization(call, row["id"])))
 
+    @rpc("UpdateOrganizationNamespace")
+    def update_namespace(
+        self, call: IncomingCall, request: app.UpdateOrganizationNamespaceRequest
+    ) -> app.UpdateOrganizationNamespaceResponse:
+        row = access.organization(call, request.organization_id, "owner")
+        if not row["public_namespace"]:
+            raise conflict(
+                f"organization {row['name']!r} has no namespace that could be changed: set one with "
+                "update_organization first"
+            )
+        namespace = _namespace(request.new_public_namespace)
+        if namespace != row["public_namespace"]:
+            _take(call, row, namespace)
+            call.store.run("UPDATE organizations SET public_namespace = ? WHERE id = ?", namespace, row["id"])
+        return app.UpdateOrganizationNamespaceResponse(organization=_message(access.organization(call, row["id"])))
+
     @rpc("DeleteOrganization")
     def delete(self, call: IncomingCall, request: app.DeleteOrganizationRequest) -> app.DeleteOrganizationResponse:
         row = access.organization(call, request.organization_id, "owner")
@@ -163,12 +182,43 @@ def _claimed(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> s
         return namespace
     if present:
         raise conflict(f"organization {organization['name']!r} has the namespace {present!r}, which cannot be changed")
+    _take(call, organization, namespace)
+    return namespace
+
+
+def _take(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> None:
+    """Have a namespace lead to the organization from now on, beside those that it had before.
+
+    Raises:
+        Refusal: ALREADY_EXISTS: it is or was somebody's.
+    """
+    owner = call.store.value("SELECT org_id FROM namespaces WHERE namespace = ?", namespace)
+    if owner == organization["id"]:
+        return
     if _taken(call, namespace):
         raise Refusal(
             Status.ALREADY_EXISTS, f"the namespace {namespace!r} is or was another organization's: choose another"
         )
-    call.store.insert("namespaces", namespace=namespace)
-    return namespace
+    call.store.insert("namespaces", namespace=namespace, org_id=organization["id"])
+
+
+def _matches(row: sqlite3.Row, request: app.SearchOrganizationsRequest) -> bool:
+    """Whether an organization is what every field of a search says."""
+    return (
+        (not request.HasField("org_id") or row["id"] == request.org_id)
+        and (not request.HasField("org_name") or request.org_name.casefold() in row["name"].casefold())
+        and (not request.HasField("cid") or row["cid"] == request.cid)
+        and (not request.HasField("public_namespace") or row["public_namespace"] == request.public_namespace)
+    )
+
+
+def _details(row: sqlite3.Row) -> app.OrgDetails:
+    return app.OrgDetails(
+        org_id=row["id"],
+        org_name=row["name"],
+        org_cid=row["cid"],
+        public_namespace=row["public_namespace"] or None,
+    )
 
 
 def _message(row: sqlite3.Row) -> app.Organization:

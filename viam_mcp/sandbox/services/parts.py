@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from grpclib.const import Status
 
 from viam_mcp.proto import app
-from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, nanoseconds, not_found, rpc, set_time
-from viam_mcp.sandbox.rules import access, config, fragment_references, messages, names
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, nanoseconds, not_found, rpc, set_time
+from viam_mcp.sandbox.rules import access, config, config_paths, fragment_references, messages, names
 from viam_mcp.sandbox.rules.history import PARTS, edit_time, editor
 from viam_mcp.sandbox.rules.shared_secrets import PART
 
@@ -103,17 +104,29 @@ class PartRpcs:
             _refuse_taken(call, row["robot_id"], request.name)
         text = config.requested(request, "robot_config", "robot_config_json") or row["config_json"]
         fragment_references.refuse_unusable(call, text, row["config_json"])
-        edited_on = edit_time(row["last_updated"], call.now)
-        PARTS.record(call, row["id"], edited_on, messages.part(row, call.now, secrets=[]))
-        call.store.run(
-            "UPDATE parts SET name = ?, config_json = ?, last_updated = ? WHERE id = ?",
-            request.name,
-            text,
-            edited_on,
-            row["id"],
-        )
-        fragment_references.keep_in_step(call.store, row["id"], text)
+        _save(call, row, request.name, text)
         return app.UpdateRobotPartResponse(part=_read(call, row["id"]))
+
+    @rpc("SetConfigProperty")
+    def set_properties(
+        self, call: IncomingCall, request: app.SetConfigPropertyRequest
+    ) -> app.SetConfigPropertyResponse:
+        row = access.part(call, request.robot_part_id, "owner")
+        if not request.property_changes:
+            raise invalid("property_changes is empty: name at least one path and its new value")
+        text, reply = row["config_json"], app.SetConfigPropertyResponse()
+        for change in request.property_changes:
+            result = reply.property_changes.add(path=change.path)
+            try:
+                text = _with_property(call, text, change)
+            except Refusal as refusal:
+                result.error = refusal.message
+            else:
+                result.success = True
+                result.value.CopyFrom(change.value)
+        if any(result.success for result in reply.property_changes):
+            _save(call, row, row["name"], text)
+        return reply
 
     @rpc("NewRobotPart")
     def create(self, call: IncomingCall, request: app.NewRobotPartRequest) -> app.NewRobotPartResponse:
@@ -181,3 +194,27 @@ def _refuse_taken(call: IncomingCall, robot_id: str, name: str) -> None:
             Status.ALREADY_EXISTS,
             f"the machine {robot_id} has a part named {name!r} already ({taken['id']}): choose another name",
         )
+
+
+def _save(call: IncomingCall, row: sqlite3.Row, name: str, text: str) -> None:
+    """Give a part a name and a configuration, and keep what it had in its history."""
+    edited_on = edit_time(row["last_updated"], call.now)
+    PARTS.record(call, row["id"], edited_on, messages.part(row, call.now, secrets=[]))
+    sql = "UPDATE parts SET name = ?, config_json = ?, last_updated = ? WHERE id = ?"
+    call.store.run(sql, name, text, edited_on, row["id"])
+    fragment_references.keep_in_step(call.store, row["id"], text)
+
+
+def _with_property(call: IncomingCall, text: str, change: app.ConfigPropertyChange) -> str:
+    """Return a configuration with one property set.
+
+    Raises:
+        Refusal: The path, the value, or what they make of the configuration is not allowed.
+    """
+    steps = config_paths.parse(change.path)
+    changed = json.loads(text)
+    config_paths.assign(changed, steps, config.plain(change.value, "the change"))
+    after = json.dumps(changed, ensure_ascii=False)
+    config.parse(after, "the configuration")
+    fragment_references.refuse_unusable(call, after, text)
+    return after

@@ -8,8 +8,8 @@ from grpclib.const import Status
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
-from viam_mcp.sandbox.rpc import IncomingCall, Refusal, invalid, rpc
-from viam_mcp.sandbox.rules import access, platforms, registry_items
+from viam_mcp.sandbox.rpc import IncomingCall, Refusal, conflict, invalid, not_found, rpc
+from viam_mcp.sandbox.rules import access, names, platforms, registry_items
 
 if TYPE_CHECKING:
     import sqlite3
@@ -75,6 +75,30 @@ class RegistryRpcs:
         registry_items.refuse_in_use(row, "be deleted")
         call.store.run("DELETE FROM registry_items WHERE org_id = ? AND name = ?", row["org_id"], row["name"])
         return app.DeleteRegistryItemResponse()
+
+    @rpc("RenameRegistryItem")
+    def rename(self, call: IncomingCall, request: app.RenameRegistryItemRequest) -> app.RenameRegistryItemResponse:
+        row = registry_items.find(call, request.item_id, "owner")
+        name = names.registry_item(request.new_name)
+        if name != row["name"]:
+            row = registry_items.move(call, row, access.organization(call, row["org_id"], "owner"), name)
+        return app.RenameRegistryItemResponse(item=registry_items.message(call.store, row, markdown=False))
+
+    @rpc("TransferRegistryItem")
+    def transfer(
+        self, call: IncomingCall, request: app.TransferRegistryItemRequest
+    ) -> app.TransferRegistryItemResponse:
+        row = registry_items.find(call, request.item_id, "owner")
+        receiver = call.store.value(
+            "SELECT id FROM organizations WHERE public_namespace = ?", request.new_public_namespace
+        )
+        if not request.new_public_namespace or receiver is None:
+            raise not_found("an organization with the namespace", request.new_public_namespace)
+        if receiver == row["org_id"]:
+            raise conflict(f"{request.item_id!r} belongs to the organization with that namespace already")
+        # Nobody is given what they have not agreed to own: the caller has to own both organizations.
+        registry_items.move(call, row, access.organization(call, receiver, "owner"), row["name"])
+        return app.TransferRegistryItemResponse()
 
 
 def _metadata(row: sqlite3.Row, request: app.UpdateRegistryItemRequest) -> dict[str, object]:
