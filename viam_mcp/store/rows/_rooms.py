@@ -1,0 +1,54 @@
+"""How much room open operations take, by owner and in all.
+
+Kept as counts, so that one more operation costs the same however many there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from viam_mcp.store._errors import RoomFull
+
+if TYPE_CHECKING:
+    from viam_mcp.store._records import RoomLimits
+    from viam_mcp.store.database._database import Connection
+
+_ALL = ""
+
+
+def take_room(connection: Connection, owner: str, size: int, limits: RoomLimits) -> None:
+    """Count one more open operation.
+
+    Raises:
+        RoomFull: There is no room for it.
+    """
+    number, taken = _add(connection, owner, 1, size)
+    if number > limits.own_number or taken > limits.own_bytes:
+        raise RoomFull(is_own=True)
+    number, taken = _add(connection, _ALL, 1, size)
+    if number > limits.number or taken > limits.bytes:
+        raise RoomFull(is_own=False)
+
+
+def give_room(connection: Connection, owner: str, size: int) -> None:
+    """Count one open operation less."""
+    _add(connection, owner, -1, -size)
+    _add(connection, _ALL, -1, -size)
+
+
+def forget_empty_rooms(connection: Connection) -> None:
+    """Remove the counts of owners that have no open operation."""
+    connection.change("DELETE FROM rooms WHERE number <= 0 AND owner <> :all", all=_ALL)
+
+
+def _add(connection: Connection, owner: str, number: int, size: int) -> tuple[int, int]:
+    rows = connection.execute(
+        "INSERT INTO rooms (owner, number, bytes) VALUES (:owner, :number, :size) "
+        "ON CONFLICT (owner) DO UPDATE "
+        "SET number = rooms.number + excluded.number, bytes = rooms.bytes + excluded.bytes "
+        "RETURNING number, bytes",
+        owner=owner,
+        number=number,
+        size=size,
+    )
+    return rows[0][0], rows[0][1]
