@@ -17,6 +17,7 @@ from viam_mcp.policy.confirm._tokens import parse_keys
 from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
 from viam_mcp.policy.record._state import state_dir
 from viam_mcp.policy.rules._file import load, parse
+from viam_mcp.policy.rules._normal import NormalForm
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy.rules._start import STARTING_FILE
 
@@ -37,6 +38,7 @@ __all__ = [
     "Gate",
     "Gates",
     "Ledger",
+    "NormalForm",
     "Outcome",
     "Policy",
     "PolicyError",

@@ -12,7 +12,7 @@ from viam_mcp.policy._call import Stopped
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._question import Way
 from viam_mcp.policy.confirm._tokens import Claims, InvalidToken, digest
-from viam_mcp.policy.rules._arguments import canonical
+from viam_mcp.policy.rules._text import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
