@@ -10,7 +10,6 @@ COPY requirements.txt requirements-tracing.txt requirements-build.txt ./
 # With what sends traces, which is idle until OTEL_EXPORTER_OTLP_ENDPOINT says where to.
 RUN pip install -r requirements-tracing.txt && python -m venv /opt/build && /opt/build/bin/pip install -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
-COPY LICENSES LICENSES
 COPY viam_mcp ./viam_mcp
 # Built with the pinned tools of another environment, which stays behind.
 RUN cd /src && /opt/build/bin/python -m hatchling build -t wheel -d /dist \
@@ -24,7 +23,7 @@ RUN useradd --uid 10001 --create-home --home-dir /var/lib/viam-mcp --shell /usr/
 COPY --from=build /opt/viam-mcp /opt/viam-mcp
 ENV PATH=/opt/viam-mcp/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 XDG_STATE_HOME=/var/lib
 USER viam-mcp
-# The audit, delivered credentials and answered confirmations.
+# The store: operations, budgets, the audit; delivered credentials.
 VOLUME /var/lib/viam-mcp
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", \

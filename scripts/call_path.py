@@ -59,7 +59,7 @@ def _short(file: str) -> str:
 async def main() -> None:
     """Make the call, and print where it went."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(sandbox=True, audit=Path(folder) / "audit.jsonl")
+        settings = Settings(sandbox=True, store=str(Path(folder) / "state.db"))
         async with open_fleet(settings) as app, open_calls(settings, app) as calls:
             (organization, *_) = await app.list_organizations()
             places = await app.list_locations(organization.id)

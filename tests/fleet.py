@@ -15,9 +15,10 @@ from grpclib.client import Channel
 from jsonschema import Draft202012Validator, FormatChecker
 from mcp import Client
 
+from tests.stores import store_in
 from viam_mcp.app import AppClient, Credentials, Session
 from viam_mcp.calls import Pipeline
-from viam_mcp.policy import Action, Audit, Gate, Ledger, Policy, Rule
+from viam_mcp.policy import Action, Gate, Policy, Rule
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, definition
 from viam_mcp.tools.results._output import Readable
@@ -141,10 +142,11 @@ async def connected_to(
     files, audit = folder / "files", folder / "audit.jsonl"
     files.mkdir()
     address = urlsplit(sandbox.url)
-    async with Channel(address.hostname, address.port) as channel:
-        session = Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key))
-        app = kind(session, {})
-        gate = Gate(Policy([EVERYTHING]), app, Ledger(Audit(audit), folder / "state"))
-        calls = Pipeline(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
-        async with Client(build_server(calls, sandbox=True).mcp, mode=mode, cache=None) as client:
-            yield Fleet(sandbox, channel, app, ToolCaller(client), files, audit)
+    with store_in(folder) as store:
+        async with Channel(address.hostname, address.port) as channel:
+            session = Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key))
+            app = kind(session, {})
+            gate = Gate(Policy([EVERYTHING]), app, store)
+            calls = Pipeline(TOOLS, app, gate, files=Files(files), max_result_bytes=max_result_bytes)
+            async with Client(build_server(calls, sandbox=True).mcp, mode=mode, cache=None) as client:
+                yield Fleet(sandbox, channel, app, ToolCaller(client), files, audit)

@@ -10,8 +10,8 @@ import pytest
 
 from viam_mcp.assembly.options import OPTIONS, TOKEN_OPTIONS, Option
 from viam_mcp.assembly.settings import read_settings
+from viam_mcp.assembly.store import check_store
 from viam_mcp.cli import COMMANDS
-from viam_mcp.policy import Gates
 
 ROOT = Path(__file__).parents[1]
 README, DEPLOYING = ((ROOT / path).read_text() for path in ("README.md", "docs/deploy.md"))
@@ -61,14 +61,16 @@ def test_a_link_leads_somewhere(document: str) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, target
 
 
-def test_variables_without_a_flag_may_be_empty_and_are_unset_then() -> None:
+def test_variables_without_a_flag_may_be_empty_and_are_unset_then(monkeypatch: pytest.MonkeyPatch) -> None:
     table = README.partition("| variable | meaning |\n")[2].partition("\n\n")[0]
     variables = re.findall(r"`([A-Z_]+)`", table)
     assert {"VIAM_API_KEY", "VIAM_MCP_STATE_KEYS", "VIAM_MCP_METRICS_TOKEN"} <= set(variables)
     assert not set(variables) & {option.variable for option in FLAGS}
     empty = dict.fromkeys(variables, "")
     assert read_settings({}, empty) == read_settings({}, {})
-    Gates(environment=empty)
+    for name in variables:
+        monkeypatch.setenv(name, "")
+    check_store(read_settings({}, {}))
     # What is composed leaves them so unless somebody sets them.
     composed = re.findall(r"^      ([A-Z_]+): \$\{\1:-\}$", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
     assert set(composed) == {"VIAM_MCP_STATE_KEYS", "VIAM_MCP_METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"}

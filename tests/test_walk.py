@@ -18,9 +18,10 @@ from jsonschema import Draft202012Validator
 from scripts.places import missing, served
 from scripts.schemas import schema_file, table
 from tests.fleet import connected_to
+from tests.stores import audit_lines, store_in
 from viam_mcp.app import AppClient, Credentials, Session
 from viam_mcp.calls import Pipeline
-from viam_mcp.policy import Audit, Gate, Ledger, entries, parse
+from viam_mcp.policy import Gate, parse
 from viam_mcp.sandbox import Sandbox
 from viam_mcp.sandbox.demo.fleet import TIDEWATER
 from viam_mcp.tools import TOOLS, Effect, definition, no_progress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tests.conftest import Mode
     from tests.fleet import Fleet
     from viam_mcp.calls import Result
+    from viam_mcp.policy import LazyStore
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.tools import Tool
 
@@ -128,11 +130,9 @@ def test_the_example_has_a_schema_a_row_and_an_rpc(walk: Walk) -> None:
 class Server:
     """The tool behind a gate, under a policy."""
 
-    def __init__(self, walk: Walk, sandbox: Sandbox, channel: Channel, policy: str, folder: Path) -> None:
+    def __init__(self, walk: Walk, sandbox: Sandbox, channel: Channel, policy: str, store: LazyStore) -> None:
         app = walk.client(Session(channel, credentials=Credentials(sandbox.api_key_id, sandbox.api_key)), {})
-        self.audit = folder / "audit.jsonl"
-        gate = Gate(parse(policy, "policy.toml"), app, Ledger(Audit(self.audit), folder / "state"))
-        self._pipeline = Pipeline({NAME: walk.tool}, app, gate)
+        self._pipeline = Pipeline({NAME: walk.tool}, app, Gate(parse(policy, "policy.toml"), app, store))
         self._sandbox = sandbox
 
     async def part_in(self, location: str, part: str) -> Result:
@@ -147,10 +147,11 @@ async def serve(walk: Walk, demo_fleet: FleetStore, tmp_path: Path) -> AsyncIter
         address = urlsplit(sandbox.url)
         org_id = sandbox.store.value("SELECT id FROM organizations WHERE name = ?", TIDEWATER)
         location_id = sandbox.store.value("SELECT id FROM locations WHERE name = 'Warehouse 1'")
-        async with Channel(address.hostname, address.port) as channel:
-            yield lambda policy: Server(
-                walk, sandbox, channel, policy.replace("ORG", org_id).replace("LOCATION", location_id), tmp_path
-            )
+        with store_in(tmp_path) as store:
+            async with Channel(address.hostname, address.port) as channel:
+                yield lambda policy: Server(
+                    walk, sandbox, channel, policy.replace("ORG", org_id).replace("LOCATION", location_id), store
+                )
 
 
 async def test_the_example_is_held_to_a_scope(serve: Callable[[str], Server]) -> None:
@@ -164,7 +165,7 @@ async def test_the_example_is_held_to_a_scope(serve: Callable[[str], Server]) ->
 
 
 async def test_the_example_is_redacted_and_what_it_reveals_is_asked_for_and_in_the_audit(
-    serve: Callable[[str], Server],
+    serve: Callable[[str], Server], tmp_path: Path
 ) -> None:
     plain = await serve("").part_in("Warehouse 1", "picker-01-main")
     assert plain.data is not None
@@ -175,7 +176,7 @@ async def test_the_example_is_redacted_and_what_it_reveals_is_asked_for_and_in_t
     revealed = await server.part_in("Warehouse 1", "picker-01-main")
     assert revealed.data is not None
     assert "[redacted]" not in {secret["secret"] for secret in revealed.data["part"]["secrets"]}
-    written = [(entry["tool"], entry["outcome"]) for entry in entries(server.audit)]
+    written = [(entry["tool"], entry["outcome"]) for entry in audit_lines(tmp_path)]
     assert written[-2:] == [(NAME, "started"), (NAME, "done")]
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.stores import audit_lines, store_in
 from viam_mcp.calls import Kind, Limits, Pipeline, call_limiter
-from viam_mcp.policy import LOCAL, Answer, Audit, Gate, Ledger, Policy, Reply, Way
+from viam_mcp.policy import LOCAL, Answer, Gate, Policy, Reply, Way
 from viam_mcp.tools import TOOLS, Files, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from viam_mcp.app import AppClient
@@ -34,7 +34,7 @@ class Person:
     async def ask(self, question: Question) -> Answer:
         if self._meanwhile is not None:
             await self._meanwhile()
-        return Answer(question.token, Reply.ACCEPTED, agreed=True)
+        return Answer(question.id, Reply.ACCEPTED, agreed=True)
 
 
 @pytest.fixture
@@ -47,25 +47,26 @@ def exists(sandbox: Sandbox, robot: str) -> bool:
 
 
 def lines(tmp_path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    return audit_lines(tmp_path)
 
 
 @pytest.fixture
-def pipeline(app: AppClient, tmp_path: Path) -> Callable[..., Pipeline]:
+def pipeline(app: AppClient, tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
     """`pipeline(at_once=1, waiting=1)`: a pipeline with these limits."""
+    (tmp_path / "files").mkdir()
+    with store_in(tmp_path) as store:
 
-    def make(at_once: int = 64, waiting: int = 256, questions: int = 100) -> Pipeline:
-        limits = (
-            Limits()
-            .with_limit(Kind.CALLS, each=at_once, in_all=at_once)
-            .with_limit(Kind.WAITING_CALLS, each=waiting, in_all=waiting)
-            .with_limit(Kind.QUESTIONS, each=questions)
-        )
-        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
-        (tmp_path / "files").mkdir()
-        return Pipeline(TOOLS, app, gate, files=Files(tmp_path / "files"), limiter=call_limiter(limits))
+        def make(at_once: int = 64, waiting: int = 256, questions: int = 100) -> Pipeline:
+            limits = (
+                Limits()
+                .with_limit(Kind.CALLS, each=at_once, in_all=at_once)
+                .with_limit(Kind.WAITING_CALLS, each=waiting, in_all=waiting)
+                .with_limit(Kind.QUESTIONS, each=questions)
+            )
+            gate = Gate(Policy(), app, store)
+            return Pipeline(TOOLS, app, gate, files=Files(tmp_path / "files"), limiter=call_limiter(limits))
 
-    return make
+        yield make
 
 
 async def queued(calls: Pipeline) -> None:
@@ -129,19 +130,19 @@ async def test_an_answer_that_finds_no_slot_is_recorded_and_nothing_is_done(
     assert exists(sandbox, robot)
     asked, busy = lines(tmp_path)
     assert (asked["outcome"], busy["outcome"]) == ("asked", "busy")
-    assert asked["question"] == busy["question"]
+    assert asked["operation"] == busy["operation"]
 
 
-async def test_a_token_that_found_no_slot_is_still_good(
+async def test_an_operation_that_found_no_slot_is_still_open(
     pipeline: Callable[..., Pipeline], robot: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     calls = pipeline(at_once=1, waiting=1)
     asked = await calls.call("delete_robot", {"robot_id": robot}, no_progress)
     assert asked.question is not None
-    token = {"token": asked.question.token}
+    operation = {"operation_id": asked.question.id}
     async with full(calls):
-        assert (await calls.call("confirm_operation", token, no_progress)).outcome == "busy"
-    assert not (await calls.call("confirm_operation", token, no_progress)).is_error
+        assert (await calls.call("confirm_operation", operation, no_progress)).outcome == "busy"
+    assert not (await calls.call("confirm_operation", operation, no_progress)).is_error
     assert not exists(sandbox, robot)
     assert [line["outcome"] for line in lines(tmp_path)] == ["asked", "busy", "started", "done"]
 

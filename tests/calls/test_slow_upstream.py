@@ -9,11 +9,12 @@ import pytest
 from grpclib.const import Status
 from mcp import Client
 
+from tests.stores import store_in
 from viam_mcp.app import connect
 from viam_mcp.calls import Kind, Limits, Pipeline, call_limiter
 from viam_mcp.calls._breaker import FAILURES, Breaker
 from viam_mcp.calls._upstream import UpstreamMonitor
-from viam_mcp.policy import Audit, Gate, Ledger, Policy
+from viam_mcp.policy import Gate, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS
@@ -54,14 +55,14 @@ async def calls(sandbox: Sandbox, tmp_path: Path, clock: Clock, timeout: float) 
         timeout=timeout,
         observer=UpstreamMonitor(Breaker(clock)),
     ) as app:
-        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
         limits = (
             Limits()
             .with_limit(Kind.CALLS, each=4, in_all=4)
             .with_limit(Kind.TOOL_CALLS, each=2)
             .with_limit(Kind.WAITING_CALLS, in_all=1)
         )
-        yield Pipeline(TOOLS, app, gate, limiter=call_limiter(limits))
+        with store_in(tmp_path) as store:
+            yield Pipeline(TOOLS, app, Gate(Policy(), app, store), limiter=call_limiter(limits))
 
 
 @pytest.fixture

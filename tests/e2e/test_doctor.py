@@ -59,8 +59,8 @@ async def test_a_policy_that_cannot_be_used_is_one_finding_among_the_others(
         (("--tools", "nonsense"), "tools"),
         (("--policy", "/nowhere.toml"), "policy"),
         (("--files-dir", "/nowhere"), "files"),
-        (("--audit", "/"), "audit"),
-        (("--audit", "/dev/null/audit.jsonl"), "audit"),
+        (("--store", "/dev"), "store"),
+        (("--store", "/dev/null/state.db"), "store"),
     ],
 )
 async def test_what_a_flag_names_and_is_not_there_is_found_once(
@@ -80,28 +80,28 @@ async def test_it_says_what_would_be_used_and_makes_none_of_it(env: dict[str, st
     state = tmp_path / "state" / "viam-mcp"
     assert found["policy"].startswith("ok the built-in one")
     assert found["files"].startswith("ok no folder")
-    assert found["audit"] == f"ok {state / 'audit.jsonl'} can be written, and is made when it is needed"
+    assert found["store"] == f"ok {state / 'state.db'} can be written, and is made when it is needed"
     assert found["state"] == f"ok {state} is made when it is needed, for its owner alone"
-    assert found["confirmations"] == "ok sealed with a key of each process's own"
+    assert found["state key"] == "ok in a file beside the store"
     assert not state.exists()
 
 
 async def test_it_names_what_it_was_given(env: dict[str, str], tmp_path: Path) -> None:
-    policy, audit, state = tmp_path / "policy.toml", tmp_path / "audit.jsonl", tmp_path / "state" / "viam-mcp"
+    policy, store, state = tmp_path / "policy.toml", tmp_path / "mine.db", tmp_path / "state" / "viam-mcp"
     policy.write_text('[[rules]]\naction = "deny"\ntools = ["delete_robot"]\n')
-    audit.write_text("a line\n")
+    store.write_text("not read")
     state.mkdir(mode=0o700, parents=True)
-    words = ("--policy", str(policy), "--audit", str(audit), "--files-dir", str(tmp_path))
+    words = ("--policy", str(policy), "--store", str(store), "--files-dir", str(tmp_path))
     keys = {"VIAM_MCP_STATE_KEYS": f"{'a1' * 32},{'b2' * 32}"}
     end = await ended("doctor", "--sandbox", *words, env={**env, **keys})
     found = findings(end)
     assert found["policy"] == f"ok {policy}, 1 rule"
     assert found["files"] == f"ok {tmp_path}"
-    assert found["audit"] == f"ok {audit} can be written"
+    assert found["store"] == f"ok {store} can be written"
     assert found["state"] == f"ok {state}, mode 0700"
-    assert found["confirmations"] == "ok sealed with 2 keys from VIAM_MCP_STATE_KEYS"
+    assert found["state key"] == "ok 2 keys from VIAM_MCP_STATE_KEYS"
     assert found[""] == IN_ORDER
-    assert audit.read_text() == "a line\n"
+    assert store.read_text() == "not read"
     assert "a1a1" not in end.stdout
 
 
@@ -114,9 +114,9 @@ async def test_a_state_folder_that_lets_others_in_is_found(env: dict[str, str], 
     assert found[""] == "1 to fix."
 
 
-async def test_keys_that_seal_nothing_are_found(env: dict[str, str]) -> None:
+async def test_state_keys_that_cannot_be_used_are_found(env: dict[str, str]) -> None:
     end = await ended("doctor", "--sandbox", env={**env, "VIAM_MCP_STATE_KEYS": "abcd"})
-    assert findings(end)["confirmations"].startswith("FIX VIAM_MCP_STATE_KEYS: ")
+    assert findings(end)["state key"].startswith("FIX VIAM_MCP_STATE_KEYS: ")
     assert "abcd" not in end.stdout + end.stderr
 
 

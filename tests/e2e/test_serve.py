@@ -96,10 +96,10 @@ async def test_a_signal_ends_it_in_the_middle_of_a_call(fleet_env: dict[str, str
     assert (end.code, end.stderr) == (0, "")
 
 
-async def test_an_audit_that_was_named_and_cannot_be_written_stops_the_start(fleet_env: dict[str, str]) -> None:
-    end = await ended("serve", "--audit", "/", env=fleet_env)
+async def test_a_store_that_was_named_and_cannot_be_written_stops_the_start(fleet_env: dict[str, str]) -> None:
+    end = await ended("serve", "--store", "/dev", env=fleet_env)
     assert (end.code, end.stdout) == (1, "")
-    assert end.stderr == "viam-mcp serve: --audit: / cannot be written: Is a directory.\n"
+    assert end.stderr == "viam-mcp serve: --store: /dev cannot be written: Is a directory.\n"
 
 
 async def test_without_a_state_folder_there_is_still_what_can_be_read(fleet_env: dict[str, str]) -> None:
@@ -108,6 +108,8 @@ async def test_without_a_state_folder_there_is_still_what_can_be_read(fleet_env:
         refused = await process.call("create_organization", name="nobody's")
         assert refused["isError"]
         assert "create_organization was not done" in refused["content"][0]["text"]
+        assert "set XDG_STATE_HOME" in refused["content"][0]["text"]
+        assert "--store" in refused["content"][0]["text"]
 
 
 ENVELOPE = {

@@ -7,13 +7,13 @@ import json
 import os
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.processes import COMMAND
 from tests.pace import PATIENCE
+from viam_mcp.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,8 +79,11 @@ def delete_a_robot(demo_fleet: FleetStore) -> tuple[str, ...]:
 
 def outcomes(env: dict[str, str]) -> list[str]:
     """What the audit in the state folder says happened."""
-    path = Path(env["XDG_STATE_HOME"]) / "viam-mcp" / "audit.jsonl"
-    return [json.loads(line)["outcome"] for line in path.read_text().splitlines()]
+    store = open_store(environment=env)
+    try:
+        return store.read(lambda tx: [line.entry["outcome"] for line in tx.audit.oldest()])
+    finally:
+        store.close()
 
 
 async def test_yes_at_the_terminal_does_it_and_is_on_record(

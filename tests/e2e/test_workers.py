@@ -134,9 +134,9 @@ async def test_every_worker_takes_the_answer_to_anothers_question(shared: str) -
             asked = await connected.call_tool("delete_robot", {"robot_id": made.structured_content["robot_id"]})
             text = text_in(asked)
             assert "confirm_operation" in text
-            token = text.rstrip().rpartition("\n")[2]
+            operation = text.rstrip().rpartition("\n")[2]
             answers = await asyncio.gather(
-                *(connected.call_tool("confirm_operation", {"token": token}) for _ in range(4))
+                *(connected.call_tool("confirm_operation", {"operation_id": operation}) for _ in range(4))
             )
             # It is good once, whichever of them gets it.
             assert [answer.is_error for answer in answers].count(False) == 1

@@ -44,7 +44,8 @@ def served(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             app_url=sandbox.url,
             api_key_id=sandbox.api_key_id,
             api_key=sandbox.api_key,
-            audit=tmp_path / "audit.jsonl",
+            store=str(tmp_path / "state.db"),
+            audit_log=str(tmp_path / "audit.jsonl"),
             auth=auth,
             **settings,
         )

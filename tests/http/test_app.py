@@ -239,11 +239,11 @@ async def test_a_confirmation_is_good_for_the_caller_who_was_asked_alone(
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(site.client(mode, token)) for token in (alice, bob, reader)]
         question = await said(clients[0], "delete_robot", robot_id=robot)
-        token = question.splitlines()[-1]
-        assert "was given to another caller" in await said(clients[1], "confirm_operation", token=token)
-        assert "There is no tool" in await said(clients[2], "confirm_operation", token=token)
+        operation = question.splitlines()[-1]
+        assert "There is no operation of that id" in await said(clients[1], "confirm_operation", operation_id=operation)
+        assert "There is no tool" in await said(clients[2], "confirm_operation", operation_id=operation)
         assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 1
-        assert not (await clients[0].call_tool("confirm_operation", {"token": token})).is_error
+        assert not (await clients[0].call_tool("confirm_operation", {"operation_id": operation})).is_error
         assert sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot) == 0
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert {line["caller"] for line in lines if line.get("tool") == "delete_robot"} == {"token:alice"}

@@ -69,7 +69,7 @@ async def test_a_scope_that_was_cut_stops_what_waits_for_a_confirmation(
     async with site.client(mode, alice) as client:
         token = (await said(client, "delete_robot", robot_id=robot)).splitlines()[-1]
         edited(token_file, lambda text: text + READ_AND_WRITE)
-        answer = await said(client, "confirm_operation", token=token)
+        answer = await said(client, "confirm_operation", operation_id=token)
         assert "delete_robot is not open to your credential" in answer
     assert exists(sandbox, robot)
 

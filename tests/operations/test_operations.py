@@ -182,9 +182,9 @@ async def test_confirmations_are_counted_by_what_came_of_them(service: tuple[Sit
     robot = str(sandbox.store.value("SELECT id FROM robots LIMIT 1"))
     async with client(site) as connected:
         asked = await connected.call_tool("delete_robot", {"robot_id": robot})
-        token = text_in(asked).rstrip().rpartition("\n")[2]
-        assert not (await connected.call_tool("confirm_operation", {"token": token})).is_error
-        await connected.call_tool("confirm_operation", {"token": token})
+        operation = text_in(asked).rstrip().rpartition("\n")[2]
+        assert not (await connected.call_tool("confirm_operation", {"operation_id": operation})).is_error
+        await connected.call_tool("confirm_operation", {"operation_id": operation})
     found = {key[1]: value for key, value in (await numbers(site)).items() if key[0] == "viam_mcp_confirmations_total"}
     assert found["asked"] == found["accepted"] == 1
     assert "done" not in found

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.stores import outcomes, store_in
 from viam_mcp.policy import (
     LOCAL,
     Admission,
     Answer,
-    Audit,
     Call,
     Gate,
-    Ledger,
     Question,
     QuestionAsked,
     Reply,
     Way,
-    entries,
     parse,
 )
 from viam_mcp.policy import Policy as PolicyOf
 from viam_mcp.tools import TOOLS, Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from viam_mcp.app import AppClient
-    from viam_mcp.policy import Caller
+    from viam_mcp.policy import Caller, LazyStore
     from viam_mcp.sandbox import Sandbox
+    from viam_mcp.store import RoomLimits
     from viam_mcp.tools import Tool
 
 
@@ -74,6 +73,7 @@ class Desk:
 
     Attributes:
         gate: The gate.
+        store: Its store.
         sandbox: The fleet behind it.
         folder: Its state folder.
         clock: Its clock.
@@ -81,6 +81,7 @@ class Desk:
     """
 
     gate: Gate
+    store: LazyStore
     sandbox: Sandbox
     folder: Path
     clock: Clock
@@ -121,32 +122,36 @@ class Desk:
         return question
 
     async def answer(
-        self, tool: Tool, token: str, way: Way = Way.PERSON, caller: Caller = LOCAL, **answer: Any
+        self, tool: Tool, operation: str, way: Way = Way.PERSON, caller: Caller = LOCAL, **answer: Any
     ) -> Admission | Question:
         """What comes of answering; a yes unless something else is said."""
-        return await self.admit(tool, way, caller, Answer(token, **{"reply": Reply.ACCEPTED, "agreed": True, **answer}))
+        return await self.admit(
+            tool, way, caller, Answer(operation, **{"reply": Reply.ACCEPTED, "agreed": True, **answer})
+        )
 
     def outcomes(self) -> list[str]:
         """What the audit says happened, in order."""
-        path = self.folder / "audit.jsonl"
-        return [entry["outcome"] for entry in entries(path)] if path.exists() else []
+        return outcomes(self.folder)
 
 
 OpenDesk = "Callable[..., Desk]"
 
 
 @pytest.fixture
-def open_desk(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Callable[..., Desk]:
-    """`open_desk(policy_text, **options)`, which are those of `Gate` and `Ledger`."""
+def open_desk(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """`open_desk(policy_text, database="state.db", rooms=None, **options)`, the latter those of `Gate`.
+
+    Each is as in a process of its own. Those that name the same database share what outlasts a process.
+    """
     clock = Clock()
+    with ExitStack() as stores:
 
-    def make(text: str = "", **options: Any) -> Desk:
-        policy = parse(text, "policy.toml") if text else PolicyOf()
-        audit = options.pop("audit", Audit(tmp_path / "audit.jsonl"))
-        ledger = Ledger(audit, tmp_path / "state", keys=options.pop("keys", None), clock=clock)
-        return Desk(Gate(policy, app, ledger, **options), sandbox, tmp_path, clock)
+        def make(text: str = "", database: str = "state.db", rooms: RoomLimits | None = None, **options: Any) -> Desk:
+            policy = parse(text, "policy.toml") if text else PolicyOf()
+            store = stores.enter_context(store_in(tmp_path, database=database, clock=clock, rooms=rooms))
+            return Desk(Gate(policy, app, store, **options), store, sandbox, tmp_path, clock)
 
-    return make
+        yield make
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ async def test_a_yes_is_bound_to_what_the_lines_only_count_or_name(desk: Desk, w
     tool = desk.tool(case.tool, **arguments)
     question = await desk.ask(tool)
     case.change(store)
-    again = await desk.answer(tool, question.token)
+    again = await desk.answer(tool, question.id)
     assert isinstance(again, Question)
     # All that a person sees is the same: the lines alone would not tell.
     assert again.message.endswith(question.message)
@@ -211,7 +211,7 @@ async def test_a_yes_is_bound_to_lines_that_did_not_fit(desk: Desk) -> None:
     question = await desk.ask(tool)
     other = "00000099-0000-4000-8000-000000000000"
     changed("UPDATE authorizations SET resource_id = ? WHERE resource_id = ?", other, robots[-1])(store)
-    again = await desk.answer(tool, question.token)
+    again = await desk.answer(tool, question.id)
     assert isinstance(again, Question)
     assert robots[-1] not in question.message
     assert other not in again.message
@@ -232,7 +232,7 @@ async def test_a_yes_is_bound_to_edits_that_did_not_fit(desk: Desk) -> None:
     assert names[-1] not in question.message
     # Somebody else's edit, of the same number of characters.
     save("before", "befall")
-    again = await desk.answer(tool, question.token)
+    again = await desk.answer(tool, question.id)
     assert isinstance(again, Question)
     assert names[-1] not in again.message
 
@@ -247,7 +247,7 @@ async def test_a_yes_to_a_move_is_bound_to_who_uses_the_new_place(desk: Desk) ->
     questions = [await desk.ask(tool) for tool in tools]
     store.insert("location_shares", location_id=pilot, org_id=desk.id("organizations", KESTREL))
     for tool, question in zip(tools, questions, strict=True):
-        again = await desk.answer(tool, question.token)
+        again = await desk.answer(tool, question.id)
         assert isinstance(again, Question)
         assert f"It is shared with organization '{KESTREL}'" in again.message
 

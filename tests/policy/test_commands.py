@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from viam_mcp.assembly.options import SettingsError
 from viam_mcp.cli import _audit, _policy
-from viam_mcp.policy import STARTING_FILE, Audit, Outcome, PolicyError, load
+from viam_mcp.policy import STARTING_FILE, Outcome, PolicyError, load
+from viam_mcp.store import SqliteAddress, StateKeys, Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MODULES = {"policy": _policy, "audit": _audit}
 READY = sorted((Path(__file__).parents[2] / "policies").glob("*.toml"))
@@ -90,17 +97,6 @@ def test_explain_names_the_rule_that_decides_and_why(capsys: pytest.CaptureFixtu
     assert f"The rule at {policy}:6 may decide otherwise, by arguments: robot_id 4a8f*." in out
 
 
-def test_explain_shows_the_normal_form_that_rules_are_held_against(capsys: pytest.CaptureFixture[str]) -> None:
-    sent = {"robot_config_json": '{"services": [{"type": "Shell\\u200b"}], "fragments": ["abc"]}', "name": " x "}
-    out = explained(capsys, "update_robot_part", json.dumps(sent))
-    (line,) = (line for line in out.splitlines() if line.startswith("Rules see these arguments as "))
-    seen, _ = json.JSONDecoder().raw_decode(line.removeprefix("Rules see these arguments as "))
-    assert seen["name"] == "x"
-    services = [{"type": "Shell", "api": "rdk:service:shell", "namespace": "rdk"}]
-    assert seen["robot_config"] == {"services": services, "fragments": [{"id": "abc"}]}
-    assert "Rules see" not in explained(capsys, "update_robot_part")
-
-
 def test_explain_without_a_policy_explains_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, "get_robot").startswith("get_robot: allow, since by default, read calls are allowed.\n")
     assert "A credential in its answer: file." in explained(capsys, "create_location_secret")
@@ -157,18 +153,23 @@ def test_explain_says_what_is_wrong_with_its_words(words: list[str], said: str) 
 
 
 @pytest.fixture
-def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default audit, of a call three days ago and one now."""
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Adds lines to the default audit, which has one of three days ago and one of now."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.delenv("VIAM_MCP_AUDIT", raising=False)
-    path = tmp_path / "viam-mcp" / "audit.jsonl"
-    times = iter([datetime.now(UTC) - timedelta(days=3), datetime.now(UTC)])
-    writer = Audit(path, lambda: next(times))
-    writer.append(
-        {"caller": "local", "tool": "delete_robot", "arguments": {"name": "a\x1b[2Jb"}, "outcome": "declined"}
-    )
-    writer.append({"caller": "local", "tool": "new_robot", "arguments": {}, "outcome": "done", "duration_ms": 1.5})
-    return path
+    monkeypatch.delenv("VIAM_MCP_STORE", raising=False)
+    monkeypatch.delenv("VIAM_MCP_STATE_KEYS", raising=False)
+    ago = [timedelta(days=3)]
+    address = SqliteAddress(tmp_path / "viam-mcp" / "state.db", own_folder=True)
+    store = Store(address, StateKeys({}, address.key_file), clock=lambda: (datetime.now(UTC) - ago[0]).timestamp())
+
+    def write(**entry: Any) -> None:
+        store.write(lambda tx: tx.audit.append(entry))
+
+    write(caller="local", tool="delete_robot", arguments={"name": "a\x1b[2Jb"}, outcome="declined")
+    ago[0] = timedelta()
+    write(caller="local", tool="new_robot", arguments={}, outcome="done", duration_ms=1.5)
+    yield write
+    store.close()
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -176,7 +177,7 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
     old, new = shown(capsys)
     assert "declined      delete_robot" in old
     assert "\x1b" not in old
@@ -186,21 +187,21 @@ def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str
     assert shown(capsys, "--since", (datetime.now(UTC) - timedelta(days=1)).isoformat()) == [new]
     assert shown(capsys, "--tool", "new_*") == [new]
     assert shown(capsys, "--outcome", "declined") == [old]
-    (line,) = shown(capsys, "--json", "--tool", "new_robot", "--audit", str(audit))
+    (line,) = shown(capsys, "--json", "--tool", "new_robot")
     assert json.loads(line)["duration_ms"] == 1.5
 
 
-def test_show_says_what_was_decided(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
-    Audit(audit).append({"tool": "new_robot", "decision": "allow", "rule": "defaults.write", "outcome": "started"})
+def test_show_says_what_was_decided(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
+    audit(tool="new_robot", decision="allow", rule="defaults.write", outcome="started")
     (line,) = shown(capsys, "--outcome", "started")
     assert line.endswith("new_robot  {}  decision=allow  rule=defaults.write")
 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_show_takes_every_outcome_that_there_is(
-    capsys: pytest.CaptureFixture[str], audit: Path, outcome: Outcome
+    capsys: pytest.CaptureFixture[str], audit: Any, outcome: Outcome
 ) -> None:
-    Audit(audit).append({"tool": "new_robot", "outcome": outcome})
+    audit(tool="new_robot", outcome=outcome.value)
     assert len(shown(capsys, "--since", "1h", "--tool", "new_robot", "--outcome", outcome.value)) == 1 + (
         outcome is Outcome.DONE
     )
@@ -215,7 +216,7 @@ def test_show_takes_every_outcome_that_there_is(
     ],
 )
 def test_show_names_what_there_is_where_a_word_means_nothing(
-    capsys: pytest.CaptureFixture[str], audit: Path, words: tuple[str, ...], said: list[str]
+    capsys: pytest.CaptureFixture[str], audit: Any, words: tuple[str, ...], said: list[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main("audit", "show", *words)
@@ -224,30 +225,35 @@ def test_show_names_what_there_is_where_a_word_means_nothing(
     assert all(word in err for word in said)
 
 
-def test_the_audit_is_where_the_variable_says_and_an_empty_one_is_refused(
-    capsys: pytest.CaptureFixture[str], audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_audit_is_in_the_store_that_the_variable_names_and_an_empty_one_is_refused(
+    capsys: pytest.CaptureFixture[str], audit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved = audit.rename(tmp_path / "moved.jsonl")
-    monkeypatch.setenv("VIAM_MCP_AUDIT", str(moved))
+    monkeypatch.setenv("VIAM_MCP_STORE", str(tmp_path / "other.db"))
+    assert shown(capsys) == []
+    monkeypatch.setenv("VIAM_MCP_STORE", str(tmp_path / "viam-mcp" / "state.db"))
     assert len(shown(capsys)) == 2
-    monkeypatch.setenv("VIAM_MCP_AUDIT", "")
-    with pytest.raises(SettingsError, match="VIAM_MCP_AUDIT is empty"):
+    monkeypatch.setenv("VIAM_MCP_STORE", "")
+    with pytest.raises(SettingsError, match="VIAM_MCP_STORE is empty"):
         main("audit", "show")
 
 
-def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
     with pytest.raises(SystemExit):
         main("audit", "show", "--since", "yesterday")
     assert "expected a time such as 2h" in capsys.readouterr().err
 
 
-def test_verify_tells_a_whole_audit_from_a_broken_one(capsys: pytest.CaptureFixture[str], audit: Path) -> None:
+def test_verify_tells_a_whole_audit_from_a_broken_one(
+    capsys: pytest.CaptureFixture[str], audit: Any, tmp_path: Path
+) -> None:
     assert main("audit", "verify") == 0
     assert "is whole: 2 lines" in capsys.readouterr().out
-    audit.write_text(audit.read_text().replace("declined", "done"))
+    with closing(sqlite3.connect(tmp_path / "viam-mcp" / "state.db")) as connection, connection:
+        connection.execute("UPDATE audit SET outcome = 'done' WHERE number = 1")
     assert main("audit", "verify") == 1
-    assert f"{audit}:2: it does not follow from the line before" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("1: ")
 
 
-def test_an_audit_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "cannot be read: No such file" in problem("audit", "verify", "--audit", str(tmp_path / "none"))
+def test_a_store_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"{tmp_path} cannot be used"):
+        main("audit", "verify", "--store", str(tmp_path))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,36 +10,33 @@ import anyio
 import pytest
 from grpclib.const import Status
 
-from tests.policy.conftest import Desk
+from tests.stores import audit_lines
 from viam_mcp.app import AppClient, connect
 from viam_mcp.policy import (
     LOCAL,
     Admission,
     Answer,
-    Audit,
     Caller,
     Gate,
-    Ledger,
     Question,
     Refused,
     Reply,
     Secrets,
     Way,
-    entries,
 )
 from viam_mcp.policy.confirm._question import PreviewSnapshot, message
-from viam_mcp.policy.confirm._shelf import MOST_BYTES
 from viam_mcp.sandbox import Fault, Sandbox
+from viam_mcp.store import RoomLimits
 from viam_mcp.tools import Environment, Files, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.policy.conftest import Desk
     from viam_mcp.tools import Tool
 
 EVE = Caller("eve")
-KEYS = [b"k" * 32]
 
 
 @pytest.fixture
@@ -46,9 +44,9 @@ def delete(desk: Desk) -> Tool:
     return desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
 
 
-async def refusal(desk: Desk, tool: Tool, token: str, /, **how: object) -> str:
+async def refusal(desk: Desk, tool: Tool, operation: str, /, **how: object) -> str:
     with pytest.raises(Refused) as caught:
-        await desk.answer(tool, token, **how)  # type: ignore[arg-type]
+        await desk.answer(tool, operation, **how)  # type: ignore[arg-type]
     return str(caught.value)
 
 
@@ -71,7 +69,7 @@ async def test_a_write_is_admitted_without_a_question_and_written_down(desk: Des
 async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: Tool) -> None:
     question = await desk.ask(delete)
     assert "'picker-01'" in question.message
-    admitted = await desk.answer(delete, question.token)
+    admitted = await desk.answer(delete, question.id)
     assert isinstance(admitted, Admission)
     assert admitted.tool == delete
     assert desk.outcomes() == ["asked", "started", "done"]
@@ -91,131 +89,145 @@ async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: 
 async def test_whatever_is_not_a_yes_is_a_no_and_uses_the_question_up(
     desk: Desk, delete: Tool, answer: dict[str, object], said: str
 ) -> None:
-    token = (await desk.ask(delete)).token
-    assert await refusal(desk, delete, token, **answer) == f"delete_robot was not done: {said}."
-    assert "used before" in await refusal(desk, delete, token)
+    operation = (await desk.ask(delete)).id
+    assert await refusal(desk, delete, operation, **answer) == f"delete_robot was not done: {said}."
+    assert "used before" in await refusal(desk, delete, operation)
 
 
-async def test_a_token_is_good_once(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
-    await desk.answer(delete, token)
-    assert "used before" in await refusal(desk, delete, token)
+async def test_an_answer_is_good_once(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
+    await desk.answer(delete, operation)
+    assert "used before" in await refusal(desk, delete, operation)
     assert desk.outcomes() == ["asked", "started", "done", "wrong answer"]
 
 
-@pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
 @pytest.mark.parametrize("answered", [0, 300, 598], ids=lambda seconds: f"after {seconds} s")
 async def test_an_answer_stays_used_up_for_as_long_as_its_question_could_be_answered(
-    open_desk: Callable[..., Desk], keys: list[bytes] | None, answered: int
+    open_desk: Callable[..., Desk], answered: int
 ) -> None:
-    desk = open_desk(keys=keys)
+    desk = open_desk()
     tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
-    first, second = (await desk.ask(tool)).token, (await desk.ask(tool)).token
+    first, second = (await desk.ask(tool)).id, (await desk.ask(tool)).id
     desk.clock.now += answered
     await desk.answer(tool, first)
-    # What has expired is taken away from time to time, when something is kept.
     for later in (1, 598 - answered):
         desk.clock.now += later
-        await desk.ask(tool)
+        # What is over is removed from time to time.
+        await anyio.to_thread.run_sync(desk.store.get().sweep)
         assert "used before" in await refusal(desk, tool, first)
     assert isinstance(await desk.answer(tool, second), Admission)
 
 
-@pytest.mark.parametrize("keys", [None, KEYS], ids=["one process", "shared keys"])
-async def test_of_two_answers_at_once_one_is_taken(open_desk: Callable[..., Desk], keys: list[bytes] | None) -> None:
-    desk = open_desk(keys=keys)
-    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
-    token = (await desk.ask(tool)).token
-    results = await asyncio.gather(*(desk.answer(tool, token) for _ in range(8)), return_exceptions=True)
+@pytest.mark.parametrize("processes", [1, 4])
+async def test_of_answers_that_come_at_once_one_is_taken(open_desk: Callable[..., Desk], processes: int) -> None:
+    desks = [open_desk() for _ in range(processes)]
+    tool = desks[0].tool("delete_robot", robot_id=desks[0].id("robots", "picker-01"))
+    operation = (await desks[0].ask(tool)).id
+    answers = (desks[number % processes].answer(tool, operation) for number in range(8))
+    results = await asyncio.gather(*answers, return_exceptions=True)
     assert sum(isinstance(result, Admission) for result in results) == 1
     assert sum(isinstance(result, Refused) for result in results) == 7
+    assert desks[0].outcomes().count("started") == 1
 
 
-async def test_a_token_is_for_its_caller_who_keeps_it_after_another_tried(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
-    assert "another caller" in await refusal(desk, delete, token, caller=EVE)
-    assert isinstance(await desk.answer(delete, token), Admission)
+async def test_an_operation_is_for_its_caller_who_keeps_it_after_another_tried(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
+    told = await refusal(desk, delete, operation, caller=EVE)
+    assert "There is no operation of that id" in told
+    # Another caller cannot find out which ids there are.
+    assert told == await refusal(desk, delete, "op-0000-0000", caller=EVE)
+    assert isinstance(await desk.answer(delete, operation), Admission)
 
 
-async def test_a_token_expires(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
+async def test_a_question_expires(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
     desk.clock.now += 599
-    other = (await desk.ask(delete)).token
+    other = (await desk.ask(delete)).id
     desk.clock.now += 1
-    assert "has expired" in await refusal(desk, delete, token)
+    assert "has expired" in await refusal(desk, delete, operation)
     assert isinstance(await desk.answer(delete, other), Admission)
 
 
-async def test_a_token_is_for_its_arguments(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
+async def test_what_is_said_after_the_question_expired_is_recorded_unless_it_is_a_yes(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
+    desk.clock.now += 601
+    assert "it was declined" in await refusal(desk, delete, operation, reply=Reply.DECLINED)
+    assert desk.outcomes() == ["asked", "declined"]
+
+
+async def test_an_operation_is_for_its_arguments(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
     other = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-02"))
-    assert "other arguments" in await refusal(desk, other, token)
+    assert "other arguments" in await refusal(desk, other, operation)
 
 
-async def test_a_token_is_for_its_tool(desk: Desk) -> None:
+async def test_an_operation_is_for_its_tool(desk: Desk) -> None:
     part_id = desk.id("parts", "picker-01-arm")
-    token = (await desk.ask(desk.tool("mark_part_for_restart", robot_part_id=part_id))).token
-    assert "another call" in await refusal(desk, desk.tool("delete_robot_part", robot_part_id=part_id), token)
+    operation = (await desk.ask(desk.tool("mark_part_for_restart", robot_part_id=part_id))).id
+    other = desk.tool("delete_robot_part", robot_part_id=part_id)
+    assert "another call" in await refusal(desk, other, operation)
 
 
-async def test_a_token_is_for_the_way_that_it_was_given_in(desk: Desk, delete: Tool) -> None:
+async def test_an_operation_is_for_the_way_that_it_was_asked_in(desk: Desk, delete: Tool) -> None:
     shown = await desk.ask(delete, Way.TOKEN)
-    assert "another call" in await refusal(desk, delete, shown.token)
+    assert "another call" in await refusal(desk, delete, shown.id)
     asked = await desk.ask(delete)
-    assert "another call" in await refusal(desk, delete, asked.token, way=Way.TOKEN)
-    with pytest.raises(Refused, match="no call that waits"):
-        await desk.gate.pending_call(asked.token, LOCAL)
+    assert "another call" in await refusal(desk, delete, asked.id, way=Way.TOKEN)
+    with pytest.raises(Refused, match="There is no operation of that id"):
+        await desk.gate.pending_call(asked.id, LOCAL)
 
 
-async def test_a_forged_or_truncated_token_is_refused(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
-    for bad in ("", "yes", "vmc1.", token[:-5], token[:20], token.swapcase(), f"{token}A" * 2):
-        assert "is not valid" in await refusal(desk, delete, bad)
+async def test_an_id_that_names_no_operation_is_refused(desk: Desk, delete: Tool) -> None:
+    operation = (await desk.ask(delete)).id
+    ids = ("", "yes", "op-", operation[:-1], operation[:5], f"{operation}a", "\0", "\ud800", "x" * 4_096, "%", "_" * 12)
+    for bad in ids:
+        assert "There is no operation of that id" in await refusal(desk, delete, bad)
         with pytest.raises(Refused):
             await desk.gate.pending_call(bad, LOCAL)
-    assert isinstance(await desk.answer(delete, token), Admission)
+    assert isinstance(await desk.answer(delete, operation), Admission)
 
 
-async def test_a_token_of_another_process_is_refused_unless_they_share_keys(open_desk: Callable[..., Desk]) -> None:
+async def test_an_operation_is_answered_in_any_process_that_shares_the_store(open_desk: Callable[..., Desk]) -> None:
     one, other = open_desk(), open_desk()
     tool = one.tool("delete_robot", robot_id=one.id("robots", "picker-01"))
-    assert "is not valid" in await refusal(other, tool, (await one.ask(tool)).token)
-    one, other = open_desk(keys=KEYS), open_desk(keys=KEYS)
-    token = (await one.ask(tool)).token
-    assert isinstance(await other.answer(tool, token), Admission)
-    assert "used before" in await refusal(one, tool, token)
+    operation = (await one.ask(tool)).id
+    assert isinstance(await other.answer(tool, operation), Admission)
+    assert "used before" in await refusal(one, tool, operation)
+    # In a store of its own, nobody asked.
+    apart = open_desk(database="other.db")
+    assert "There is no operation of that id" in await refusal(apart, tool, (await one.ask(tool)).id)
 
 
-async def test_a_call_waits_for_its_token_in_any_process_that_shares_the_keys(open_desk: Callable[..., Desk]) -> None:
-    one, other = open_desk(keys=KEYS), open_desk(keys=KEYS)
+async def test_a_call_waits_in_the_store_where_nobody_can_read_it(open_desk: Callable[..., Desk]) -> None:
+    one, other = open_desk(), open_desk()
     part_id = one.id("parts", "picker-01-arm")
-    given = {"robot_part_id": part_id, "name": "arm", "robot_config": {"password": "hush"}}
-    token = (await one.ask(one.tool("update_robot_part", **given), Way.TOKEN)).token
-    assert await other.gate.pending_call(token, LOCAL) == ("update_robot_part", given)
-    kept = [file.read_bytes() for file in (one.folder / "state" / "spent").glob("*/*")]
-    assert len(kept) == 1
-    assert b"hush" not in kept[0]
-    assert b"arm" not in kept[0]
-    with pytest.raises(Refused, match="another caller"):
-        await other.gate.pending_call(token, EVE)
+    given = {"robot_part_id": part_id, "name": "arm", "robot_config": {"password": "hush-hush"}}
+    operation = (await one.ask(one.tool("update_robot_part", **given), Way.TOKEN)).id
+    assert re.fullmatch(r"op-[0-9a-z]{4}-[0-9a-z]{4}", operation)
+    assert await other.gate.pending_call(operation, LOCAL) == ("update_robot_part", given)
+    kept = b"".join(file.read_bytes() for file in one.folder.glob("state.db*"))
+    assert operation.encode() in kept
+    assert b"hush-hush" not in kept
+    with pytest.raises(Refused, match="There is no operation of that id"):
+        await other.gate.pending_call(operation, EVE)
 
 
 async def test_a_target_that_changed_since_it_was_shown_is_shown_again(desk: Desk, delete: Tool) -> None:
     question = await desk.ask(delete)
     desk.sandbox.store.run("UPDATE robots SET name = 'picker-99' WHERE name = 'picker-01'")
-    again = await desk.answer(delete, question.token)
+    again = await desk.answer(delete, question.id)
     assert isinstance(again, Question)
     assert "has changed since it was shown" in again.message
     assert "'picker-99'" in again.message
-    assert "used before" in await refusal(desk, delete, question.token)
-    assert isinstance(await desk.answer(delete, again.token), Admission)
+    assert "used before" in await refusal(desk, delete, question.id)
+    assert isinstance(await desk.answer(delete, again.id), Admission)
     assert desk.outcomes() == ["asked", "changed", "asked", "wrong answer", "started", "done"]
 
 
 async def test_a_configuration_is_saved_only_over_the_one_that_was_shown(desk: Desk) -> None:
     part_id = desk.id("parts", "picker-01-arm")
     tool = desk.tool("update_robot_part", robot_part_id=part_id, name="arm", robot_config={"components": []})
-    admitted = await desk.answer(tool, (await desk.ask(tool)).token)
+    admitted = await desk.answer(tool, (await desk.ask(tool)).id)
     assert isinstance(admitted, Admission)
     assert getattr(tool, "last_known_update") is None  # noqa: B009
     assert getattr(admitted.tool, "last_known_update") is not None  # noqa: B009
@@ -230,7 +242,7 @@ async def test_a_time_in_the_future_does_not_get_a_configuration_past_an_unseen_
         robot_config={"components": []},
         last_known_update=datetime(2100, 1, 1, tzinfo=UTC),
     )
-    admitted = await desk.answer(tool, (await desk.ask(tool)).token)
+    admitted = await desk.answer(tool, (await desk.ask(tool)).id)
     assert isinstance(admitted, Admission)
     assert getattr(admitted.tool, "last_known_update") < datetime.now(UTC)  # noqa: B009
 
@@ -243,7 +255,7 @@ async def test_a_preview_that_cannot_be_read_still_names_tool_and_arguments(desk
     assert "could not be read" in question.message
     assert desk.id("robots", "picker-01") in question.message
     assert "not yours" in question.message
-    assert isinstance(await desk.answer(delete, question.token), Admission)
+    assert isinstance(await desk.answer(delete, question.id), Admission)
 
 
 async def test_what_was_unreadable_when_it_was_asked_and_is_readable_now_is_asked_again(
@@ -252,7 +264,7 @@ async def test_what_was_unreadable_when_it_was_asked_and_is_readable_now_is_aske
     desk.sandbox.faults.add("GetRobot", Fault(times=None, status=Status.PERMISSION_DENIED))
     question = await desk.ask(delete)
     desk.sandbox.faults.clear()
-    assert isinstance(await desk.answer(delete, question.token), Question)
+    assert isinstance(await desk.answer(delete, question.id), Question)
 
 
 async def test_no_name_in_the_fleet_can_pass_for_a_part_of_the_question(desk: Desk, delete: Tool) -> None:
@@ -289,15 +301,15 @@ async def test_an_organization_takes_its_name_typed_exactly(desk: Desk) -> None:
     for typed in (None, "", "kestrel integration", cyrillic, "Kestrel  Integration", "'Kestrel Integration'"):
         question = await desk.ask(tool)
         assert question.type_name
-        assert "what was typed" in await refusal(desk, tool, question.token, typed=typed)
+        assert "what was typed" in await refusal(desk, tool, question.id, typed=typed)
     question = await desk.ask(tool)
-    assert isinstance(await desk.answer(tool, question.token, typed="Kestrel Integration"), Admission)
+    assert isinstance(await desk.answer(tool, question.id, typed="Kestrel Integration"), Admission)
 
 
 async def test_a_name_is_typed_the_same_in_every_normal_form(desk: Desk) -> None:
     desk.sandbox.store.run("UPDATE organizations SET name = 'Caf\u00e9' WHERE name = 'Kestrel Integration'")
     tool = desk.tool("delete_organization", org_id=desk.id("organizations", "Caf\u00e9"))
-    assert isinstance(await desk.answer(tool, (await desk.ask(tool)).token, typed="Cafe\u0301"), Admission)
+    assert isinstance(await desk.answer(tool, (await desk.ask(tool)).id, typed="Cafe\u0301"), Admission)
 
 
 async def test_a_location_takes_its_name_only_if_machines_go_with_it(desk: Desk) -> None:
@@ -312,7 +324,7 @@ async def test_a_rule_can_have_a_name_typed(open_desk: Callable[..., Desk]) -> N
     tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
     question = await desk.ask(tool)
     assert question.type_name
-    assert isinstance(await desk.answer(tool, question.token, typed="picker-01", agreed=False), Admission)
+    assert isinstance(await desk.answer(tool, question.id, typed="picker-01", agreed=False), Admission)
 
 
 async def test_a_name_that_cannot_be_read_cannot_be_typed_so_nothing_runs(desk: Desk) -> None:
@@ -345,11 +357,11 @@ async def test_confirm_via_narrows_the_ways_to_ask(open_desk: Callable[..., Desk
 
 
 async def test_a_denied_call_does_not_run_whatever_answer_comes_along(open_desk: Callable[..., Desk]) -> None:
-    open_to_all = open_desk(keys=KEYS)
+    open_to_all = open_desk()
     tool = open_to_all.tool("delete_robot", robot_id=open_to_all.id("robots", "picker-01"))
-    token = (await open_to_all.ask(tool)).token
-    desk = open_desk('[[rules]]\naction = "deny"\ntools = ["delete_*"]\nreason = "ask Ines"\n', keys=KEYS)
-    assert await refusal(desk, tool, token) == (
+    operation = (await open_to_all.ask(tool)).id
+    desk = open_desk('[[rules]]\naction = "deny"\ntools = ["delete_*"]\nreason = "ask Ines"\n')
+    assert await refusal(desk, tool, operation) == (
         "delete_robot is denied: the rule at policy.toml:1 says deny: ask Ines. Nothing was done."
     )
 
@@ -410,18 +422,19 @@ async def test_only_destructive_calls_count_for_the_budget(open_desk: Callable[.
         await desk.admit(restart)
 
 
-async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(
-    open_desk: Callable[..., Desk], tmp_path: Path
+async def test_a_store_that_cannot_be_used_stops_everything_but_plain_reads(
+    open_desk: Callable[..., Desk],
 ) -> None:
     allow = '[[rules]]\naction = "allow"\ntools = ["*"]\n'
-    desk = open_desk(allow, audit=Audit(tmp_path))
+    # A folder is where the database should be.
+    desk = open_desk(allow, database=".")
     for name, arguments in (("mark_part_for_restart", {"robot_part_id": desk.id("parts", "picker-01-arm")}),
                             ("new_robot", {"name": "n", "location_id": desk.id("locations", "Test Lab")})):  # fmt: skip
-        with pytest.raises(Refused, match=r"the audit .* cannot be written"):
+        with pytest.raises(Refused, match=r"was not done: .*cannot be used"):
             async with desk.admitted(desk.tool(name, **arguments)):
                 pytest.fail("it ran")
-    asking = open_desk(audit=Audit(tmp_path))
-    with pytest.raises(Refused, match=r"the audit .* cannot be written"):
+    asking = open_desk(database=".")
+    with pytest.raises(Refused, match=r"was not done: .*cannot be used"):
         await asking.ask(asking.tool("delete_robot", robot_id=desk.id("robots", "picker-01")))
     read = asking.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
     assert isinstance(await asking.admit(read), Admission)
@@ -429,11 +442,17 @@ async def test_an_audit_that_cannot_be_written_stops_everything_but_plain_reads(
 
 async def test_an_outcome_that_cannot_be_written_is_told_beside_the_result(desk: Desk) -> None:
     tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
-    environment, path = Environment(), desk.folder / "audit.jsonl"
+    environment, path = Environment(), desk.folder / "state.db"
     async with desk.admitted(tool, environment=environment):
-        path.unlink()
-        path.mkdir()
-    assert environment.notes[0].startswith("This is not in the audit")
+        away = path.rename(desk.folder / "away.db")
+    assert environment.notes[0].startswith("This is not in the audit yet")
+    assert desk.outcomes() == ["started"]
+    with pytest.raises(Refused, match="was not done"):
+        await desk.admit(tool)
+    # When the store can be used again, what became of the call is recorded first.
+    away.rename(path)
+    await desk.admit(tool)
+    assert desk.outcomes() == ["started", "done", "started", "done"]
 
 
 async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_desk: Callable[..., Desk]) -> None:
@@ -446,7 +465,7 @@ async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_
         async with desk.admitted(tool, caller=Caller("ines", "claude 1.0")) as admission:
             assert admission.secrets is Secrets.REVEAL
             raise asyncio.CancelledError
-    started, ended = entries(desk.folder / "audit.jsonl")
+    started, ended = audit_lines(desk.folder)
     assert (started["caller"], started["client"], started["rule"]) == ("ines", "claude 1.0", "policy.toml:1")
     assert started["arguments"]["robot_config"] == {"modules": [{"env": {"TOKEN": "[redacted]"}}]}
     assert (started["outcome"], ended["outcome"]) == ("started", "unknown")
@@ -456,10 +475,10 @@ async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_
 
 async def test_a_question_outlives_the_gate_that_asked_it(desk: Desk, delete: Tool) -> None:
     # An idle connection was closed meanwhile, and its gate with it.
-    token = (await desk.ask(delete)).token
-    again = Desk(Gate(desk.gate.policy, desk.gate._app, desk.gate._ledger), desk.sandbox, desk.folder, desk.clock)
-    assert isinstance(await again.answer(delete, token), Admission)
-    assert "used before" in await refusal(desk, delete, token)
+    operation = (await desk.ask(delete)).id
+    again = replace(desk, gate=Gate(desk.gate.policy, desk.gate._app, desk.store))
+    assert isinstance(await again.answer(delete, operation), Admission)
+    assert "used before" in await refusal(desk, delete, operation)
 
 
 async def test_what_changes_by_itself_does_not_make_a_yes_void(desk: Desk) -> None:
@@ -467,7 +486,7 @@ async def test_what_changes_by_itself_does_not_make_a_yes_void(desk: Desk) -> No
     question = await desk.ask(tool)
     change = "UPDATE parts SET online = 1 - online, last_access = last_access + 1 WHERE name = 'picker-01-arm'"
     assert desk.sandbox.store.run(change) == 1
-    assert isinstance(await desk.answer(tool, question.token), Admission)
+    assert isinstance(await desk.answer(tool, question.id), Admission)
 
 
 @pytest.fixture
@@ -501,7 +520,7 @@ async def test_a_new_file_is_on_record_and_one_that_is_replaced_is_asked_about(
     assert "A file of 4 bytes is REPLACED: 'part.json', SHA-256" in question.message
     # What the person saw is not what is there any more.
     (tmp_path / "part.json").write_text("more")
-    yes = Answer(question.token, Reply.ACCEPTED, agreed=True)
+    yes = Answer(question.id, Reply.ACCEPTED, agreed=True)
     assert isinstance(await desk.admit(replacing, answer=yes, environment=environment), Question)
 
 
@@ -517,20 +536,18 @@ async def test_the_default_location_is_a_location_that_rules_see(
 
 
 async def test_a_yes_is_good_for_one_fleet(open_desk: Callable[..., Desk], delete: Tool, sandbox: Sandbox) -> None:
-    # Two servers with the same keys, each with a state folder of its own, know nothing of each other's answers.
-    desk = open_desk(keys=KEYS)
-    token = (await desk.ask(delete)).token
-    audit = desk.gate._ledger.audit
+    desk = open_desk()
+    operation = (await desk.ask(delete)).id
     async with (
         Sandbox.start(sandbox.store.copy()) as other,
         connect(other.url, api_key_id=other.api_key_id, api_key=other.api_key) as app,
     ):
-        desk.gate = Gate(desk.gate.policy, app, Ledger(audit, desk.folder / "other", keys=KEYS))
-        assert "for another fleet" in await refusal(desk, delete, token)
+        desk.gate = Gate(desk.gate.policy, app, desk.store)
+        assert "There is no operation of that id" in await refusal(desk, delete, operation)
 
 
 async def test_a_call_that_is_cancelled_after_the_yes_is_on_record(desk: Desk, delete: Tool) -> None:
-    token = (await desk.ask(delete)).token
+    operation = (await desk.ask(delete)).id
     fault = desk.sandbox.faults.add("GetRobot", Fault(times=None, latency=60))
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as tasks:
@@ -540,7 +557,7 @@ async def test_a_call_that_is_cancelled_after_the_yes_is_on_record(desk: Desk, d
                 scope.cancel()
 
             tasks.start_soon(cancel)
-            await desk.answer(delete, token)
+            await desk.answer(delete, operation)
     assert desk.outcomes() == ["asked", "cancelled"]
 
 
@@ -565,14 +582,18 @@ async def test_who_has_no_key_leads_to_no_question(desk: Desk, delete: Tool) -> 
     assert desk.outcomes() == ["failed"]
 
 
-async def test_what_was_answered_leaves_room_for_other_questions(open_desk: Callable[..., Desk]) -> None:
-    for keys in (None, KEYS):
-        desk = open_desk(keys=keys)
-        part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
-        tool = desk.tool("update_robot_part", **part, robot_config={"note": "x" * (MOST_BYTES // 3)})
-        for _ in range(5):
-            question = await desk.ask(tool, Way.TOKEN)
-            assert isinstance(await desk.answer(tool, question.token, Way.TOKEN), Admission)
+async def test_an_answered_question_leaves_room_for_others_and_too_many_open_ones_are_refused(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(rooms=RoomLimits(own_bytes=30_000))
+    part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
+    tool = desk.tool("update_robot_part", **part, robot_config={"note": "x" * 10_000})
+    for _ in range(5):
+        question = await desk.ask(tool, Way.TOKEN)
+        assert isinstance(await desk.answer(tool, question.id, Way.TOKEN), Admission)
+    with pytest.raises(Refused, match="too many of your confirmations are open; they expire by themselves"):
+        for _ in range(4):
+            await desk.ask(tool, Way.TOKEN)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.policy.conftest import Clock, Desk
-from viam_mcp.policy import Admission, Audit, Gate, Ledger, Question, Refused, Way, parse
+from tests.stores import store_in
+from viam_mcp.policy import Admission, Gate, Question, Refused, Way, parse
 from viam_mcp.sandbox.demo.fleet import TIDEWATER
 from viam_mcp.tools import TOOLS, Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
@@ -24,23 +25,24 @@ Decide = "Callable[..., Awaitable[str]]"
 
 
 @pytest.fixture
-def decide(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Callable[..., Awaitable[str]]:
+def decide(app: AppClient, sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Awaitable[str]]]:
     """`await decide("observer", "get_robot", robot_id=…)`: allow, confirm, type, or why it is denied."""
+    with store_in(tmp_path) as store:
 
-    async def made(name: str, tool: str, /, way: Way = Way.PERSON, replace: str = "", **arguments: Any) -> str:
-        text = (FOLDER / f"{name}.toml").read_text()
-        policy = parse(text.replace("abcdefghij", replace) if replace else text, name)
-        gate = Gate(policy, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
-        try:
-            decided = await Desk(gate, sandbox, tmp_path, Clock()).admit(TOOLS[tool].model_validate(arguments), way)
-        except Refused as refused:
-            return str(refused)
-        if isinstance(decided, Question):
-            return "type" if decided.type_name else "confirm"
-        assert isinstance(decided, Admission)
-        return "allow"
+        async def made(name: str, tool: str, /, way: Way = Way.PERSON, replace: str = "", **arguments: Any) -> str:
+            text = (FOLDER / f"{name}.toml").read_text()
+            policy = parse(text.replace("abcdefghij", replace) if replace else text, name)
+            desk = Desk(Gate(policy, app, store), store, sandbox, tmp_path, Clock())
+            try:
+                decided = await desk.admit(TOOLS[tool].model_validate(arguments), way)
+            except Refused as refused:
+                return str(refused)
+            if isinstance(decided, Question):
+                return "type" if decided.type_name else "confirm"
+            assert isinstance(decided, Admission)
+            return "allow"
 
-    return made
+        yield made
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from mcp import Client
 
 from tests.server.serving import keys_of_two_organizations
+from tests.stores import store_in
 from viam_mcp.assembly.settings import Settings
 from viam_mcp.calls import Pipeline, choose
-from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
+from viam_mcp.policy import Gate, Policy, parse
 from viam_mcp.server import build_server
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def connected(app: AppClient, mode: Mode, tmp_path: Path) -> Connected:
     @asynccontextmanager
     async def open_client(*, policy: str = "", max_result_bytes: int = 65_536, **chosen: Any) -> AsyncIterator[Client]:
         rules = parse(policy, "policy.toml") if policy else Policy()
-        gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        calls = Pipeline(choose(**chosen), app, gate, max_result_bytes=max_result_bytes)
-        async with Client(build_server(calls).mcp, mode=mode) as client:
-            yield client
+        with store_in(tmp_path) as store:
+            calls = Pipeline(choose(**chosen), app, Gate(rules, app, store), max_result_bytes=max_result_bytes)
+            async with Client(build_server(calls).mcp, mode=mode) as client:
+                yield client
 
     return open_client
 
@@ -64,4 +65,10 @@ async def keys(app: AppClient) -> list[Key]:
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
     """A service over HTTP whose callers bring their keys."""
-    return Settings(app_url=sandbox.url, transport="http", credentials="headers", audit=tmp_path / "audit.jsonl")
+    return Settings(
+        app_url=sandbox.url,
+        transport="http",
+        credentials="headers",
+        store=str(tmp_path / "state.db"),
+        audit_log=str(tmp_path / "audit.jsonl"),
+    )

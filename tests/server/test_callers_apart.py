@@ -69,7 +69,7 @@ async def test_the_state_of_ones_question_is_no_answer_of_anothers(
         answer: dict[str, Any] = {"request_state": asked.request_state, "input_responses": yes}
         stolen = await taking.session.call_tool(*call, allow_input_required=True, **answer)
         assert isinstance(stolen, types.CallToolResult)
-        assert "was given to another caller" in str(stolen.content)
+        assert "There is no operation of that id" in str(stolen.content)
         assert sandbox.calls["DeleteRobot"] == 0
         own = await asking.session.call_tool(*call, allow_input_required=True, **answer)
         assert isinstance(own, types.CallToolResult)

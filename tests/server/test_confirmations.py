@@ -11,8 +11,9 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
+from tests.stores import outcomes, store_in
 from viam_mcp.calls import Pipeline, choose
-from viam_mcp.policy import Audit, Gate, Ledger, Policy, entries, parse
+from viam_mcp.policy import Gate, Policy, parse
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
 
@@ -51,12 +52,11 @@ def serve(app: AppClient, mode: Mode, tmp_path: Path) -> Callable[..., AbstractA
     @asynccontextmanager
     async def open_client(person: Any = None, policy: str | Policy = "", **options: Any) -> AsyncIterator[Client]:
         rules = policy if isinstance(policy, Policy) else parse(policy, "policy.toml")
-        kept = {name: options.pop(name) for name in ("keys", "clock") if name in options}
-        ledger = Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state", **kept)
-        gate = Gate(rules, app, ledger, **options)
-        server = build_server(Pipeline(choose(), app, gate)).mcp
-        async with Client(server, mode=mode, elicitation_callback=person) as client:
-            yield client
+        kept = {name: options.pop(name) for name in ("database", "clock") if name in options}
+        with store_in(tmp_path, **kept) as store:
+            server = build_server(Pipeline(choose(), app, Gate(rules, app, store, **options))).mcp
+            async with Client(server, mode=mode, elicitation_callback=person) as client:
+                yield client
 
     return open_client
 
@@ -75,13 +75,9 @@ def text_of(result: Any) -> str:
     return str(content.text)
 
 
-def token_of(result: Any) -> str:
+def operation_of(result: Any) -> str:
     assert result.is_error
     return text_of(result).splitlines()[-1]
-
-
-def outcomes(folder: Path) -> list[str]:
-    return [entry["outcome"] for entry in entries(folder / "audit.jsonl")]
 
 
 async def test_a_person_who_says_yes_has_it_done(serve: Any, sandbox: Sandbox, robot_id: str, tmp_path: Path) -> None:
@@ -198,7 +194,7 @@ async def test_a_confirmed_configuration_is_saved(serve: Any, sandbox: Sandbox) 
     assert sandbox.store.value("SELECT config_json FROM parts WHERE id = ?", part_id) == '{"components": []}'
 
 
-async def test_a_client_that_cannot_ask_gets_a_token_that_does_it_once(
+async def test_a_client_that_cannot_ask_gets_an_operation_id_that_does_it_once(
     serve: Any, sandbox: Sandbox, robot_id: str, tmp_path: Path
 ) -> None:
     async with serve() as client:
@@ -208,19 +204,21 @@ async def test_a_client_that_cannot_ask_gets_a_token_that_does_it_once(
         assert "nothing was done" in text_of(shown)
         assert "'picker-01'" in text_of(shown)
         assert exists(sandbox)
-        done = await client.call_tool("confirm_operation", {"token": token_of(shown)})
+        done = await client.call_tool("confirm_operation", {"operation_id": operation_of(shown)})
         assert done.structured_content == {"done": f"Deleted machine 'picker-01' ({robot_id})."}
         assert not exists(sandbox)
-        again = await client.call_tool("confirm_operation", {"token": token_of(shown)})
+        again = await client.call_tool("confirm_operation", {"operation_id": operation_of(shown)})
         assert "used before" in text_of(again)
     assert outcomes(tmp_path) == ["asked", "started", "done", "wrong answer"]
 
 
-async def test_one_token_twice_at_once_does_it_once(serve: Any, sandbox: Sandbox) -> None:
+async def test_one_id_several_times_at_once_does_it_once(serve: Any, sandbox: Sandbox) -> None:
     part_id = sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'")
     async with serve() as client:
-        token = token_of(await client.call_tool("mark_part_for_restart", {"robot_part_id": part_id}))
-        results = await asyncio.gather(*(client.call_tool("confirm_operation", {"token": token}) for _ in range(5)))
+        operation = operation_of(await client.call_tool("mark_part_for_restart", {"robot_part_id": part_id}))
+        results = await asyncio.gather(
+            *(client.call_tool("confirm_operation", {"operation_id": operation}) for _ in range(5))
+        )
     assert sorted(result.is_error for result in results) == [False, True, True, True, True]
     assert sandbox.calls["MarkPartForRestart"] == 1
 
@@ -243,8 +241,8 @@ async def test_a_client_that_cannot_ask_is_never_taken_for_a_yes(
     async with serve(policy=f'confirm_via = "{via}"') as client:
         result = await client.call_tool("delete_robot", {"robot_id": robot_id})
         assert result.is_error
-        assert "vmc1." not in text_of(result)
-        result = await client.call_tool("confirm_operation", {"token": "vmc1.AAAA"})
+        assert "op-" not in text_of(result)
+        result = await client.call_tool("confirm_operation", {"operation_id": "op-0000-0000"})
         assert "There is no tool" in text_of(result)
     assert exists(sandbox)
 
@@ -253,11 +251,16 @@ async def test_a_confirmation_that_is_claimed_in_the_arguments_is_no_argument(
     serve: Any, sandbox: Sandbox, robot_id: str
 ) -> None:
     async with serve() as client:
-        for claim in ({"confirm": True}, {"confirmed": "yes"}, {"token": "vmc1.x"}, {"_meta": {"confirm": True}}):
+        for claim in (
+            {"confirm": True},
+            {"confirmed": "yes"},
+            {"operation_id": "op-0000-0000"},
+            {"_meta": {"confirm": True}},
+        ):
             result = await client.call_tool("delete_robot", {"robot_id": robot_id, **claim})
             assert "is not an argument of it" in text_of(result)
-        result = await client.call_tool("confirm_operation", {"token": "vmc1.forged"})
-        assert "is not valid" in text_of(result)
+        result = await client.call_tool("confirm_operation", {"operation_id": "op-0000-0000"})
+        assert "There is no operation of that id" in text_of(result)
     assert exists(sandbox)
 
 
@@ -323,7 +326,7 @@ async def test_a_minted_credential_is_in_a_file_and_nowhere_else(serve: Any, san
         assert not result.is_error, text_of(result)
         minted = result.structured_content["api_key_id"]
         secret = str(sandbox.store.value("SELECT key FROM api_keys WHERE id = ?", minted))
-        (file,) = (tmp_path / "state" / "secrets").glob(f"{name}-2*")
+        (file,) = (tmp_path / "secrets").glob(f"{name}-2*")
         assert secret in file.read_text()
         assert file.stat().st_mode & 0o777 == 0o600
         assert secret not in text_of(result)
@@ -333,8 +336,7 @@ async def test_a_minted_credential_is_in_a_file_and_nowhere_else(serve: Any, san
 
 
 async def test_a_credential_that_has_no_place_to_go_is_not_minted(serve: Any, sandbox: Sandbox, tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "secrets").touch()
+    (tmp_path / "secrets").touch()
     key_id = sandbox.store.value("SELECT id FROM api_keys WHERE name = 'fleet-dashboard'")
     async with serve(Person()) as client:
         result = await client.call_tool("rotate_key", {"id": key_id})
@@ -403,18 +405,18 @@ class TestModern:
         async with serve(Person()) as client:
             asked = await self.call(client, robot_id)
             result = await self.call(client, robot_id, request_state=forge(asked.request_state), input_responses=yes)
-            assert "is not valid" in text_of(result)
+            assert "There is no operation of that id" in text_of(result)
         assert exists(sandbox)
 
-    async def test_a_state_is_for_its_process_and_its_arguments(
+    async def test_a_state_is_for_its_store_and_its_arguments(
         self, serve: Any, sandbox: Sandbox, robot_id: str
     ) -> None:
         yes = {"confirm": types.ElicitResult(action="accept", content=YES)}
         other_id = str(sandbox.store.value("SELECT id FROM robots WHERE name = 'picker-02'"))
-        async with serve(Person()) as client, serve(Person()) as other:
+        async with serve(Person()) as client, serve(Person(), database="other.db") as other:
             asked = await self.call(client, robot_id)
             result = await self.call(other, robot_id, request_state=asked.request_state, input_responses=yes)
-            assert "is not valid" in text_of(result)
+            assert "There is no operation of that id" in text_of(result)
             result = await self.call(client, other_id, request_state=asked.request_state, input_responses=yes)
             assert "other arguments" in text_of(result)
         assert exists(sandbox)

@@ -9,9 +9,10 @@ from grpclib.const import Status
 from mcp import Client
 
 from tests.sandbox.client import named
+from tests.stores import store_in
 from viam_mcp.app import connect
 from viam_mcp.calls import Pipeline
-from viam_mcp.policy import Audit, Gate, Ledger, Policy
+from viam_mcp.policy import Gate, Policy
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS
@@ -36,11 +37,12 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def client(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[Client]:
     """A client in the middle of a session: the server has a connection and a token."""
     async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key, timeout=TIMEOUT) as app:
-        gate = Gate(Policy(), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        async with Client(build_server(Pipeline(TOOLS, app, gate)).mcp, mode=mode) as client:
-            await answer(client, "list_organizations")
-            sandbox.calls.clear()
-            yield client
+        with store_in(tmp_path) as store:
+            calls = Pipeline(TOOLS, app, Gate(Policy(), app, store))
+            async with Client(build_server(calls).mcp, mode=mode) as client:
+                await answer(client, "list_organizations")
+                sandbox.calls.clear()
+                yield client
 
 
 async def answer(client: Client, tool: str, **arguments: Any) -> Any:

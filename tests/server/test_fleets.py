@@ -156,11 +156,11 @@ async def test_a_confirmation_given_with_one_key_is_good_with_no_other(
     async with client(site, "auto", keys[0].headers) as asking, client(site, "auto", other) as taking:
         asked = await asking.call_tool("delete_robot", {"robot_id": robot})
         assert asked.is_error
-        token = asked.content[0].text.rstrip().rpartition("\n")[2]  # type: ignore[union-attr]
-        stolen = await taking.call_tool("confirm_operation", {"token": token})
-        assert "another caller" in str(stolen.content)
+        operation = asked.content[0].text.rstrip().rpartition("\n")[2]  # type: ignore[union-attr]
+        stolen = await taking.call_tool("confirm_operation", {"operation_id": operation})
+        assert "There is no operation of that id" in str(stolen.content)
         assert (await app.get_robot(robot)).name == "doomed"
-        assert not (await asking.call_tool("confirm_operation", {"token": token})).is_error
+        assert not (await asking.call_tool("confirm_operation", {"operation_id": operation})).is_error
 
 
 async def test_a_name_that_was_completed_for_one_is_not_offered_to_another(

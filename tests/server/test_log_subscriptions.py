@@ -18,9 +18,10 @@ from mcp.shared.message import SessionMessage
 from tests.answers import uri_of
 from tests.pace import PATIENCE
 from tests.sandbox.client import named
+from tests.stores import store_in
 from viam_mcp.calls import Kind, Limits, Pipeline, choose
 from viam_mcp.logs import Options, Tails
-from viam_mcp.policy import Audit, Gate, Ledger, Policy, parse
+from viam_mcp.policy import Gate, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import build_server
 from viam_mcp.server._log_resource import URI
@@ -123,10 +124,10 @@ def serve(sandbox: Sandbox, app: AppClient, mode: Mode, tmp_path: Path) -> Any:
     @asynccontextmanager
     async def serving(*, policy: str = "", interval: float = 0.0, **options: Any) -> AsyncIterator[Watched]:
         rules = parse(policy, "policy.toml") if policy else Policy()
-        gate = Gate(rules, app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path))
-        async with Tails(app, Options(**{"linger": 0.0, **options})) as tails:
-            calls = Pipeline(choose(), app, gate, tails=tails)
-            yield Watched(sandbox, build_server(calls, notify_interval=interval), calls, mode)
+        with store_in(tmp_path) as store:
+            async with Tails(app, Options(**{"linger": 0.0, **options})) as tails:
+                calls = Pipeline(choose(), app, Gate(rules, app, store), tails=tails)
+                yield Watched(sandbox, build_server(calls, notify_interval=interval), calls, mode)
 
     return serving
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,13 +14,14 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.http.site import serving
 from tests.pace import PATIENCE
+from tests.stores import outcomes, store_in
 from viam_mcp.calls import Pipeline, choose
-from viam_mcp.policy import Audit, Gate, Ledger, entries, parse
+from viam_mcp.policy import Gate, parse
 from viam_mcp.sandbox import Fault
 from viam_mcp.server import build_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -35,14 +36,16 @@ Serve = "Callable[..., AbstractAsyncContextManager[Client]]"
 
 
 @pytest.fixture
-def serve(app: AppClient, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Client]]:
+def serve(app: AppClient, tmp_path: Path) -> Iterator[Callable[..., AbstractAsyncContextManager[Client]]]:
     """`async with serve("auto", policy="...", ended=callback, json_response=True) as client`, over HTTP."""
+    stack = ExitStack()
 
     @asynccontextmanager
     async def open_client(
         mode: Mode, policy: str = "", ended: Any = None, person: Any = None, **transport: Any
     ) -> AsyncIterator[Client]:
-        gate = Gate(parse(policy, "policy.toml"), app, Ledger(Audit(tmp_path / "audit.jsonl"), tmp_path / "state"))
+        store = stack.enter_context(store_in(tmp_path))
+        gate = Gate(parse(policy, "policy.toml"), app, store)
         server = build_server(Pipeline(choose(), app, gate, watch=ended)).mcp
         async with (
             serving(server.streamable_http_app(**transport)) as site,
@@ -51,7 +54,8 @@ def serve(app: AppClient, tmp_path: Path) -> Callable[..., AbstractAsyncContextM
         ):
             yield one
 
-    return open_client
+    with stack:
+        yield open_client
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ async def test_the_end_of_a_call_that_its_client_cancels_is_in_the_audit(
             tasks.cancel_scope.cancel()
         assert await asyncio.wait_for(calls.get(), PATIENCE) == "cancelled"
         # Read while the server runs: its own end would cancel the call as well.
-        assert [entry["outcome"] for entry in entries(tmp_path / "audit.jsonl")] == ["started", "unknown"]
+        assert outcomes(tmp_path) == ["started", "unknown"]
 
 
 async def test_a_client_that_cannot_be_sent_a_question_gets_a_token(
@@ -87,5 +91,5 @@ async def test_a_client_that_cannot_be_sent_a_question_gets_a_token(
         text = result.content[0].text
         assert result.is_error
         assert "This client cannot ask its user" in text
-        assert not (await client.call_tool("confirm_operation", {"token": text.splitlines()[-1]})).is_error
+        assert not (await client.call_tool("confirm_operation", {"operation_id": text.splitlines()[-1]})).is_error
     assert not sandbox.store.value("SELECT count(*) FROM robots WHERE id = ?", robot_id)

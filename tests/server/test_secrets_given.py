@@ -125,9 +125,9 @@ async def test_what_was_shown_is_named_in_the_audit_and_the_end_is_written_befor
     async with connected(policy=ALLOWED.replace("*", "new_robot")) as client:
         asked = await client.call_tool("rotate_key", arguments)
         assert asked.is_error
-        token = asked.content[0].text.splitlines()[-1]  # type: ignore[union-attr]
-        assert not (await client.call_tool("confirm_operation", {"token": token})).is_error
+        operation = asked.content[0].text.splitlines()[-1]  # type: ignore[union-attr]
+        assert not (await client.call_tool("confirm_operation", {"operation_id": operation})).is_error
         lines = [json.loads(line) for line in audit.read_text().splitlines()]
     assert [line["outcome"] for line in lines] == ["asked", "started", "done"]
-    assert len({line["preview"] for line in lines}) == len({line["question"] for line in lines}) == 1
+    assert len({line["preview"] for line in lines}) == len({line["operation"] for line in lines}) == 1
     assert all(line["preview"] for line in lines)

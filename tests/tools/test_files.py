@@ -11,8 +11,9 @@ from mcp import Client
 
 from tests.answers import text_in
 from tests.fleet import EVERYTHING
+from tests.stores import store_in
 from viam_mcp.calls import Pipeline
-from viam_mcp.policy import Audit, Gate, Ledger, Policy
+from viam_mcp.policy import Gate, Policy
 from viam_mcp.server import build_server
 from viam_mcp.tools import TOOLS, Files, ToolError
 
@@ -231,9 +232,10 @@ async def test_only_the_first_page_of_logs_writes_the_file(fleet: Fleet) -> None
 async def test_without_a_files_folder_files_are_refused_with_the_way_on(
     fleet: Fleet, mode: Mode, tmp_path: Path, tool: str, arguments: dict[str, Any]
 ) -> None:
-    gate = Gate(Policy([EVERYTHING]), fleet.app, Ledger(Audit(tmp_path / "a.jsonl"), tmp_path / "s"))
     given = {key: fleet.id(*value) if isinstance(value, tuple) else value for key, value in arguments.items()}
-    async with Client(build_server(Pipeline(TOOLS, fleet.app, gate)).mcp, mode=mode) as client:
-        result = await client.call_tool(tool, given)
+    with store_in(tmp_path, database="other.db") as store:
+        calls = Pipeline(TOOLS, fleet.app, Gate(Policy([EVERYTHING]), fleet.app, store))
+        async with Client(build_server(calls).mcp, mode=mode) as client:
+            result = await client.call_tool(tool, given)
     assert result.is_error
     assert "--files-dir" in text_in(result)

@@ -149,7 +149,21 @@ _CALLS = (
     Option(
         "policy", "which calls are allowed, confirmed or denied: a TOML file, see viam-mcp policy init", Path, "FILE"
     ),
-    Option("audit", "the file that calls and decisions are written to; default in the state folder", Path, "FILE"),
+    Option(
+        "store",
+        "where operations, budgets and the audit are kept: a file, or postgresql://USER@HOST/DATABASE for several "
+        "computers; default state.db in the state folder",
+        str,
+        "PLACE",
+    ),
+    Option("audit_log", "a file, or - for standard error, that gets a live copy of the audit", str, "FILE"),
+    Option(
+        "audit_checkpoints",
+        "a file, - for standard error, or a URL that gets signed checkpoints of the audit; default checkpoints.jsonl "
+        "beside a store in a file, - otherwise",
+        str,
+        "WHERE",
+    ),
     Option("dry_run", "answer every call that would change something with its preview, and change nothing"),
     Option("files_dir", "the one folder that tools may read files from and write to", Path, "DIR"),
     Option("max_result_bytes", "how large a result may be; default 65536", _bytes, "N"),

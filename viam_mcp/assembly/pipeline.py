@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.assembly.limits import limits_of
 from viam_mcp.assembly.options import SettingsError
+from viam_mcp.assembly.store import lazy_store
 from viam_mcp.calls import (
     Access,
     ChoiceError,
@@ -59,14 +60,14 @@ def open_gates(settings: Settings, audited: Callable[[Mapping[str, Any]], None] 
         audited: Called with every entry of the audit.
 
     Raises:
-        PolicyError: The policy or a key cannot be used.
+        PolicyError: The policy cannot be used.
+        SettingsError: A setting of the store, or a state key, cannot be used.
     """
     return Gates(
+        lazy_store(settings, audited),
         policy=settings.policy,
-        audit=settings.audit,
         read_only=settings.read_only,
         dry_run=settings.dry_run,
-        watch=audited,
     )
 
 
@@ -154,7 +155,11 @@ async def open_pipeline(settings: Settings, app: AppClient, limits: Limits | Non
         SettingsError: There is no tool of a name, or the files folder is not a folder.
         PolicyError: The policy cannot be used.
     """
+    gates = open_gates(settings)
     limiter = call_limiter(limits or limits_of(settings))
-    pipeline = pipeline_maker(settings, app, open_gates(settings), chosen_tools(settings), limiter=limiter)(None)
-    async with pipeline.tails:
-        yield pipeline
+    pipeline = pipeline_maker(settings, app, gates, chosen_tools(settings), limiter=limiter)(None)
+    try:
+        async with pipeline.tails:
+            yield pipeline
+    finally:
+        await gates.store.aclose()

@@ -132,6 +132,7 @@ async def open_service(settings: Settings, limits: Limits | None = None) -> Asyn
         finally:
             await pool.close()
             await own.session.close()
+            await gates.store.aclose()
 
 
 def _called(metrics: Metrics, tool: str, outcome: str, seconds: float) -> None:
@@ -143,7 +144,7 @@ def _called(metrics: Metrics, tool: str, outcome: str, seconds: float) -> None:
 
 def _count_question(metrics: Metrics, entry: Mapping[str, Any]) -> None:
     outcome = entry.get("outcome", "")
-    if entry.get("question") and outcome not in _NO_ANSWERS:
+    if entry.get("operation") and outcome not in _NO_ANSWERS:
         metrics.confirmation(_ANSWERS.get(outcome, outcome))
 
 

@@ -33,7 +33,9 @@ class Settings:
     tools: tuple[str, ...] = ()
     exclude_tools: tuple[str, ...] = ()
     policy: Path | None = None
-    audit: Path | None = None
+    store: str = field(default="", repr=False)  # it may hold a password
+    audit_log: str = ""
+    audit_checkpoints: str = ""
     dry_run: bool = False
     files_dir: Path | None = None
     max_result_bytes: int = 65_536

@@ -34,7 +34,7 @@ class TerminalAsker:
                 return await anyio.to_thread.run_sync(_ask, question, closed, abandon_on_cancel=True)
         finally:
             closed.set()
-        return Answer(question.token, Reply.TIMED_OUT)
+        return Answer(question.id, Reply.TIMED_OUT)
 
 
 def _ask(question: Question, closed: threading.Event) -> Answer:
@@ -47,15 +47,15 @@ def _ask(question: Question, closed: threading.Event) -> Answer:
             # A thread that blocks on a read would keep the process from ending.
             while not select.select([terminal], [], [], _POLL_SECONDS)[0]:
                 if closed.is_set():
-                    return Answer(question.token, Reply.CANCELLED)
+                    return Answer(question.id, Reply.CANCELLED)
             line = terminal.readline(4_096)
     except (OSError, termios.error):
         sys.stderr.write("There is no terminal to ask on.\n")
-        return Answer(question.token, Reply.LOST)
+        return Answer(question.id, Reply.LOST)
     if not line:
-        return Answer(question.token, Reply.CANCELLED)
+        return Answer(question.id, Reply.CANCELLED)
     text = line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
     if question.type_name:
-        return Answer(question.token, Reply.ACCEPTED, typed=text)
+        return Answer(question.id, Reply.ACCEPTED, typed=text)
     agreed = text.strip().lower() == "yes"
-    return Answer(question.token, Reply.ACCEPTED if agreed else Reply.DECLINED, agreed=agreed)
+    return Answer(question.id, Reply.ACCEPTED if agreed else Reply.DECLINED, agreed=agreed)

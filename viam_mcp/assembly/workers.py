@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -20,7 +19,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from viam_mcp.operations import FOLDER_VARIABLE, forget_worker
-from viam_mcp.policy import KEYS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -171,15 +169,14 @@ class Workers:
 async def supervise(number: int, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve a socket with several processes of this command until a signal says to stop.
 
-    They share the keys that confirmations are encrypted with, so that each accepts the answers to the others'
-    questions, and a folder for their metrics.
+    They share the store, so that each accepts the answers to the others' questions, and a folder for their metrics.
 
     Raises:
         WorkersError: They cannot serve.
     """
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="viam-mcp-metrics-") as folder:
-        environment = {KEYS_VARIABLE: secrets.token_hex(32), **_not_empty(os.environ), FOLDER_VARIABLE: folder}
+        environment = {**_not_empty(os.environ), FOLDER_VARIABLE: folder}
         command = [sys.executable, "-m", "viam_mcp", *sys.argv[1:]]
         workers = Workers(command, number, listener, environment, partial(forget_worker, folder))
         for one in (signal.SIGINT, signal.SIGTERM):

@@ -28,11 +28,13 @@ class _AnyResult(Whole):
 
 
 class ConfirmOperation(Tool):
-    """Carry out an operation that answered with a confirmation token instead of being done. Call it only after
-    showing the user what the operation would do, and only if the user agrees. The token is good once. Returns
-    what the operation returns."""
+    """Carry out an operation that answered with an operation id instead of being done. Call it only after showing the
+    user what the operation would do, and only if the user agrees. The id is good once. Returns what the operation
+    returns."""
 
-    token: str = Field(min_length=1, max_length=4_096, description="From the operation's answer, unchanged")
+    operation_id: str = Field(
+        min_length=1, max_length=64, description="From the operation's answer, such as op-7f3k-9q2m"
+    )
 
     spec: ClassVar[Spec] = Spec(
         name=CONFIRM_OPERATION,
@@ -49,6 +51,6 @@ def token_text(question: Question) -> str:
     """Return the question as the result of a call, for a client that cannot ask."""
     return (
         f"{question.message}\n\nThis client cannot ask its user, so nothing was done. Show the user the text above. "
-        f"Only if the user agrees, call {ConfirmOperation.spec.name} with this token. It is good once, for exactly "
-        f"this call, for {question.seconds:.0f} s:\n{question.token}"
+        f"Only if the user agrees, call {ConfirmOperation.spec.name} with this operation_id. It is good once, for "
+        f"exactly this call, for {question.seconds:.0f} s:\n{question.id}"
     )

@@ -177,8 +177,8 @@ class Pipeline:
         try:
             tool = await self._parsed(name, arguments, caller)
             if isinstance(tool, ConfirmOperation):
-                asker = TokenAsker(Answer(tool.token, Reply.ACCEPTED, agreed=True))
-                tool = await self._parsed(*await self._gate.pending_call(tool.token, caller), caller)
+                asker = TokenAsker(Answer(tool.operation_id, Reply.ACCEPTED, agreed=True))
+                tool = await self._parsed(*await self._gate.pending_call(tool.operation_id, caller), caller)
             environment = Environment(files=self._files, progress=progress, tails=self.tails, budget=self._budget)
             call = Call(tool, caller, environment)
             take_slot = partial(self._limiter.take, caller.account, call.name)
@@ -215,10 +215,10 @@ class Pipeline:
 
     async def _run(self, admission: Admission) -> dict[str, Json]:
         """Return the tool's answer as JSON, with a credential in it given as the policy says."""
-        with admission.delivery() as delivery:
+        async with admission.delivery() as delivery:
             shape = await self._answer(admission)
             if delivery is not None and (whole := await shape(True, _UNLIMITED)) != await shape(False, _UNLIMITED):
-                admission.environment.notes.append(delivery.write(whole))
+                admission.environment.notes.append(await delivery.write(whole))
             return await shape(admission.secrets is Secrets.REVEAL, self._budget)
 
     async def _answer(self, admission: Admission) -> Callable[[bool, int], Awaitable[dict[str, Json]]]:

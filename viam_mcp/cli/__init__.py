@@ -33,6 +33,7 @@ COMMANDS = {
     "logs": "what a part logs, and what it logs from now on",
     "policy": "check a policy, explain what it decides, print one to start from",
     "audit": "what was decided and done, and whether the record of it is whole",
+    "secret": "credentials that wait in the store, each of which can be fetched once",
     "token": "make tokens for callers over HTTP",
     "doctor": "what is configured, what can be reached, what to fix",
 }

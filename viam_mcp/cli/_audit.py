@@ -8,17 +8,19 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from viam_mcp.assembly.options import OPTIONS, add_flags, add_options, values_of
-from viam_mcp.policy import CONFIRM_OPERATION, Outcome, default_audit, entries, verify
+from viam_mcp.policy import CONFIRM_OPERATION, Outcome
+from viam_mcp.store import AuditFilter, AuditLine, as_text, open_store
 from viam_mcp.tools import TOOLS, sanitize
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from viam_mcp.store import Store, Transaction
 
-_FILE = [option for option in OPTIONS["calls"] if option.name == "audit"]
+_STORE = [option for option in OPTIONS["calls"] if option.name == "store"]
 _NAMED = ("caller", "client", "decision", "rule", "duration_ms")
+_TOOLS = (*TOOLS, CONFIRM_OPERATION)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -35,41 +37,60 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("verify", help="find the first line that was changed, if any")
     for action in (show, check):
         add_options(action, "common")
-        add_flags(action, _FILE)
+        add_flags(action, _STORE)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the subcommand says; 1 if the audit is broken."""
-    path = values_of(_FILE, vars(options), os.environ).get("audit") or default_audit()
-    if options.action == "verify":
-        return _verify(path)
-    for entry in entries(path, since=options.since, until=options.until, tool=options.tool, outcome=options.outcome):
-        print(json.dumps(entry, ensure_ascii=False) if options.json else _line(entry))
+    store = open_store(values_of(_STORE, vars(options), os.environ).get("store"))
+    try:
+        return _verify(store) if options.action == "verify" else _show(store, options)
+    finally:
+        store.close()
+
+
+def _show(store: Store, options: argparse.Namespace) -> int:
+    tools = None if options.tool is None else [name for name in _TOOLS if fnmatchcase(name, options.tool)]
+    wanted = AuditFilter(
+        since=_seconds(options.since),
+        until=_seconds(options.until),
+        tools=tools,
+        outcomes=None if options.outcome is None else [options.outcome],
+    )
+
+    def show(tx: Transaction) -> None:
+        for line in tx.audit.oldest(wanted):
+            print(as_text(line) if options.json else _line(line))
+
+    store.read(show)
     return 0
 
 
-def _verify(path: Path) -> int:
-    verdict = verify(path)
-    if verdict.broken:
-        for number, reason in verdict.broken.items():
-            print(f"{path}:{number}: {reason}.")
-        print(f"{len(verdict.broken)} of {verdict.lines} lines are broken.")
+def _verify(store: Store) -> int:
+    verdict = store.read(lambda tx: tx.audit.verify())
+    for finding in verdict.findings:
+        print(f"{finding.number}: {finding.text}.")
+    if verdict.findings:
         return 1
-    print(f"{path} is whole: {verdict.lines} lines. The last one's hash is {verdict.last}.")
+    print(f"{store.address} is whole: {verdict.lines} lines. The last one's hash is {verdict.last}.")
     return 0
 
 
-def _line(entry: dict[str, Any]) -> str:
-    words = [entry["time"], f"{entry.get('outcome', ''):12}", entry.get("tool", "")]
+def _line(line: AuditLine) -> str:
+    entry, time = line.entry, datetime.fromtimestamp(line.time, UTC)
+    words = [time.isoformat(timespec="milliseconds"), f"{entry.get('outcome', ''):12}", entry.get("tool", "")]
     words.append(json.dumps(entry.get("arguments", {}), ensure_ascii=False))
     words += [f"{name}={entry[name]}" for name in _NAMED if name in entry]
     return sanitize("  ".join(str(word) for word in words)).replace("\n", " ")
 
 
+def _seconds(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
+
+
 def _pattern(text: str) -> str:
-    known = [*TOOLS, CONFIRM_OPERATION]
-    if not any(fnmatchcase(name, text) for name in known):
-        raise argparse.ArgumentTypeError(f"there is no tool {text!r}; there are {', '.join(known)}")
+    if not any(fnmatchcase(name, text) for name in _TOOLS):
+        raise argparse.ArgumentTypeError(f"there is no tool {text!r}; there are {', '.join(_TOOLS)}")
     return text
 
 

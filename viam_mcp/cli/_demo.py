@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 
+from viam_mcp.store import as_text, open_store
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncIterator
@@ -179,7 +181,11 @@ async def _delete(client: Client, machines: list[dict[str, Any]], answers: _Answ
 
 def _audit(folder: Path) -> None:
     _say("7. What was decided is on record, each line bound to the one before:")
-    lines = [json.loads(line) for line in (folder / "viam-mcp" / "audit.jsonl").read_text().splitlines()]
+    store = open_store(environment={"XDG_STATE_HOME": str(folder)})
+    try:
+        lines = store.read(lambda tx: [json.loads(as_text(line)) for line in tx.audit.oldest()])
+    finally:
+        store.close()
     _expect(bool(lines), "there are audit lines")
     for line in lines:
         shown = {name: line[name] for name in ("time", "tool", "decision", "outcome") if name in line}

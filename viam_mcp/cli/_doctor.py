@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from viam_mcp._version import __version__
 from viam_mcp.app import AppError, PermissionDenied
-from viam_mcp.assembly.audit import audit_file, unwritable
 from viam_mcp.assembly.fleet import open_fleet
 from viam_mcp.assembly.options import SettingsError, add_options
 from viam_mcp.assembly.pipeline import chosen_tools
 from viam_mcp.assembly.settings import KEY_ID_VARIABLE, KEY_VARIABLE, settings_of
-from viam_mcp.policy import KEYS_VARIABLE, PolicyError, load, parse_keys, state_dir
+from viam_mcp.assembly.store import new_store, unwritable
+from viam_mcp.policy import PolicyError, load
 from viam_mcp.proto.app import AuthorizedPermissions
+from viam_mcp.store import KEYS_VARIABLE, SqliteAddress, StoreError, parse_keys, state_folder
 from viam_mcp.tools import Files, quoted
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"viam-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}")
     if credentials := _credentials(settings):
         yield credentials
-    for look in (_tools, _policy, _files, _audit):
+    for look in (_tools, _policy, _files, _store):
         yield look(settings)
     yield _state()
-    yield _confirmations()
+    yield _keys()
     try:
         async with open_fleet(settings) as app:
             where = "the embedded sandbox" if settings.sandbox else settings.app_url
@@ -130,16 +131,31 @@ def _files(settings: Settings) -> Finding:
     return Finding(True, f"files: {settings.files_dir}")
 
 
-def _audit(settings: Settings) -> Finding:
-    path = audit_file(settings)
-    if reason := unwritable(path):
-        return Finding(False, f"audit: {path} cannot be written: {reason}; until it can, nothing is changed")
-    return Finding(True, f"audit: {path} can be written{'' if path.exists() else ', and is made when it is needed'}")
+def _store(settings: Settings) -> Finding:
+    """Where operations and the audit are kept. A file is neither opened nor made."""
+    try:
+        store = new_store(settings)
+    except SettingsError as error:
+        return Finding(False, f"store: {error}")
+    where, address = f"store: {store.address}", store.address
+    if isinstance(address, SqliteAddress):
+        if reason := unwritable(address.path):
+            return Finding(False, f"{where} cannot be written: {reason}; until it can, nothing is changed")
+        return Finding(
+            True, f"{where} can be written{'' if address.path.exists() else ', and is made when it is needed'}"
+        )
+    try:
+        store.read(lambda tx: tx.now)
+    except StoreError as error:
+        return Finding(False, f"{where}: {error}; until it can be used, nothing is changed")
+    finally:
+        store.close()
+    return Finding(True, f"{where} answers")
 
 
 def _state() -> Finding:
     """The folder for what outlasts the process. Others must not be able to change what is in it."""
-    folder = state_dir()
+    folder = state_folder()
     try:
         status = folder.stat()
     except FileNotFoundError:
@@ -156,15 +172,16 @@ def _state() -> Finding:
     return Finding(True, f"state: {folder}, mode {mode:04o}")
 
 
-def _confirmations() -> Finding:
+def _keys() -> Finding:
+    """What encrypts the keys of the store."""
     text = os.environ.get(KEYS_VARIABLE, "")
     if not text.strip():
-        return Finding(True, "confirmations: sealed with a key of each process's own")
+        return Finding(True, "state key: in a file beside the store")
     try:
-        keys = len(parse_keys(text))
-    except PolicyError as error:
-        return Finding(False, f"confirmations: {KEYS_VARIABLE}: {error}")
-    return Finding(True, f"confirmations: sealed with {_counted(keys, 'key')} from {KEYS_VARIABLE}")
+        number = len(parse_keys(text))
+    except StoreError as error:
+        return Finding(False, f"state key: {KEYS_VARIABLE}: {error}")
+    return Finding(True, f"state key: {_counted(number, 'key')} from {KEYS_VARIABLE}")
 
 
 def _counted(number: int, what: str) -> str:

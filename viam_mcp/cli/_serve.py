@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from viam_mcp.assembly.audit import unwritable
-from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.options import add_options
 from viam_mcp.assembly.settings import settings_of
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the client closes stdin, or a signal says to stop."""
     settings = settings_of(options)
-    if settings.audit is not None and (reason := unwritable(settings.audit)):
-        # An audit in the default place is not checked: without it, everything that only reads still works.
-        raise SettingsError(f"--audit: {settings.audit} cannot be written: {reason}.")
     # Only the modules that the transport needs are imported: clients wait for a server that they start.
     if settings.transport == "http":
         from viam_mcp.assembly.web import serve_http

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.assembly.options import TOKEN_OPTIONS, add_flags, add_options, values_of
 from viam_mcp.http import add
-from viam_mcp.policy import state_dir
+from viam_mcp.store import state_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the token to stdout, and how to use it to stderr."""
     given = values_of(TOKEN_OPTIONS, vars(options), {})
-    path = given.pop("file", None) or state_dir() / "tokens.toml"
+    path = given.pop("file", None) or state_folder() / "tokens.toml"
     token = add(path, options.name, **given)
     print(token)
     print(

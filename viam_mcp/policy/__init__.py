@@ -8,37 +8,30 @@ from viam_mcp.policy._admission import Admission
 from viam_mcp.policy._call import LOCAL, Call, Caller
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._gate import CONFIRM_OPERATION, Gate
-from viam_mcp.policy._gates import KEYS_VARIABLE, Gates, default_audit
-from viam_mcp.policy._ledger import Ledger
+from viam_mcp.policy._gates import Gates
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._asker import Asker, QuestionAsked, TokenAsker
 from viam_mcp.policy.confirm._question import Answer, Question, Reply, Way
-from viam_mcp.policy.confirm._tokens import parse_keys
-from viam_mcp.policy.record._audit import Audit, Verdict, entries, verify
-from viam_mcp.policy.record._state import state_dir
+from viam_mcp.policy.record._store import LazyStore
 from viam_mcp.policy.rules._file import load, parse
-from viam_mcp.policy.rules._normal import NormalForm
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy.rules._start import STARTING_FILE
 
 __all__ = [
     "CONFIRM_OPERATION",
-    "KEYS_VARIABLE",
     "LOCAL",
     "STARTING_FILE",
     "Action",
     "Admission",
     "Answer",
     "Asker",
-    "Audit",
     "Call",
     "Caller",
     "ConfirmVia",
     "Decision",
     "Gate",
     "Gates",
-    "Ledger",
-    "NormalForm",
+    "LazyStore",
     "Outcome",
     "Policy",
     "PolicyError",
@@ -50,13 +43,7 @@ __all__ = [
     "Scope",
     "Secrets",
     "TokenAsker",
-    "Verdict",
     "Way",
-    "default_audit",
-    "entries",
     "load",
     "parse",
-    "parse_keys",
-    "state_dir",
-    "verify",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy.rules._rules import Secrets
-
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from viam_mcp.policy.record._credentials import Delivery
+    from viam_mcp.policy.rules._rules import Secrets
     from viam_mcp.tools import Environment, Tool
 
 Visible = Callable[[Sequence[Any]], Awaitable[list[bool]]]
@@ -27,19 +27,12 @@ class Admission:
         secrets: How the answer gives a credential.
         visible: Says of each item of the tool's list whether the caller may see it.
             Raises Refused if that cannot be read.
-        new_delivery: Makes a place for a credential. Raises Refused if that fails.
+        delivery: Returns the place for the answer's credential, as a context; None inside if the answer gives it or has
+            none. Raises Refused if there can be no place, so that no credential should be minted.
     """
 
     tool: Tool
     environment: Environment
     secrets: Secrets
     visible: Visible = field(repr=False)
-    new_delivery: Callable[[], Delivery] = field(repr=False)
-
-    def delivery(self) -> AbstractContextManager[Delivery | None]:
-        """Return the place for the answer's credential, as a context; None inside if the answer gives it or has none.
-
-        Raises:
-            Refused: The place cannot be made, so that no credential should be minted.
-        """
-        return self.new_delivery() if self.secrets is Secrets.FILE else nullcontext()
+    delivery: Callable[[], AbstractAsyncContextManager[Delivery | None]] = field(repr=False)

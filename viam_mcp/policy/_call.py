@@ -77,15 +77,15 @@ class DecidedCall:
         tool: The tool with its arguments, to which the gate may have added.
         caller: Who sent the call.
         decision: The policy's decision.
-        question: The id of the question that was asked about the call; None if there was none.
-        fingerprint: The digest of what that question showed.
+        operation: The id of the operation that the call carries out, once that was approved; None if nobody was asked.
+        fingerprint: The digest of what the question showed.
         file: The SHA-256 of the file that the question showed, where the call sends one.
     """
 
     tool: Tool
     caller: Caller
     decision: Decision
-    question: str | None = None
+    operation: str | None = None
     fingerprint: str | None = None
     file: str | None = None
 

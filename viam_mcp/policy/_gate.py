@@ -7,7 +7,7 @@ confirmation, judges the answer, counts the call, and records what becomes of it
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ import anyio
 
 from viam_mcp.policy._admission import Admission
 from viam_mcp.policy._call import DecidedCall, Stopped
+from viam_mcp.policy._digests import digest
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._scope import Boundary
 from viam_mcp.policy.confirm._asker import QuestionAsked
-from viam_mcp.policy.confirm._confirmations import Confirmations
+from viam_mcp.policy.confirm._confirmations import Confirmations, Wording
 from viam_mcp.policy.confirm._question import (
     Question,
     Reply,
@@ -31,8 +32,9 @@ from viam_mcp.policy.confirm._question import (
     read_preview,
     typed_name,
 )
+from viam_mcp.policy.record._credentials import deliveries_of
 from viam_mcp.policy.record._recorder import Recorder
-from viam_mcp.policy.rules._rules import Action, ConfirmVia
+from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
@@ -41,12 +43,12 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient
     from viam_mcp.policy._call import Call, Caller
-    from viam_mcp.policy._ledger import Ledger
     from viam_mcp.policy.confirm._asker import Asker
     from viam_mcp.policy.confirm._question import Answer, PreviewSnapshot
     from viam_mcp.policy.record._credentials import Delivery
+    from viam_mcp.policy.record._store import LazyStore
     from viam_mcp.policy.rules._rules import Decision, Policy
-    from viam_mcp.tools import Spec, Tool
+    from viam_mcp.tools import Tool
 
     TakeSlot = Callable[[], Awaitable[AbstractContextManager[object]]]
 
@@ -66,7 +68,7 @@ class Gate:
     Args:
         policy: What the operator decided.
         app: The fleet.
-        ledger: The audit, and what else outlasts the gate.
+        store: Where everything is kept that outlasts a call.
         also_spends: Other policies whose budgets these calls count for as well.
         read_only: Refuse everything that changes something.
         dry_run: Answer everything that changes something with its preview, and do nothing.
@@ -76,7 +78,7 @@ class Gate:
         self,
         policy: Policy,
         app: AppClient,
-        ledger: Ledger,
+        store: LazyStore,
         *,
         also_spends: Iterable[Policy] = (),
         read_only: bool = False,
@@ -84,12 +86,11 @@ class Gate:
     ) -> None:
         self.policy = policy
         self._app = app
-        self._ledger = ledger
+        self._store = store
         fleet = f"{app.session.target} {app.api_key_id}"
-        self._confirmations = Confirmations(ledger.seal, ledger.shelf, policy.confirm_seconds, ledger.clock, fleet)
+        self._confirmations = Confirmations(store, policy.confirm_seconds, fleet)
         self._boundary = Boundary(policy.scope, app)
-        budgets = (ledger.budget(one) for one in (policy, *also_spends))
-        self._recorder = Recorder(ledger.audit, [budget for budget in budgets if budget is not None])
+        self._recorder = Recorder(store, _budgets_of((policy, *also_spends)), fleet)
         self._read_only = read_only
         self._dry_run = dry_run
 
@@ -138,22 +139,26 @@ class Gate:
             The refusal, for the caller.
         """
         try:
-            await self._recorder.write(caller=caller.name, client=caller.client, tool=tool, outcome=Outcome.DENIED)
+            await self._recorder.write_line(
+                caller=caller.name, client=caller.client, tool=tool, outcome=Outcome.DENIED.value
+            )
         except PolicyError as error:
             return Refused(f"{tool} was not done: {error}.")
         return Refused(_CLOSED.format(tool))
 
-    async def pending_call(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
-        """Return the call that a token of `confirm_operation` stands for: its tool and arguments.
+    async def pending_call(self, operation: str, caller: Caller) -> tuple[str, dict[str, Json]]:
+        """Return the call that an operation is about: its tool and arguments.
 
         Raises:
-            Refused: It stands for none that this caller may confirm.
+            Refused: There is none that this caller may confirm with `confirm_operation`.
         """
         try:
             try:
-                return await self._confirmations.waiting(token, caller)
+                return await self._confirmations.pending(operation, caller)
             except Stopped as stopped:
-                await self._recorder.write(caller=caller.name, tool=CONFIRM_OPERATION, outcome=stopped.outcome)
+                await self._recorder.write_line(
+                    caller=caller.name, tool=CONFIRM_OPERATION, outcome=stopped.outcome.value
+                )
                 raise Refused(str(stopped)) from None
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
@@ -184,23 +189,19 @@ class Gate:
         return answer
 
     async def _record_lost(self, call: Call, question: Question) -> None:
-        """Record that nobody will answer a question, and void its token."""
+        """Record that nobody will answer a question."""
+        decided = DecidedCall(call.tool, call.caller, self._decision(call.tool))
         try:
-            await self._confirmations.void(question.token, call.caller)
-            await self._recorder.record(
-                DecidedCall(call.tool, call.caller, self._decision(call.tool), question.id), Outcome.LOST
-            )
+            await self._confirmations.record_lost(decided, question.id)
         except PolicyError as error:
             # Nobody is left to tell, and nothing was done.
             logger.error("a question about %s was left open: %s", call.name, error)  # noqa: TRY400
 
     async def _record_busy(self, call: Call, answer: Answer) -> None:
         """Record that an answer found no concurrency slot. The answer can be given again."""
-        question = self._confirmations.name_of(answer.token)
+        decided = DecidedCall(call.tool, call.caller, self._decision(call.tool))
         try:
-            await self._recorder.record(
-                DecidedCall(call.tool, call.caller, self._decision(call.tool), question), Outcome.BUSY
-            )
+            await self._confirmations.record_busy(decided, answer)
         except PolicyError as error:
             logger.error("that %s found no slot is not in the audit: %s", call.name, error)  # noqa: TRY400
 
@@ -211,13 +212,12 @@ class Gate:
         environment = call.environment
         if decided.file is not None:
             environment = replace(environment, file=decided.file)
-        spec = decided.tool.spec
         return Admission(
             decided.tool,
             environment,
             decided.decision.secrets,
             visible=self._visible,
-            new_delivery=partial(self._delivery, spec),
+            delivery=partial(self._delivery, decided),
         )
 
     async def _visible(self, items: Sequence[Any]) -> list[bool]:
@@ -226,11 +226,19 @@ class Gate:
         except Stopped as stopped:
             raise Refused(str(stopped)) from None
 
-    def _delivery(self, spec: Spec) -> Delivery:
-        try:
-            return self._ledger.delivery(spec)
-        except PolicyError as error:
-            raise Refused(f"{spec.name} was not done: {error}.") from None
+    @asynccontextmanager
+    async def _delivery(self, decided: DecidedCall) -> AsyncIterator[Delivery | None]:
+        if decided.decision.secrets is not Secrets.FILE:
+            yield None
+            return
+        spec = decided.tool.spec
+        async with AsyncExitStack() as stack:
+            try:
+                new = deliveries_of(self._store).new(spec, decided.caller)
+                delivery = await stack.enter_async_context(new)
+            except PolicyError as error:
+                raise Refused(f"{spec.name} was not done: {error}.") from None
+            yield delivery
 
     async def _decide(self, call: Call, way: Way, answer: Answer | None) -> DecidedCall | Question:
         """Return the call if it may run, or else the question that has to be answered first.
@@ -287,8 +295,8 @@ class Gate:
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
             raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
 
-    async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, way: Way, *, changed: bool = False) -> Question:
-        """Open a question about a call, and record it.
+    async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, way: Way) -> Question:
+        """Open a question about a call, in place of the operation that the call carries out, if there is one.
 
         Raises:
             Stopped: The question cannot be asked this way.
@@ -302,10 +310,9 @@ class Gate:
                 raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
             if way is Way.TOKEN:
                 raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
-        token, name = await self._confirmations.open(tool, decided.caller, way, seen.fingerprint)
-        await self._recorder.record(replace(decided, question=name, fingerprint=seen.fingerprint), Outcome.ASKED)
-        text = message(tool, seen, decision.why, changed=changed, type_name=type_name)
-        return Question(name, tool.spec.name, text, token, type_name, self._confirmations.seconds)
+        text = message(tool, seen, decision.why, changed=decided.operation is not None, type_name=type_name)
+        operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, way))
+        return Question(operation, tool.spec.name, text, type_name, self._confirmations.seconds)
 
     async def _judge(self, call: Call, decided: DecidedCall, way: Way, answer: Answer) -> DecidedCall | Question:
         """Judge an answer, which is used up by that.
@@ -314,19 +321,17 @@ class Gate:
             The call if the answer is a yes to what would be done now; another question if the target has changed.
 
         Raises:
-            Stopped: The answer is not a yes, or not good for this call.
+            Refused: The answer is not a yes.
+            Stopped: The answer is not good for this call.
         """
         tool, name = call.tool, call.name
-        no = answer.reply is not Reply.ACCEPTED
-        claims = await self._confirmations.redeem(answer.token, tool, call.caller, way, late=no)
-        decided = replace(decided, question=claims.nonce, fingerprint=claims.fingerprint)
-        if no:
-            raise Stopped(Outcome(answer.reply), f"{name} was not done: {_SAID[answer.reply]}.", decided)
+        decided = await self._confirmations.answer(decided, answer, way)
+        if answer.reply is not Reply.ACCEPTED:
+            raise Refused(f"{name} was not done: {_SAID[answer.reply]}.")
         async with self._recorder.recording_cancellation(decided):
             seen = await read_preview(tool, self._app, call.environment)
-        if seen.fingerprint != claims.fingerprint:
-            await self._recorder.record(decided, Outcome.CHANGED)
-            return await self._ask(decided, seen, way, changed=True)
+        if seen.fingerprint != decided.fingerprint:
+            return await self._ask(decided, seen, way)
         if _takes_name(decided.decision, seen):
             if not is_typed(answer.typed, typed_name(seen.preview)):
                 raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", decided)
@@ -345,6 +350,12 @@ class Gate:
         if settled is not None:
             return settled
         return self.policy.decide(tool.spec, tool.meant(self._app.location_id), tool.effect)
+
+
+def _budgets_of(policies: Iterable[Policy]) -> dict[str, int]:
+    """Return how many destructive calls policies allow in an hour, by the name of their budget."""
+    limits = {digest(policy.source): policy.destructive_per_hour for policy in policies}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:

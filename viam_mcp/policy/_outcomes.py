@@ -30,5 +30,7 @@ class Outcome(StrEnum):
     OUT_OF_SCOPE = "out of scope"
     OVER_BUDGET = "over budget"
     DRY_RUN = "dry run"
+    TAKEN = "taken"
+    """A delivered credential was fetched from the store."""
     BUSY = "busy"
     """There was no slot for the call when its answer came."""

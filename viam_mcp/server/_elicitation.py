@@ -29,8 +29,8 @@ _FAILURES = (MCPError, ValidationError, anyio.ClosedResourceError, anyio.BrokenR
 class ModernAsker:
     """For clients of 2026-07-28: the question is an `InputRequiredResult`, the answer comes with the same call again.
 
-    The gate's token is the request state. It is bound to the tool, the arguments, the caller, the time and what was
-    shown, and is good once: wrapping it with the SDK's own boundary would add nothing.
+    The operation's id is the request state. The operation is bound to the tool, the arguments, the caller, the time and
+    what was shown, and is good once: wrapping the id with the SDK's own boundary would add nothing.
     """
 
     way = Way.PERSON
@@ -62,9 +62,9 @@ class LegacyAsker:
                     question.message, form(question), related_request_id=self._ctx.request_id
                 )
             except _FAILURES:
-                return Answer(question.token, Reply.LOST)
-            return _answer(question.token, response)
-        return Answer(question.token, Reply.TIMED_OUT)
+                return Answer(question.id, Reply.LOST)
+            return _answer(question.id, response)
+        return Answer(question.id, Reply.TIMED_OUT)
 
 
 def can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
@@ -88,7 +88,7 @@ def input_required(question: Question) -> types.InputRequiredResult:
     """Return the question as a client of 2026-07-28 takes it."""
     params = types.ElicitRequestFormParams(message=question.message, requested_schema=form(question))
     return types.InputRequiredResult(
-        input_requests={_KEY: types.ElicitRequest(params=params)}, request_state=question.token
+        input_requests={_KEY: types.ElicitRequest(params=params)}, request_state=question.id
     )
 
 
@@ -101,15 +101,15 @@ def form(question: Question) -> dict[str, Json]:
     return {"type": "object", "properties": {_KEY: box}, "required": [_KEY]}
 
 
-def _answer(token: str, response: Any) -> Answer:
+def _answer(operation: str, response: Any) -> Answer:
     """Return what a client sent in answer to a form. Whatever is not clearly a yes is none."""
     if not isinstance(response, types.ElicitResult):
-        return Answer(token, Reply.CANCELLED)
+        return Answer(operation, Reply.CANCELLED)
     content = response.content or {}
     typed = content.get("name")
     replies = {"accept": Reply.ACCEPTED, "decline": Reply.DECLINED}
     return Answer(
-        token,
+        operation,
         replies.get(response.action, Reply.CANCELLED),
         agreed=content.get(_KEY) is True,
         typed=typed if isinstance(typed, str) else None,

@@ -1,176 +1,224 @@
-"""Questions that are open: each can be answered once, by whom it was asked, about exactly what it showed."""
+"""Confirmations: each is an operation of the store, which can be answered once, by its caller, about what was shown.
+
+Every change of an operation and the audit's line about it are one transaction.
+"""
 
 from __future__ import annotations
 
 import json
-import secrets
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
 from viam_mcp.policy._call import Stopped
+from viam_mcp.policy._digests import caller_digest, digest
+from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy.confirm._question import Way
-from viam_mcp.policy.confirm._tokens import Claims, InvalidToken, digest
-from viam_mcp.policy.rules._text import canonical
+from viam_mcp.policy.confirm._question import Reply, Way
+from viam_mcp.policy.record._entries import entry_of, subjects_of
+from viam_mcp.policy.rules._arguments import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from viam_mcp.policy._call import Caller
-    from viam_mcp.policy.confirm._shelf import Shelf
-    from viam_mcp.policy.confirm._tokens import Seal
+    from viam_mcp.policy._call import Caller, DecidedCall
+    from viam_mcp.policy.confirm._question import Answer
+    from viam_mcp.policy.record._store import LazyStore
+    from viam_mcp.store import Operation, Transaction
     from viam_mcp.tools import Tool
 
 Json = Any
 
+_ID = re.compile(r"op-[0-9a-z]{4}-[0-9a-z]{4}")
 
-class Confirmations:
-    """The questions that were asked, and which of them were answered.
 
-    Args:
-        seal: Seals their tokens.
-        shelf: Where it is kept which were answered, and which calls wait for a token.
-        seconds: How long a question stays open.
-        clock: Seconds since 1970.
-        fleet: What tells the fleet, and who this program is there, from others: an answer is good for one.
+@dataclass(frozen=True)
+class Wording:
+    """What a question is to show.
+
+    Attributes:
+        text: All of it.
+        fingerprint: The digest of everything that an answer is bound to.
+        way: How it is asked.
     """
 
-    def __init__(self, seal: Seal, shelf: Shelf, seconds: float, clock: Callable[[], float], fleet: str) -> None:
+    text: str
+    fingerprint: str
+    way: Way
+
+
+class Confirmations:
+    """The confirmations of calls to one fleet.
+
+    Args:
+        store: Where operations are.
+        seconds: How long a question stays open.
+        fleet: The fleet, and the account that calls are made with there. An answer is good for one fleet.
+    """
+
+    def __init__(self, store: LazyStore, seconds: float, fleet: str) -> None:
         self.seconds = seconds
+        self._store = store
         self._fleet = fleet
-        self._seal = seal
-        self._shelf = shelf
-        self._clock = clock
 
-    async def open(self, tool: Tool, caller: Caller, way: Way, fingerprint: str) -> tuple[str, str]:
-        """A new question about a call: its token, and its name.
+    async def ask(self, call: DecidedCall, wording: Wording) -> str:
+        """Store a question about a call.
 
         Args:
-            tool: The call.
-            caller: Who may answer.
-            way: How the answer has to come.
-            fingerprint: What was shown.
+            call: The call. If it carries out an operation already, the question is asked again because the target has
+                changed: that operation ends.
+            wording: What the question shows.
+
+        Returns:
+            The id of the operation.
 
         Raises:
-            PolicyError: What has to be kept for the answer cannot be.
+            PolicyError: It cannot be stored.
         """
-        claims = Claims(
-            way=way,
-            tool=tool.spec.name,
-            arguments=_arguments(tool),
-            caller=self._caller(caller),
-            fingerprint=fingerprint,
-            expires=int(self._clock() + self.seconds),
-            nonce=secrets.token_hex(16),
+        from viam_mcp.store import NewOperation, OperationConflict, RoomFull
+
+        tool, caller = call.tool, call.caller
+
+        def work(tx: Transaction) -> str:
+            if call.operation is not None:
+                with suppress(OperationConflict):
+                    tx.operations.void(call.operation, caller_digest(caller, self._fleet), Outcome.CHANGED)
+                tx.audit.append(entry_of(call, Outcome.CHANGED))
+            new = NewOperation(
+                caller=caller_digest(caller, self._fleet),
+                # A caller who brings a new key with every call has the room of one caller.
+                owner=digest(caller.account),
+                tool=tool.spec.name,
+                arguments=json.dumps(tool.model_dump(mode="json", exclude_unset=True)),
+                preview=wording.text,
+                fingerprint=wording.fingerprint,
+                rule=call.decision.rule or "",
+                way=wording.way,
+                expires=tx.now + self.seconds,
+                client=caller.client,
+                requester=caller.name,
+                subjects=tuple(subjects_of(tool)),
+            )
+            operation = tx.operations.ask(new).id
+            asked = replace(call, operation=operation, fingerprint=wording.fingerprint)
+            tx.audit.append(entry_of(asked, Outcome.ASKED))
+            return operation
+
+        try:
+            return await self._store.write(work)
+        except RoomFull as error:
+            raise PolicyError(str(error)) from None
+
+    async def pending(self, operation: str, caller: Caller) -> tuple[str, dict[str, Json]]:
+        """Return the tool and the arguments of an operation whose question was the result of a call.
+
+        Raises:
+            Stopped: There is none that this caller may confirm.
+            PolicyError: The store cannot be read.
+        """
+        from viam_mcp.store import State
+
+        found = await self._store.read(lambda tx: self._find(tx, operation, caller))
+        if found is None or found.way != Way.TOKEN:
+            raise _none("Nothing")
+        if found.state is not State.OPEN:
+            raise _not_open(found.state, found.tool)
+        arguments: dict[str, Json] = json.loads(found.arguments)
+        return found.tool, arguments
+
+    async def answer(self, call: DecidedCall, answer: Answer, way: Way) -> DecidedCall:
+        """Store the answer to the question about a call. It is the only one that counts.
+
+        Returns:
+            The call, which carries out the operation. An answer that is not a yes is recorded, and ends it.
+
+        Raises:
+            Stopped: The answer is not good for this call and this caller, or not any more.
+            PolicyError: It cannot be stored.
+        """
+        from viam_mcp.store import GivenAnswer, OperationConflict
+
+        name, accepted = call.tool.spec.name, answer.reply is Reply.ACCEPTED
+        who = caller_digest(call.caller, self._fleet)
+
+        def work(tx: Transaction) -> DecidedCall:
+            found = self._find(tx, answer.operation, call.caller)
+            if found is None:
+                raise _none(name)
+            if found.way != way or found.tool != name:
+                raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for another call. {name} was not done.")
+            if found.arguments and not _is_about(found, call.tool):
+                raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for other arguments. {name} was not done.")
+            given = GivenAnswer(answer.reply, by=call.caller.name, how=f"{way} {call.caller.client}".strip())
+            try:
+                # An answer that is not a yes may come late: it is what a person said.
+                tx.operations.answer(found.id, who, given, approved=accepted, late=not accepted)
+            except OperationConflict as conflict:
+                raise _not_open(conflict.state, name) from None
+            answered = replace(call, operation=found.id, fingerprint=found.fingerprint)
+            if not accepted:
+                tx.audit.append(entry_of(answered, Outcome(answer.reply)))
+            return answered
+
+        return await self._store.write(work)
+
+    async def record_lost(self, call: DecidedCall, operation: str) -> None:
+        """Record that nobody will answer a question, and end its operation.
+
+        Raises:
+            PolicyError: It cannot be stored.
+        """
+        from viam_mcp.store import OperationConflict
+
+        who = caller_digest(call.caller, self._fleet)
+
+        def work(tx: Transaction) -> None:
+            with suppress(OperationConflict):
+                tx.operations.void(operation, who, Outcome.LOST)
+            tx.audit.append(entry_of(replace(call, operation=operation), Outcome.LOST))
+
+        await self._store.write(work)
+
+    async def record_busy(self, call: DecidedCall, answer: Answer) -> None:
+        """Record that an answer found no concurrency slot. Its operation stays open.
+
+        Raises:
+            PolicyError: It cannot be stored.
+        """
+
+        def work(tx: Transaction) -> None:
+            found = self._find(tx, answer.operation, call.caller)
+            known = replace(call, operation=None if found is None else found.id)
+            tx.audit.append(entry_of(known, Outcome.BUSY))
+
+        await self._store.write(work)
+
+    def _find(self, tx: Transaction, operation: str, caller: Caller) -> Operation | None:
+        """Return an operation; None if there is none of that id for this caller on this fleet."""
+        return tx.operations.find(operation, caller_digest(caller, self._fleet)) if _ID.fullmatch(operation) else None
+
+
+def _is_about(operation: Operation, tool: Tool) -> bool:
+    """Return whether an operation is about exactly this call, counting arguments that were left out."""
+    asked = type(tool).model_validate_json(operation.arguments)
+    return canonical(asked.model_dump(mode="json")) == canonical(tool.model_dump(mode="json"))
+
+
+def _none(name: str) -> Stopped:
+    done = "Nothing was done" if name == "Nothing" else f"{name} was not done"
+    return Stopped(
+        Outcome.WRONG_ANSWER,
+        f"There is no operation of that id here that waits for your confirmation. {done}; call the tool again if it "
+        "is still wanted.",
+    )
+
+
+def _not_open(state: Any, name: str) -> Stopped:
+    """Return why an operation in this state cannot be answered."""
+    if state == "expired":
+        return Stopped(
+            Outcome.EXPIRED,
+            f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted.",
         )
-        if way is Way.TOKEN:
-            # A model has to repeat the token, and arguments may be long: so they stay here.
-            call = json.dumps(tool.model_dump(mode="json", exclude_unset=True)).encode()
-            await self._put("call", caller, claims, self._seal.close(call, _purpose(claims)))
-        return self._seal.seal(claims), claims.nonce
-
-    async def redeem(self, token: str, tool: Tool, caller: Caller, way: Way, *, late: bool = False) -> Claims:
-        """Use a token up for a call.
-
-        Args:
-            token: The token.
-            tool: The call.
-            caller: Who answers.
-            way: How the answer came.
-            late: Whether it may have expired, since the answer is none that anything comes of.
-
-        Raises:
-            Stopped: It is not good for this call, this caller and this way, or not any more.
-            PolicyError: That it is used up cannot be kept.
-        """
-        name = tool.spec.name
-        claims = self._claims(token, caller, name, late=late)
-        if claims.way != way or claims.tool != name:
-            raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for another call. {name} was not done.")
-        if claims.arguments != _arguments(tool):
-            raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for other arguments. {name} was not done.")
-        if not await self._put("spent", caller, claims, b""):
-            raise Stopped(Outcome.WRONG_ANSWER, _USED.format(name))
-        await self._forget(caller, claims)
-        return claims
-
-    async def waiting(self, token: str, caller: Caller) -> tuple[str, dict[str, Json]]:
-        """The call that a token stands for, whose result showed the question: its tool and arguments.
-
-        Raises:
-            Stopped: It stands for none that this caller may confirm.
-            PolicyError: What was kept cannot be read.
-        """
-        claims = self._claims(token, caller, "The operation")
-        sealed = await self._get("call", caller, claims)
-        if sealed is None:
-            used = await self._get("spent", caller, claims) is not None
-            text = "The confirmation stands for no call that waits. Nothing was done."
-            raise Stopped(Outcome.WRONG_ANSWER, _USED.format(claims.tool) if used else text)
-        return claims.tool, json.loads(self._seal.disclose(sealed, _purpose(claims)))
-
-    async def void(self, token: str, caller: Caller) -> None:
-        """Let nobody answer a question any more that this caller was asked.
-
-        Raises:
-            PolicyError: That cannot be kept.
-        """
-        claims = self._seal.open(token)
-        await self._put("spent", caller, claims, b"")
-        await self._forget(caller, claims)
-
-    def name_of(self, token: str) -> str | None:
-        """The name of the question that a token is about; None if it is none of ours."""
-        try:
-            return self._seal.open(token).nonce
-        except InvalidToken:
-            return None
-
-    def _claims(self, token: str, caller: Caller, name: str, *, late: bool = False) -> Claims:
-        try:
-            claims = self._seal.open(token)
-        except InvalidToken as error:
-            raise Stopped(
-                Outcome.WRONG_ANSWER, f"The confirmation is not valid: {error}. {name} was not done."
-            ) from None
-        if claims.caller != self._caller(caller):
-            raise Stopped(
-                Outcome.WRONG_ANSWER,
-                f"The confirmation was given to another caller, or for another fleet. {name} was not done.",
-            )
-        if claims.expires <= self._clock() and not late:
-            raise Stopped(
-                Outcome.EXPIRED,
-                f"The confirmation has expired. {name} was not done; ask for it again if it is still wanted.",
-            )
-        return claims
-
-    def _caller(self, caller: Caller) -> str:
-        """The digest of who answers, and where."""
-        return digest(canonical([caller.name, self._fleet]))
-
-    async def _forget(self, caller: Caller, claims: Claims) -> None:
-        """Take away what waited for an answer, so that it leaves room for others."""
-        if claims.way == Way.TOKEN:
-            await anyio.to_thread.run_sync(self._shelf.remove, digest(caller.account), f"call-{claims.nonce}")
-
-    async def _get(self, kind: str, caller: Caller, claims: Claims) -> bytes | None:
-        return await anyio.to_thread.run_sync(self._shelf.get, digest(caller.account), f"{kind}-{claims.nonce}")
-
-    async def _put(self, kind: str, caller: Caller, claims: Claims, data: bytes) -> bool:
-        # Whoever brings a new key with every call is still one caller, with the room of one.
-        put, owner = self._shelf.put, digest(caller.account)
-        return await anyio.to_thread.run_sync(put, owner, f"{kind}-{claims.nonce}", data, claims.expires)
-
-
-_USED = "The confirmation was used before, and is good for once. {} was not done again."
-
-
-def _arguments(tool: Tool) -> str:
-    """The digest of a call's arguments, those that were left out among them."""
-    return digest(canonical(tool.model_dump(mode="json")))
-
-
-def _purpose(claims: Claims) -> str:
-    return f"call {claims.nonce}"
+    return Stopped(
+        Outcome.WRONG_ANSWER, f"The confirmation was used before, and is good for once. {name} was not done again."
+    )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.app import AppError, Unauthenticated
 from viam_mcp.policy._call import Stopped
+from viam_mcp.policy._digests import digest
 from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy.confirm._tokens import digest
-from viam_mcp.policy.rules._text import canonical
+from viam_mcp.policy.rules._arguments import canonical
 from viam_mcp.tools import Preview, ToolError, redacted, sanitize
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Way(StrEnum):
     PERSON = "person"
     """The client shows it to a person, who answers it."""
     TOKEN = "token"  # noqa: S105 - the name of a way to ask
-    """It is the call's result. `confirm_operation` with its token is the answer."""
+    """It is the call's result. `confirm_operation` with its id is the answer."""
 
 
 class Reply(StrEnum):
@@ -52,13 +52,13 @@ class Answer:
     """An answer to a question.
 
     Attributes:
-        token: The question's token.
+        operation: The id of the operation that the question is about.
         reply: The outcome of asking.
         agreed: Whether the box for yes is ticked, where the form has one.
         typed: The name that was typed, where the form asks for one.
     """
 
-    token: str
+    operation: str
     reply: Reply
     agreed: bool = False
     typed: str | None = None
@@ -69,10 +69,9 @@ class Question:
     """The question whether a call may run.
 
     Attributes:
-        id: Its name in the audit.
+        id: The id of the operation that it is about. An answer has to carry it.
         tool: The tool.
         message: Its text.
-        token: An answer has to carry it.
         type_name: Whether a person has to type the name of what is touched.
         seconds: How long it stays open.
     """
@@ -80,7 +79,6 @@ class Question:
     id: str
     tool: str
     message: str
-    token: str
     type_name: bool
     seconds: float
 
@@ -125,7 +123,7 @@ async def read_preview(tool: Tool, app: AppClient, environment: Environment) -> 
         None if update is None else update.isoformat(),
         readable,
     ]
-    return PreviewSnapshot(preview, readable, digest(canonical(shown)))
+    return PreviewSnapshot(preview, readable, digest(shown))
 
 
 def _arguments(tool: Tool, error: AppError) -> str:

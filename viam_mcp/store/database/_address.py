@@ -75,12 +75,19 @@ def parse_address(text: str | None, environment: Mapping[str, str] = os.environ)
     if not separator:
         if not text.strip():
             raise StoreAddressError(f"the address of the store is empty: {_EXPECTED}")
-        return SqliteAddress(Path(text).absolute())
+        return _file(text)
     if scheme in _POSTGRES:
         return PostgresAddress(text, _shown(text))
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        return SqliteAddress(Path(unquote(rest.removeprefix("/"))).absolute())
+        return _file(unquote(rest.removeprefix("/")))
     raise StoreAddressError(f"the address of the store cannot be used: {_EXPECTED}")
+
+
+def _file(text: str) -> SqliteAddress:
+    path = Path(text).absolute()
+    if not path.name:
+        raise StoreAddressError(f"the address of the store names no file: {_EXPECTED}")
+    return SqliteAddress(path)
 
 
 def _shown(url: str) -> str:
