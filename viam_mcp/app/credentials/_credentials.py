@@ -66,11 +66,14 @@ class Credentials:
         """Refuse what cannot authenticate before anything is dialed.
 
         Raises:
-            ValueError: If either is empty.
+            ValueError: If either is empty, or no text.
         """
-        if not self.api_key_id or not self.api_key:
-            missing = "api_key_id" if not self.api_key_id else "api_key"
-            raise ValueError(f"{missing} is empty: an API key and its id are both needed to authenticate")
+        for name, value in (("api_key_id", self.api_key_id), ("api_key", self.api_key)):
+            if not value:
+                raise ValueError(f"{name} is empty: an API key and its id are both needed to authenticate")
+            # What stands for a byte that is not UTF-8, in a variable of the environment for example.
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise ValueError(f"{name} is not text: copy it once more")
 
     async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
         """See `TokenSource`."""

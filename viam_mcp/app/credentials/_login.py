@@ -223,8 +223,8 @@ def _grant(content: Mapping[str, Json], path: Path) -> LoginToken:
 
 def _text(auth: Mapping[str, Json], name: str, path: Path) -> str:
     value = auth.get(name)
-    if not isinstance(value, str) or not value:
-        raise _refused(f"{path} is not what `viam login` writes: auth.{name} is missing")
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise _refused(f"{path} is not what `viam login` writes: auth.{name} is missing, or no text")
     return value
 
 

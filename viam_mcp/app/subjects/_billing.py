@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -16,7 +16,7 @@ class BillingMethods(Subject):
             org_id: The organization.
             billing_address: The address on its invoices.
         """
-        request = app.EnableBillingServiceRequest(org_id=org_id, billing_address=billing_address)
+        request = build(app.EnableBillingServiceRequest, org_id=org_id, billing_address=billing_address)
         await self._session.unary(self._stub.EnableBillingService, request)
 
     async def disable_billing_service(self, org_id: str) -> None:
@@ -25,7 +25,9 @@ class BillingMethods(Subject):
         Args:
             org_id: The organization.
         """
-        await self._session.unary(self._stub.DisableBillingService, app.DisableBillingServiceRequest(org_id=org_id))
+        await self._session.unary(
+            self._stub.DisableBillingService, build(app.DisableBillingServiceRequest, org_id=org_id)
+        )
 
     async def update_billing_service(self, org_id: str, billing_address: app.BillingAddress) -> None:
         """Replace the billing address of an organization.
@@ -34,7 +36,7 @@ class BillingMethods(Subject):
             org_id: The organization.
             billing_address: The address on its invoices from now on.
         """
-        request = app.UpdateBillingServiceRequest(org_id=org_id, billing_address=billing_address)
+        request = build(app.UpdateBillingServiceRequest, org_id=org_id, billing_address=billing_address)
         await self._session.unary(self._stub.UpdateBillingService, request)
 
     async def get_billing_service_config(self, org_id: str) -> app.GetBillingServiceConfigResponse:
@@ -46,5 +48,5 @@ class BillingMethods(Subject):
         Returns:
             The whole answer of the server: address, support email, logo, address of the dashboard.
         """
-        request = app.GetBillingServiceConfigRequest(org_id=org_id)
+        request = build(app.GetBillingServiceConfigRequest, org_id=org_id)
         return await self._session.unary(self._stub.GetBillingServiceConfig, request)

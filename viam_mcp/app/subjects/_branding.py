@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -16,7 +16,7 @@ class BrandingMethods(Subject):
             org_id: The organization.
             email: The address.
         """
-        request = app.OrganizationSetSupportEmailRequest(org_id=org_id, email=email)
+        request = build(app.OrganizationSetSupportEmailRequest, org_id=org_id, email=email)
         await self._session.unary(self._stub.OrganizationSetSupportEmail, request)
 
     async def organization_get_support_email(self, org_id: str) -> str:
@@ -28,7 +28,7 @@ class BrandingMethods(Subject):
         Returns:
             The address, empty if none is set.
         """
-        request = app.OrganizationGetSupportEmailRequest(org_id=org_id)
+        request = build(app.OrganizationGetSupportEmailRequest, org_id=org_id)
         return (await self._session.unary(self._stub.OrganizationGetSupportEmail, request)).email
 
     async def organization_set_logo(self, org_id: str, logo: bytes) -> None:
@@ -38,7 +38,7 @@ class BrandingMethods(Subject):
             org_id: The organization.
             logo: The picture, a PNG file.
         """
-        request = app.OrganizationSetLogoRequest(org_id=org_id, logo=logo)
+        request = build(app.OrganizationSetLogoRequest, org_id=org_id, logo=logo)
         await self._session.unary(self._stub.OrganizationSetLogo, request)
 
     async def organization_get_logo(self, org_id: str) -> str:
@@ -50,7 +50,7 @@ class BrandingMethods(Subject):
         Returns:
             Its URL, empty if none is set.
         """
-        request = app.OrganizationGetLogoRequest(org_id=org_id)
+        request = build(app.OrganizationGetLogoRequest, org_id=org_id)
         return (await self._session.unary(self._stub.OrganizationGetLogo, request)).url
 
     async def get_app_content(self, public_namespace: str, name: str) -> app.GetAppContentResponse:
@@ -63,7 +63,7 @@ class BrandingMethods(Subject):
         Returns:
             The whole answer of the server: path of the files, entrypoint, type, whether it is public.
         """
-        request = app.GetAppContentRequest(public_namespace=public_namespace, name=name)
+        request = build(app.GetAppContentRequest, public_namespace=public_namespace, name=name)
         return await self._session.unary(self._stub.GetAppContent, request)
 
     async def get_app_branding(self, public_namespace: str, name: str) -> app.GetAppBrandingResponse:
@@ -76,5 +76,5 @@ class BrandingMethods(Subject):
         Returns:
             The whole answer of the server.
         """
-        request = app.GetAppBrandingRequest(public_namespace=public_namespace, name=name)
+        request = build(app.GetAppBrandingRequest, public_namespace=public_namespace, name=name)
         return await self._session.unary(self._stub.GetAppBranding, request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -16,7 +16,7 @@ class FavoriteMethods(Subject):
             machine_id: The machine.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.AddFavoriteMachineRequest(machine_id=machine_id)
+        request = build(app.AddFavoriteMachineRequest, machine_id=machine_id)
         await self._session.unary(self._stub.AddFavoriteMachine, request, timeout=timeout)
 
     async def remove_favorite_machine(self, machine_id: str, timeout: float | None = None) -> None:
@@ -26,7 +26,7 @@ class FavoriteMethods(Subject):
             machine_id: The machine.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.RemoveFavoriteMachineRequest(machine_id=machine_id)
+        request = build(app.RemoveFavoriteMachineRequest, machine_id=machine_id)
         await self._session.unary(self._stub.RemoveFavoriteMachine, request, timeout=timeout)
 
     async def list_favorite_machines(self, timeout: float | None = None) -> list[app.FavoriteMachine]:

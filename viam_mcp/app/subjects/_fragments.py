@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app.records._records import Fragment, FragmentHistoryEntry, Page
-from viam_mcp.app.subjects._subject import Subject, struct, timestamp
+from viam_mcp.app.subjects._subject import Subject, build, struct, timestamp
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class FragmentMethods(Subject):
                 superseded by `visibilities`.
             visibilities: Only fragments that are seen like this.
         """
-        request = app.ListFragmentsRequest(
+        request = build(
+            app.ListFragmentsRequest,
             organization_id=org_id,
             show_public=show_public,
             fragment_visibility=[visibility.to_proto() for visibility in visibilities or ()],
@@ -54,7 +55,7 @@ class FragmentMethods(Subject):
         Returns:
             The whole answer of the server.
         """
-        request = app.GetFragmentRequest(id=fragment_id, version=version)
+        request = build(app.GetFragmentRequest, id=fragment_id, version=version)
         return await self._session.unary(self._stub.GetFragment, request)
 
     async def create_fragment(self, org_id: str, name: str, config: Mapping[str, Any] | None = None) -> Fragment:
@@ -71,8 +72,11 @@ class FragmentMethods(Subject):
         Raises:
             InvalidArgument: Also before any call, for a configuration that JSON or the wire cannot carry.
         """
-        request = app.CreateFragmentRequest(
-            name=name, config=struct("CreateFragment", "config", config), organization_id=org_id
+        request = build(
+            app.CreateFragmentRequest,
+            name=name,
+            config=struct("CreateFragment", "config", config),
+            organization_id=org_id,
         )
         return Fragment.from_proto((await self._session.unary(self._stub.CreateFragment, request)).fragment)
 
@@ -104,7 +108,8 @@ class FragmentMethods(Subject):
             InvalidArgument: Also before any call, for a configuration that JSON or the wire cannot carry.
         """
         rpc = "UpdateFragment"
-        request = app.UpdateFragmentRequest(
+        request = build(
+            app.UpdateFragmentRequest,
             id=fragment_id,
             name=name,
             config=struct(rpc, "config", config),
@@ -120,7 +125,7 @@ class FragmentMethods(Subject):
         Args:
             fragment_id: The fragment.
         """
-        await self._session.unary(self._stub.DeleteFragment, app.DeleteFragmentRequest(id=fragment_id))
+        await self._session.unary(self._stub.DeleteFragment, build(app.DeleteFragmentRequest, id=fragment_id))
 
     async def get_fragment_history(
         self, id: str, page_token: str | None = "", page_limit: int | None = 10
@@ -135,7 +140,7 @@ class FragmentMethods(Subject):
         Returns:
             The page, whose `next_page_token` is empty when it is the last.
         """
-        request = app.GetFragmentHistoryRequest(id=id, page_token=page_token or None, page_limit=page_limit)
+        request = build(app.GetFragmentHistoryRequest, id=id, page_token=page_token or None, page_limit=page_limit)
         reply = await self._session.unary(self._stub.GetFragmentHistory, request)
         return Page(map(FragmentHistoryEntry.from_proto, reply.history), reply.next_page_token)
 
@@ -152,7 +157,9 @@ class FragmentMethods(Subject):
             The whole answer of the server: every fragment on the way, and for each fragment that was asked
             for its resolved configuration, or why it cannot be resolved.
         """
-        request = app.ListNestedFragmentsRequest(fragment_id=fragment_id, additional_fragments=additional_fragments)
+        request = build(
+            app.ListNestedFragmentsRequest, fragment_id=fragment_id, additional_fragments=additional_fragments
+        )
         return await self._session.unary(self._stub.ListNestedFragments, request)
 
     async def list_machine_fragments(
@@ -172,7 +179,8 @@ class FragmentMethods(Subject):
             The whole answer of the server: every fragment on the way, and for each fragment that is in use
             or was asked for its resolved configuration, or why it cannot be resolved.
         """
-        request = app.ListMachineFragmentsRequest(
+        request = build(
+            app.ListMachineFragmentsRequest,
             machine_id=machine_id,
             additional_fragment_ids=additional_fragment_ids,
             additional_fragments=additional_fragments,
@@ -188,7 +196,7 @@ class FragmentMethods(Subject):
         Returns:
             The counts for each version that machines name; the version is empty for the latest.
         """
-        request = app.GetFragmentUsageRequest(fragment_id=fragment_id)
+        request = build(app.GetFragmentUsageRequest, fragment_id=fragment_id)
         return list((await self._session.unary(self._stub.GetFragmentUsage, request)).version_usages)
 
     async def set_fragment_tag(self, fragment_id: str, tag: str, revision: str) -> list[app.FragmentTag]:
@@ -204,7 +212,7 @@ class FragmentMethods(Subject):
         Returns:
             All tags of the fragment.
         """
-        request = app.SetFragmentTagRequest(fragment_id=fragment_id, tag=tag, revision=revision)
+        request = build(app.SetFragmentTagRequest, fragment_id=fragment_id, tag=tag, revision=revision)
         return list((await self._session.unary(self._stub.SetFragmentTag, request)).tags)
 
     async def delete_fragment_tag(self, fragment_id: str, tag: str) -> list[app.FragmentTag]:
@@ -217,5 +225,5 @@ class FragmentMethods(Subject):
         Returns:
             The tags that are left.
         """
-        request = app.DeleteFragmentTagRequest(fragment_id=fragment_id, tag=tag)
+        request = build(app.DeleteFragmentTagRequest, fragment_id=fragment_id, tag=tag)
         return list((await self._session.unary(self._stub.DeleteFragmentTag, request)).tags)

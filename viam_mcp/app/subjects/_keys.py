@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from viam_mcp.app.subjects._roles import ResourceType, Role, authorization, check_role
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class KeyMethods(Subject):
         Returns:
             The key, which is not shown again, and its id.
         """
-        request = app.CreateKeyRequest(
+        request = build(
+            app.CreateKeyRequest,
             authorizations=[
                 authorization("CreateKey", org_id, a.role, a.resource_type, a.resource_id, identity_type="api-key")
                 for a in authorizations
@@ -69,7 +70,7 @@ class KeyMethods(Subject):
         Args:
             id: The key's id.
         """
-        await self._session.unary(self._stub.DeleteKey, app.DeleteKeyRequest(id=id))
+        await self._session.unary(self._stub.DeleteKey, build(app.DeleteKeyRequest, id=id))
 
     async def create_key_from_existing_key_authorizations(self, id: str) -> tuple[str, str]:
         """Make an API key that may do what another one may.
@@ -80,7 +81,7 @@ class KeyMethods(Subject):
         Returns:
             The key, which is not shown again, and its id.
         """
-        request = app.CreateKeyFromExistingKeyAuthorizationsRequest(id=id)
+        request = build(app.CreateKeyFromExistingKeyAuthorizationsRequest, id=id)
         reply = await self._session.unary(self._stub.CreateKeyFromExistingKeyAuthorizations, request)
         return reply.key, reply.id
 
@@ -90,7 +91,9 @@ class KeyMethods(Subject):
         Args:
             org_id: The organization.
         """
-        return list((await self._session.unary(self._stub.ListKeys, app.ListKeysRequest(org_id=org_id))).api_keys)
+        return list(
+            (await self._session.unary(self._stub.ListKeys, build(app.ListKeysRequest, org_id=org_id))).api_keys
+        )
 
     async def rename_key(self, id: str, name: str) -> app.RenameKeyResponse:
         """Rename an API key.
@@ -102,7 +105,7 @@ class KeyMethods(Subject):
         Returns:
             The whole answer of the server: the key's id and its name.
         """
-        return await self._session.unary(self._stub.RenameKey, app.RenameKeyRequest(id=id, name=name))
+        return await self._session.unary(self._stub.RenameKey, build(app.RenameKeyRequest, id=id, name=name))
 
     async def rotate_key(self, id: str) -> tuple[str, str]:
         """Replace the value of an API key. The old one stops working at once.
@@ -113,5 +116,5 @@ class KeyMethods(Subject):
         Returns:
             The new key, which is not shown again, and its id.
         """
-        reply = await self._session.unary(self._stub.RotateKey, app.RotateKeyRequest(id=id))
+        reply = await self._session.unary(self._stub.RotateKey, build(app.RotateKeyRequest, id=id))
         return reply.key, reply.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -24,7 +24,9 @@ class LocationMethods(Subject):
         Returns:
             The new location.
         """
-        request = app.CreateLocationRequest(organization_id=org_id, name=name, parent_location_id=parent_location_id)
+        request = build(
+            app.CreateLocationRequest, organization_id=org_id, name=name, parent_location_id=parent_location_id
+        )
         return (await self._session.unary(self._stub.CreateLocation, request)).location
 
     async def get_location(self, location_id: str | None = None) -> app.Location:
@@ -33,7 +35,7 @@ class LocationMethods(Subject):
         Args:
             location_id: The location, or None for the client's default.
         """
-        request = app.GetLocationRequest(location_id=self._location("GetLocation", location_id))
+        request = build(app.GetLocationRequest, location_id=self._location("GetLocation", location_id))
         return (await self._session.unary(self._stub.GetLocation, request)).location
 
     async def update_location(
@@ -49,7 +51,9 @@ class LocationMethods(Subject):
         Returns:
             The location as it is now.
         """
-        request = app.UpdateLocationRequest(location_id=location_id, name=name, parent_location_id=parent_location_id)
+        request = build(
+            app.UpdateLocationRequest, location_id=location_id, name=name, parent_location_id=parent_location_id
+        )
         return (await self._session.unary(self._stub.UpdateLocation, request)).location
 
     async def delete_location(self, location_id: str) -> None:
@@ -58,7 +62,7 @@ class LocationMethods(Subject):
         Args:
             location_id: The location.
         """
-        await self._session.unary(self._stub.DeleteLocation, app.DeleteLocationRequest(location_id=location_id))
+        await self._session.unary(self._stub.DeleteLocation, build(app.DeleteLocationRequest, location_id=location_id))
 
     async def list_locations(self, org_id: str) -> list[app.Location]:
         """List the locations of an organization, those that are shared with it among them.
@@ -66,7 +70,7 @@ class LocationMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.ListLocationsRequest(organization_id=org_id)
+        request = build(app.ListLocationsRequest, organization_id=org_id)
         return list((await self._session.unary(self._stub.ListLocations, request)).locations)
 
     async def share_location(self, organization_id: str, location_id: str) -> None:
@@ -76,7 +80,7 @@ class LocationMethods(Subject):
             organization_id: The other organization.
             location_id: The location.
         """
-        request = app.ShareLocationRequest(organization_id=organization_id, location_id=location_id)
+        request = build(app.ShareLocationRequest, organization_id=organization_id, location_id=location_id)
         await self._session.unary(self._stub.ShareLocation, request)
 
     async def unshare_location(self, organization_id: str, location_id: str) -> None:
@@ -86,7 +90,7 @@ class LocationMethods(Subject):
             organization_id: The other organization. The one that owns the location cannot be removed.
             location_id: The location.
         """
-        request = app.UnshareLocationRequest(organization_id=organization_id, location_id=location_id)
+        request = build(app.UnshareLocationRequest, organization_id=organization_id, location_id=location_id)
         await self._session.unary(self._stub.UnshareLocation, request)
 
     async def location_auth(self, location_id: str | None = None) -> app.LocationAuth:
@@ -95,7 +99,7 @@ class LocationMethods(Subject):
         Args:
             location_id: The location, or None for the client's default.
         """
-        request = app.LocationAuthRequest(location_id=self._location("LocationAuth", location_id))
+        request = build(app.LocationAuthRequest, location_id=self._location("LocationAuth", location_id))
         return (await self._session.unary(self._stub.LocationAuth, request)).auth
 
     async def create_location_secret(self, location_id: str | None = None) -> app.LocationAuth:
@@ -107,7 +111,9 @@ class LocationMethods(Subject):
         Returns:
             All secrets of the location, the new one among them. They are credentials.
         """
-        request = app.CreateLocationSecretRequest(location_id=self._location("CreateLocationSecret", location_id))
+        request = build(
+            app.CreateLocationSecretRequest, location_id=self._location("CreateLocationSecret", location_id)
+        )
         return (await self._session.unary(self._stub.CreateLocationSecret, request)).auth
 
     async def delete_location_secret(self, secret_id: str, location_id: str | None = None) -> None:
@@ -118,5 +124,5 @@ class LocationMethods(Subject):
             location_id: The location, or None for the client's default.
         """
         location = self._location("DeleteLocationSecret", location_id)
-        request = app.DeleteLocationSecretRequest(location_id=location, secret_id=secret_id)
+        request = build(app.DeleteLocationSecretRequest, location_id=location, secret_id=secret_id)
         await self._session.unary(self._stub.DeleteLocationSecret, request)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from viam_mcp.app._errors import invalid
 from viam_mcp.app._files import write_file
 from viam_mcp.app.records._records import LogEntry, Page
-from viam_mcp.app.subjects._subject import Subject, timestamp
+from viam_mcp.app.subjects._subject import Subject, build, timestamp
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class LogMethods(Subject):
         rpc = "GetRobotPartLogs"
         if range is not None and start is not None and end is not None:
             raise invalid(rpc, "range was given together with both start and end", "Leave one of the three out.")
-        request = app.GetRobotPartLogsRequest(
+        request = build(
+            app.GetRobotPartLogsRequest,
             id=robot_part_id,
             filter=filter,
             page_token=page_token or None,
@@ -157,7 +158,7 @@ class LogMethods(Subject):
             raises an `AppError` when the connection breaks; what was written meanwhile is then to be
             read with `get_robot_part_logs`.
         """
-        request = app.TailRobotPartLogsRequest(id=robot_part_id, errors_only=errors_only, filter=filter)
+        request = build(app.TailRobotPartLogsRequest, id=robot_part_id, errors_only=errors_only, filter=filter)
         return self._batches(request)
 
     async def _batches(self, request: app.TailRobotPartLogsRequest) -> AsyncGenerator[list[LogEntry]]:

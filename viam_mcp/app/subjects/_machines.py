@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class MachineMethods(Subject):
         Args:
             robot_id: The machine.
         """
-        return (await self._session.unary(self._stub.GetRobot, app.GetRobotRequest(id=robot_id))).robot
+        return (await self._session.unary(self._stub.GetRobot, build(app.GetRobotRequest, id=robot_id))).robot
 
     async def get_rover_rental_robots(self, org_id: str) -> list[app.RoverRentalRobot]:
         """List the machines that an organization has on loan from Viam's rover rental.
@@ -32,7 +32,7 @@ class MachineMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.GetRoverRentalRobotsRequest(org_id=org_id)
+        request = build(app.GetRoverRentalRobotsRequest, org_id=org_id)
         return list((await self._session.unary(self._stub.GetRoverRentalRobots, request)).robots)
 
     async def get_robot_api_keys(self, robot_id: str) -> list[app.APIKeyWithAuthorizations]:
@@ -41,7 +41,7 @@ class MachineMethods(Subject):
         Args:
             robot_id: The machine.
         """
-        request = app.GetRobotAPIKeysRequest(robot_id=robot_id)
+        request = build(app.GetRobotAPIKeysRequest, robot_id=robot_id)
         return list((await self._session.unary(self._stub.GetRobotAPIKeys, request)).api_keys)
 
     async def list_robots(self, location_id: str | None = None) -> list[app.Robot]:
@@ -50,7 +50,7 @@ class MachineMethods(Subject):
         Args:
             location_id: The location, or None for the client's default.
         """
-        request = app.ListRobotsRequest(location_id=self._location("ListRobots", location_id))
+        request = build(app.ListRobotsRequest, location_id=self._location("ListRobots", location_id))
         return list((await self._session.unary(self._stub.ListRobots, request)).robots)
 
     async def list_robots_for_locations(self, location_ids: Sequence[str]) -> list[app.Robot]:
@@ -59,7 +59,7 @@ class MachineMethods(Subject):
         Args:
             location_ids: The locations.
         """
-        request = app.ListRobotsForLocationsRequest(location_ids=location_ids)
+        request = build(app.ListRobotsForLocationsRequest, location_ids=location_ids)
         return list((await self._session.unary(self._stub.ListRobotsForLocations, request)).robots)
 
     async def list_robots_for_org(self, org_id: str) -> list[app.Robot]:
@@ -68,7 +68,7 @@ class MachineMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.ListRobotsForOrgRequest(org_id=org_id)
+        request = build(app.ListRobotsForOrgRequest, org_id=org_id)
         return list((await self._session.unary(self._stub.ListRobotsForOrg, request)).robots)
 
     async def list_machine_summaries(
@@ -90,8 +90,12 @@ class MachineMethods(Subject):
         Returns:
             The machines, grouped by location.
         """
-        request = app.ListMachineSummariesRequest(
-            organization_id=org_id, fragment_ids=fragment_ids, location_ids=location_ids, limit=limit
+        request = build(
+            app.ListMachineSummariesRequest,
+            organization_id=org_id,
+            fragment_ids=fragment_ids,
+            location_ids=location_ids,
+            limit=limit,
         )
         return list((await self._session.unary(self._stub.ListMachineSummaries, request)).location_summaries)
 
@@ -105,7 +109,7 @@ class MachineMethods(Subject):
         Returns:
             The id of the new machine.
         """
-        request = app.NewRobotRequest(name=name, location=self._location("NewRobot", location_id))
+        request = build(app.NewRobotRequest, name=name, location=self._location("NewRobot", location_id))
         return (await self._session.unary(self._stub.NewRobot, request)).id
 
     async def update_robot(self, robot_id: str, name: str, location_id: str | None = None) -> app.Robot:
@@ -120,7 +124,7 @@ class MachineMethods(Subject):
             The machine as it is now.
         """
         location = self._location("UpdateRobot", location_id)
-        request = app.UpdateRobotRequest(id=robot_id, name=name, location=location)
+        request = build(app.UpdateRobotRequest, id=robot_id, name=name, location=location)
         return (await self._session.unary(self._stub.UpdateRobot, request)).robot
 
     async def delete_robot(self, robot_id: str) -> None:
@@ -129,4 +133,4 @@ class MachineMethods(Subject):
         Args:
             robot_id: The machine.
         """
-        await self._session.unary(self._stub.DeleteRobot, app.DeleteRobotRequest(id=robot_id))
+        await self._session.unary(self._stub.DeleteRobot, build(app.DeleteRobotRequest, id=robot_id))

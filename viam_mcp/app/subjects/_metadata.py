@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app.records._struct import to_plain
-from viam_mcp.app.subjects._subject import Subject, struct
+from viam_mcp.app.subjects._subject import Subject, build, struct
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class MetadataMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.GetOrganizationMetadataRequest(organization_id=org_id)
+        request = build(app.GetOrganizationMetadataRequest, organization_id=org_id)
         return to_plain((await self._session.unary(self._stub.GetOrganizationMetadata, request)).data)
 
     async def update_organization_metadata(self, org_id: str, metadata: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ class MetadataMethods(Subject):
             metadata: Its metadata from now on.
         """
         data = struct("UpdateOrganizationMetadata", "metadata", metadata)
-        request = app.UpdateOrganizationMetadataRequest(organization_id=org_id, data=data)
+        request = build(app.UpdateOrganizationMetadataRequest, organization_id=org_id, data=data)
         await self._session.unary(self._stub.UpdateOrganizationMetadata, request)
 
     async def get_location_metadata(self, location_id: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class MetadataMethods(Subject):
         Args:
             location_id: The location.
         """
-        request = app.GetLocationMetadataRequest(location_id=location_id)
+        request = build(app.GetLocationMetadataRequest, location_id=location_id)
         return to_plain((await self._session.unary(self._stub.GetLocationMetadata, request)).data)
 
     async def update_location_metadata(self, location_id: str, metadata: Mapping[str, Any]) -> None:
@@ -56,7 +56,7 @@ class MetadataMethods(Subject):
             metadata: Its metadata from now on.
         """
         data = struct("UpdateLocationMetadata", "metadata", metadata)
-        request = app.UpdateLocationMetadataRequest(location_id=location_id, data=data)
+        request = build(app.UpdateLocationMetadataRequest, location_id=location_id, data=data)
         await self._session.unary(self._stub.UpdateLocationMetadata, request)
 
     async def get_robot_metadata(self, robot_id: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class MetadataMethods(Subject):
         Args:
             robot_id: The machine.
         """
-        request = app.GetRobotMetadataRequest(id=robot_id)
+        request = build(app.GetRobotMetadataRequest, id=robot_id)
         return to_plain((await self._session.unary(self._stub.GetRobotMetadata, request)).data)
 
     async def update_robot_metadata(self, robot_id: str, metadata: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ class MetadataMethods(Subject):
         """
         data = struct("UpdateRobotMetadata", "metadata", metadata)
         await self._session.unary(
-            self._stub.UpdateRobotMetadata, app.UpdateRobotMetadataRequest(id=robot_id, data=data)
+            self._stub.UpdateRobotMetadata, build(app.UpdateRobotMetadataRequest, id=robot_id, data=data)
         )
 
     async def get_robot_part_metadata(self, robot_part_id: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class MetadataMethods(Subject):
         Args:
             robot_part_id: The part.
         """
-        request = app.GetRobotPartMetadataRequest(id=robot_part_id)
+        request = build(app.GetRobotPartMetadataRequest, id=robot_part_id)
         return to_plain((await self._session.unary(self._stub.GetRobotPartMetadata, request)).data)
 
     async def update_robot_part_metadata(self, robot_part_id: str, metadata: Mapping[str, Any]) -> None:
@@ -97,5 +97,5 @@ class MetadataMethods(Subject):
             metadata: Its metadata from now on.
         """
         data = struct("UpdateRobotPartMetadata", "metadata", metadata)
-        request = app.UpdateRobotPartMetadataRequest(id=robot_part_id, data=data)
+        request = build(app.UpdateRobotPartMetadataRequest, id=robot_part_id, data=data)
         await self._session.unary(self._stub.UpdateRobotPartMetadata, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from viam_mcp.app._chunks import Chunks, Source
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ModuleMethods(Subject):
         Returns:
             Its id, and its page on the web.
         """
-        request = app.CreateModuleRequest(organization_id=org_id, name=name)
+        request = build(app.CreateModuleRequest, organization_id=org_id, name=name)
         reply = await self._session.unary(self._stub.CreateModule, request)
         return reply.module_id, reply.url
 
@@ -51,7 +51,8 @@ class ModuleMethods(Subject):
         Returns:
             Its page on the web.
         """
-        request = app.UpdateModuleRequest(
+        request = build(
+            app.UpdateModuleRequest,
             module_id=module_id,
             visibility=app.VISIBILITY_PUBLIC if public else app.VISIBILITY_PRIVATE,
             url=url,
@@ -83,7 +84,7 @@ class ModuleMethods(Subject):
         content = Chunks(file)
 
         async def messages() -> AsyncGenerator[app.UploadModuleFileRequest]:
-            yield app.UploadModuleFileRequest(module_file_info=info)
+            yield build(app.UploadModuleFileRequest, module_file_info=info)
             sent = 0
             async for chunk in content.read():
                 yield app.UploadModuleFileRequest(file=chunk)
@@ -102,7 +103,9 @@ class ModuleMethods(Subject):
         Args:
             module_id: The module.
         """
-        return (await self._session.unary(self._stub.GetModule, app.GetModuleRequest(module_id=module_id))).module
+        return (
+            await self._session.unary(self._stub.GetModule, build(app.GetModuleRequest, module_id=module_id))
+        ).module
 
     async def list_modules(self, org_id: str) -> list[app.Module]:
         """List the modules that an organization can use.
@@ -110,5 +113,5 @@ class ModuleMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.ListModulesRequest(organization_id=org_id)
+        request = build(app.ListModulesRequest, organization_id=org_id)
         return list((await self._session.unary(self._stub.ListModules, request)).modules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -24,7 +24,9 @@ class NotificationMethods(Subject):
             device_uuid: The device, a UUID.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.UploadDevicePushTokenRequest(app_id=app_id, device_token=device_token, device_uuid=device_uuid)
+        request = build(
+            app.UploadDevicePushTokenRequest, app_id=app_id, device_token=device_token, device_uuid=device_uuid
+        )
         await self._session.unary(self._stub.UploadDevicePushToken, request, timeout=timeout)
 
     async def delete_device_push_token(self, app_id: str, device_uuid: str, timeout: float | None = None) -> None:
@@ -35,7 +37,7 @@ class NotificationMethods(Subject):
             device_uuid: The device, a UUID.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.DeleteDevicePushTokenRequest(app_id=app_id, device_uuid=device_uuid)
+        request = build(app.DeleteDevicePushTokenRequest, app_id=app_id, device_uuid=device_uuid)
         await self._session.unary(self._stub.DeleteDevicePushToken, request, timeout=timeout)
 
     async def get_device_push_tokens(self, app_id: str, timeout: float | None = None) -> list[str]:
@@ -45,7 +47,7 @@ class NotificationMethods(Subject):
             app_id: The Firebase application on the devices.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.GetDevicePushTokensRequest(app_id=app_id)
+        request = build(app.GetDevicePushTokensRequest, app_id=app_id)
         return list((await self._session.unary(self._stub.GetDevicePushTokens, request, timeout=timeout)).device_tokens)
 
     async def set_firebase_config(
@@ -59,7 +61,7 @@ class NotificationMethods(Subject):
             config_json: The project's configuration, as JSON text. It is a credential.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.SetFirebaseConfigRequest(org_id=org_id, app_id=app_id, config_json=config_json)
+        request = build(app.SetFirebaseConfigRequest, org_id=org_id, app_id=app_id, config_json=config_json)
         await self._session.unary(self._stub.SetFirebaseConfig, request, timeout=timeout)
 
     async def get_firebase_config(self, org_id: str, timeout: float | None = None) -> str:
@@ -72,7 +74,7 @@ class NotificationMethods(Subject):
         Returns:
             The application's id. The configuration is not given out again.
         """
-        request = app.GetFirebaseConfigRequest(org_id=org_id)
+        request = build(app.GetFirebaseConfigRequest, org_id=org_id)
         return (await self._session.unary(self._stub.GetFirebaseConfig, request, timeout=timeout)).app_id
 
     async def delete_firebase_config(self, org_id: str, app_id: str, timeout: float | None = None) -> None:
@@ -83,5 +85,5 @@ class NotificationMethods(Subject):
             app_id: The Firebase application.
             timeout: Seconds for the call, instead of the client's.
         """
-        request = app.DeleteFirebaseConfigRequest(org_id=org_id, app_id=app_id)
+        request = build(app.DeleteFirebaseConfigRequest, org_id=org_id, app_id=app_id)
         await self._session.unary(self._stub.DeleteFirebaseConfig, request, timeout=timeout)

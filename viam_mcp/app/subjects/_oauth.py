@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 
@@ -18,7 +18,7 @@ class OAuthMethods(Subject):
         Args:
             org_id: The organization.
         """
-        await self._session.unary(self._stub.EnableAuthService, app.EnableAuthServiceRequest(org_id=org_id))
+        await self._session.unary(self._stub.EnableAuthService, build(app.EnableAuthServiceRequest, org_id=org_id))
 
     async def disable_auth_service(self, org_id: str) -> None:
         """Take the auth service from an organization.
@@ -26,7 +26,7 @@ class OAuthMethods(Subject):
         Args:
             org_id: The organization.
         """
-        await self._session.unary(self._stub.DisableAuthService, app.DisableAuthServiceRequest(org_id=org_id))
+        await self._session.unary(self._stub.DisableAuthService, build(app.DisableAuthServiceRequest, org_id=org_id))
 
     async def create_oauth_app(
         self, org_id: str, client_name: str, oauth_config: app.OAuthConfig
@@ -41,7 +41,7 @@ class OAuthMethods(Subject):
         Returns:
             Its client id and its client secret, which is a credential.
         """
-        request = app.CreateOAuthAppRequest(org_id=org_id, client_name=client_name, oauth_config=oauth_config)
+        request = build(app.CreateOAuthAppRequest, org_id=org_id, client_name=client_name, oauth_config=oauth_config)
         return await self._session.unary(self._stub.CreateOAuthApp, request)
 
     async def read_oauth_app(self, org_id: str, client_id: str) -> app.ReadOAuthAppResponse:
@@ -54,7 +54,7 @@ class OAuthMethods(Subject):
         Returns:
             Its name, its configuration, and its client secret, which is a credential.
         """
-        request = app.ReadOAuthAppRequest(org_id=org_id, client_id=client_id)
+        request = build(app.ReadOAuthAppRequest, org_id=org_id, client_id=client_id)
         return await self._session.unary(self._stub.ReadOAuthApp, request)
 
     async def update_oauth_app(
@@ -68,8 +68,12 @@ class OAuthMethods(Subject):
             client_name: Its name from now on.
             oauth_config: Its configuration from now on.
         """
-        request = app.UpdateOAuthAppRequest(
-            org_id=org_id, client_id=client_id, client_name=client_name, oauth_config=oauth_config
+        request = build(
+            app.UpdateOAuthAppRequest,
+            org_id=org_id,
+            client_id=client_id,
+            client_name=client_name,
+            oauth_config=oauth_config,
         )
         await self._session.unary(self._stub.UpdateOAuthApp, request)
 
@@ -80,7 +84,7 @@ class OAuthMethods(Subject):
             org_id: The organization that it belongs to.
             client_id: The application.
         """
-        request = app.DeleteOAuthAppRequest(org_id=org_id, client_id=client_id)
+        request = build(app.DeleteOAuthAppRequest, org_id=org_id, client_id=client_id)
         await self._session.unary(self._stub.DeleteOAuthApp, request)
 
     async def list_oauth_apps(self, org_id: str) -> list[str]:
@@ -93,7 +97,9 @@ class OAuthMethods(Subject):
             Their client ids.
         """
         return list(
-            (await self._session.unary(self._stub.ListOAuthApps, app.ListOAuthAppsRequest(org_id=org_id))).client_ids
+            (
+                await self._session.unary(self._stub.ListOAuthApps, build(app.ListOAuthAppsRequest, org_id=org_id))
+            ).client_ids
         )
 
     async def create_oauth_app_user(
@@ -120,7 +126,8 @@ class OAuthMethods(Subject):
         Returns:
             The user's id and registration, with an access token and a refresh token, which are credentials.
         """
-        request = app.CreateOAuthAppUserRequest(
+        request = build(
+            app.CreateOAuthAppUserRequest,
             org_id=org_id,
             application_id=application_id,
             email=email,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class OrganizationMethods(Subject):
         Returns:
             The user's id.
         """
-        request = app.GetUserIDByEmailRequest(email=email)
+        request = build(app.GetUserIDByEmailRequest, email=email)
         return (await self._session.unary(self._stub.GetUserIDByEmail, request)).user_id
 
     async def create_organization(self, name: str) -> app.Organization:
@@ -35,7 +35,7 @@ class OrganizationMethods(Subject):
         Returns:
             The new organization. It comes with a first location.
         """
-        request = app.CreateOrganizationRequest(name=name)
+        request = build(app.CreateOrganizationRequest, name=name)
         return (await self._session.unary(self._stub.CreateOrganization, request)).organization
 
     async def list_organizations(self) -> list[app.Organization]:
@@ -49,7 +49,7 @@ class OrganizationMethods(Subject):
         Args:
             location_id: The location.
         """
-        request = app.GetOrganizationsWithAccessToLocationRequest(location_id=location_id)
+        request = build(app.GetOrganizationsWithAccessToLocationRequest, location_id=location_id)
         reply = await self._session.unary(self._stub.GetOrganizationsWithAccessToLocation, request)
         return list(reply.organization_identities)
 
@@ -59,7 +59,7 @@ class OrganizationMethods(Subject):
         Args:
             user_id: The user, as `get_user_id_by_email` names them.
         """
-        request = app.ListOrganizationsByUserRequest(user_id=user_id)
+        request = build(app.ListOrganizationsByUserRequest, user_id=user_id)
         return list((await self._session.unary(self._stub.ListOrganizationsByUser, request)).orgs)
 
     async def search_organizations(
@@ -77,8 +77,8 @@ class OrganizationMethods(Subject):
             cid: Its id in the customer database of Viam.
             public_namespace: Its namespace.
         """
-        request = app.SearchOrganizationsRequest(
-            org_id=org_id, org_name=org_name, cid=cid, public_namespace=public_namespace
+        request = build(
+            app.SearchOrganizationsRequest, org_id=org_id, org_name=org_name, cid=cid, public_namespace=public_namespace
         )
         return list((await self._session.unary(self._stub.SearchOrganizations, request)).organizations)
 
@@ -88,7 +88,7 @@ class OrganizationMethods(Subject):
         Args:
             org_id: The organization.
         """
-        request = app.GetOrganizationRequest(organization_id=org_id)
+        request = build(app.GetOrganizationRequest, organization_id=org_id)
         return (await self._session.unary(self._stub.GetOrganization, request)).organization
 
     async def get_organization_namespace_availability(self, public_namespace: str) -> bool:
@@ -100,7 +100,7 @@ class OrganizationMethods(Subject):
         Returns:
             False if an organization has it, or once had it.
         """
-        request = app.GetOrganizationNamespaceAvailabilityRequest(public_namespace=public_namespace)
+        request = build(app.GetOrganizationNamespaceAvailabilityRequest, public_namespace=public_namespace)
         return (await self._session.unary(self._stub.GetOrganizationNamespaceAvailability, request)).available
 
     async def update_organization(
@@ -126,7 +126,8 @@ class OrganizationMethods(Subject):
             The organization as it is now.
         """
         fragments = None if default_fragments is None else app.FragmentImportList(fragments=default_fragments)
-        request = app.UpdateOrganizationRequest(
+        request = build(
+            app.UpdateOrganizationRequest,
             organization_id=org_id,
             name=name,
             public_namespace=public_namespace,
@@ -146,8 +147,10 @@ class OrganizationMethods(Subject):
         Returns:
             The organization as it is now.
         """
-        request = app.UpdateOrganizationNamespaceRequest(
-            organization_id=organization_id, new_public_namespace=new_public_namespace
+        request = build(
+            app.UpdateOrganizationNamespaceRequest,
+            organization_id=organization_id,
+            new_public_namespace=new_public_namespace,
         )
         return (await self._session.unary(self._stub.UpdateOrganizationNamespace, request)).organization
 
@@ -157,7 +160,9 @@ class OrganizationMethods(Subject):
         Args:
             org_id: The organization.
         """
-        await self._session.unary(self._stub.DeleteOrganization, app.DeleteOrganizationRequest(organization_id=org_id))
+        await self._session.unary(
+            self._stub.DeleteOrganization, build(app.DeleteOrganizationRequest, organization_id=org_id)
+        )
 
     async def list_organization_members(
         self, org_id: str
@@ -170,7 +175,7 @@ class OrganizationMethods(Subject):
         Returns:
             The members, and the invites that are pending.
         """
-        request = app.ListOrganizationMembersRequest(organization_id=org_id)
+        request = build(app.ListOrganizationMembersRequest, organization_id=org_id)
         reply = await self._session.unary(self._stub.ListOrganizationMembers, request)
         return list(reply.members), list(reply.invites)
 
@@ -193,8 +198,12 @@ class OrganizationMethods(Subject):
         Returns:
             The invite.
         """
-        request = app.CreateOrganizationInviteRequest(
-            organization_id=org_id, email=email, authorizations=authorizations, send_email_invite=send_email_invite
+        request = build(
+            app.CreateOrganizationInviteRequest,
+            organization_id=org_id,
+            email=email,
+            authorizations=authorizations,
+            send_email_invite=send_email_invite,
         )
         return (await self._session.unary(self._stub.CreateOrganizationInvite, request)).invite
 
@@ -218,7 +227,8 @@ class OrganizationMethods(Subject):
         Returns:
             The invite as it is now.
         """
-        request = app.UpdateOrganizationInviteAuthorizationsRequest(
+        request = build(
+            app.UpdateOrganizationInviteAuthorizationsRequest,
             organization_id=org_id,
             email=email,
             add_authorizations=add_authorizations,
@@ -233,7 +243,7 @@ class OrganizationMethods(Subject):
             org_id: The organization.
             user_id: The member.
         """
-        request = app.DeleteOrganizationMemberRequest(organization_id=org_id, user_id=user_id)
+        request = build(app.DeleteOrganizationMemberRequest, organization_id=org_id, user_id=user_id)
         await self._session.unary(self._stub.DeleteOrganizationMember, request)
 
     async def delete_organization_invite(self, org_id: str, email: str) -> None:
@@ -243,7 +253,7 @@ class OrganizationMethods(Subject):
             org_id: The organization.
             email: Who is invited.
         """
-        request = app.DeleteOrganizationInviteRequest(organization_id=org_id, email=email)
+        request = build(app.DeleteOrganizationInviteRequest, organization_id=org_id, email=email)
         await self._session.unary(self._stub.DeleteOrganizationInvite, request)
 
     async def resend_organization_invite(self, org_id: str, email: str) -> app.OrganizationInvite:
@@ -256,5 +266,5 @@ class OrganizationMethods(Subject):
         Returns:
             The invite.
         """
-        request = app.ResendOrganizationInviteRequest(organization_id=org_id, email=email)
+        request = build(app.ResendOrganizationInviteRequest, organization_id=org_id, email=email)
         return (await self._session.unary(self._stub.ResendOrganizationInvite, request)).invite

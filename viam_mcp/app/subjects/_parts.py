@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app._files import write_file
 from viam_mcp.app.records._records import Page, RobotPart, RobotPartHistoryEntry
-from viam_mcp.app.subjects._subject import Subject, struct, timestamp, value
+from viam_mcp.app.subjects._subject import Subject, build, struct, timestamp, value
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class PartMethods(Subject):
         Args:
             robot_id: The machine.
         """
-        reply = await self._session.unary(self._stub.GetRobotParts, app.GetRobotPartsRequest(robot_id=robot_id))
+        reply = await self._session.unary(self._stub.GetRobotParts, build(app.GetRobotPartsRequest, robot_id=robot_id))
         return [RobotPart.from_proto(part) for part in reply.parts]
 
     async def get_robot_part(self, robot_part_id: str, dest: str | None = None, indent: int = 4) -> RobotPart:
@@ -42,7 +42,7 @@ class PartMethods(Subject):
         Raises:
             OSError: If the file cannot be written.
         """
-        reply = await self._session.unary(self._stub.GetRobotPart, app.GetRobotPartRequest(id=robot_part_id))
+        reply = await self._session.unary(self._stub.GetRobotPart, build(app.GetRobotPartRequest, id=robot_part_id))
         part = RobotPart.from_proto(reply.part)
         if dest is not None:
             text = reply.config_json or part.robot_config_json
@@ -57,7 +57,7 @@ class PartMethods(Subject):
             name: The part's name.
             location_id: The location that its machine is in.
         """
-        request = app.GetRobotPartByNameAndLocationRequest(name=name, location_id=location_id)
+        request = build(app.GetRobotPartByNameAndLocationRequest, name=name, location_id=location_id)
         return RobotPart.from_proto((await self._session.unary(self._stub.GetRobotPartByNameAndLocation, request)).part)
 
     async def get_robot_part_history(
@@ -102,7 +102,8 @@ class PartMethods(Subject):
             The page, whose `next_page_token` is empty when it is the last.
         """
         rpc = "GetRobotPartHistory"
-        request = app.GetRobotPartHistoryRequest(
+        request = build(
+            app.GetRobotPartHistoryRequest,
             id=robot_part_id,
             page_token=page_token or None,
             page_limit=page_limit,
@@ -137,7 +138,8 @@ class PartMethods(Subject):
             InvalidArgument: Also before any call, for a configuration that JSON or the wire cannot carry.
         """
         rpc = "UpdateRobotPart"
-        request = app.UpdateRobotPartRequest(
+        request = build(
+            app.UpdateRobotPartRequest,
             id=robot_part_id,
             name=name,
             robot_config=struct(rpc, "robot_config", robot_config),
@@ -167,7 +169,7 @@ class PartMethods(Subject):
             app.ConfigPropertyChange(path=path, value=value(rpc, f"property_changes[{path!r}]", item))
             for path, item in property_changes.items()
         ]
-        request = app.SetConfigPropertyRequest(robot_part_id=robot_part_id, property_changes=changes)
+        request = build(app.SetConfigPropertyRequest, robot_part_id=robot_part_id, property_changes=changes)
         reply = await self._session.unary(self._stub.SetConfigProperty, request, timeout=timeout)
         return list(reply.property_changes)
 
@@ -181,7 +183,7 @@ class PartMethods(Subject):
         Returns:
             The id of the new part.
         """
-        request = app.NewRobotPartRequest(robot_id=robot_id, part_name=part_name)
+        request = build(app.NewRobotPartRequest, robot_id=robot_id, part_name=part_name)
         return (await self._session.unary(self._stub.NewRobotPart, request)).part_id
 
     async def delete_robot_part(self, robot_part_id: str) -> None:
@@ -190,7 +192,7 @@ class PartMethods(Subject):
         Args:
             robot_part_id: The part.
         """
-        await self._session.unary(self._stub.DeleteRobotPart, app.DeleteRobotPartRequest(part_id=robot_part_id))
+        await self._session.unary(self._stub.DeleteRobotPart, build(app.DeleteRobotPartRequest, part_id=robot_part_id))
 
     async def mark_part_as_main(self, robot_part_id: str) -> None:
         """Make a part the main one of its machine, in place of the one that was.
@@ -198,7 +200,7 @@ class PartMethods(Subject):
         Args:
             robot_part_id: The part.
         """
-        await self._session.unary(self._stub.MarkPartAsMain, app.MarkPartAsMainRequest(part_id=robot_part_id))
+        await self._session.unary(self._stub.MarkPartAsMain, build(app.MarkPartAsMainRequest, part_id=robot_part_id))
 
     async def mark_part_for_restart(self, robot_part_id: str) -> None:
         """Have a part's viam-server restart when it next asks the app, which is every few seconds.
@@ -206,7 +208,7 @@ class PartMethods(Subject):
         Args:
             robot_part_id: The part.
         """
-        request = app.MarkPartForRestartRequest(part_id=robot_part_id)
+        request = build(app.MarkPartForRestartRequest, part_id=robot_part_id)
         await self._session.unary(self._stub.MarkPartForRestart, request)
 
     async def create_robot_part_secret(self, robot_part_id: str) -> RobotPart:
@@ -218,7 +220,7 @@ class PartMethods(Subject):
         Returns:
             The part, the new secret among its `secrets`. They are credentials.
         """
-        request = app.CreateRobotPartSecretRequest(part_id=robot_part_id)
+        request = build(app.CreateRobotPartSecretRequest, part_id=robot_part_id)
         return RobotPart.from_proto((await self._session.unary(self._stub.CreateRobotPartSecret, request)).part)
 
     async def delete_robot_part_secret(self, robot_part_id: str, secret_id: str) -> None:
@@ -228,5 +230,5 @@ class PartMethods(Subject):
             robot_part_id: The part.
             secret_id: The secret's id.
         """
-        request = app.DeleteRobotPartSecretRequest(part_id=robot_part_id, secret_id=secret_id)
+        request = build(app.DeleteRobotPartSecretRequest, part_id=robot_part_id, secret_id=secret_id)
         await self._session.unary(self._stub.DeleteRobotPartSecret, request)

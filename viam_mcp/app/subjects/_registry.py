@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class RegistryMethods(Subject):
             item_id: The item.
             include_markdown_documentation: Send the documentation of its models as well.
         """
-        request = app.GetRegistryItemRequest(
-            item_id=item_id, include_markdown_documentation=include_markdown_documentation
+        request = build(
+            app.GetRegistryItemRequest, item_id=item_id, include_markdown_documentation=include_markdown_documentation
         )
         return (await self._session.unary(self._stub.GetRegistryItem, request)).item
 
@@ -36,7 +36,7 @@ class RegistryMethods(Subject):
             name: Its name, unique within the organization: letters, digits, `-`, `_`; up to 200.
             type: What it is.
         """
-        request = app.CreateRegistryItemRequest(organization_id=organization_id, name=name, type=type)
+        request = build(app.CreateRegistryItemRequest, organization_id=organization_id, name=name, type=type)
         await self._session.unary(self._stub.CreateRegistryItem, request)
 
     async def update_registry_item(
@@ -50,8 +50,8 @@ class RegistryMethods(Subject):
             description: Its description from now on.
             visibility: Who may see it from now on.
         """
-        request = app.UpdateRegistryItemRequest(
-            item_id=item_id, type=type, description=description, visibility=visibility
+        request = build(
+            app.UpdateRegistryItemRequest, item_id=item_id, type=type, description=description, visibility=visibility
         )
         await self._session.unary(self._stub.UpdateRegistryItem, request)
 
@@ -76,7 +76,8 @@ class RegistryMethods(Subject):
             search_term: Only items that match this text.
             page_token: Where to go on; the server's answers hold no token, so this is for one obtained elsewhere.
         """
-        request = app.ListRegistryItemsRequest(
+        request = build(
+            app.ListRegistryItemsRequest,
             organization_id=organization_id,
             types=types,
             visibilities=visibilities,
@@ -93,7 +94,7 @@ class RegistryMethods(Subject):
         Args:
             item_id: The item.
         """
-        await self._session.unary(self._stub.DeleteRegistryItem, app.DeleteRegistryItemRequest(item_id=item_id))
+        await self._session.unary(self._stub.DeleteRegistryItem, build(app.DeleteRegistryItemRequest, item_id=item_id))
 
     async def rename_registry_item(self, item_id: str, new_name: str) -> app.RegistryItem:
         """Rename a registry item, which changes its id.
@@ -105,7 +106,7 @@ class RegistryMethods(Subject):
         Returns:
             The item as it is now.
         """
-        request = app.RenameRegistryItemRequest(item_id=item_id, new_name=new_name)
+        request = build(app.RenameRegistryItemRequest, item_id=item_id, new_name=new_name)
         return (await self._session.unary(self._stub.RenameRegistryItem, request)).item
 
     async def transfer_registry_item(self, item_id: str, new_public_namespace: str) -> None:
@@ -115,7 +116,7 @@ class RegistryMethods(Subject):
             item_id: The item.
             new_public_namespace: The namespace of the organization that it will belong to.
         """
-        request = app.TransferRegistryItemRequest(item_id=item_id, new_public_namespace=new_public_namespace)
+        request = build(app.TransferRegistryItemRequest, item_id=item_id, new_public_namespace=new_public_namespace)
         await self._session.unary(self._stub.TransferRegistryItem, request)
 
     async def deprecate_registry_item(self, item_id: str, message: str) -> None:
@@ -125,7 +126,7 @@ class RegistryMethods(Subject):
             item_id: The item.
             message: Why, and what to use instead.
         """
-        request = app.DeprecateRegistryItemRequest(item_id=item_id, message=message)
+        request = build(app.DeprecateRegistryItemRequest, item_id=item_id, message=message)
         await self._session.unary(self._stub.DeprecateRegistryItem, request)
 
     async def undeprecate_registry_item(self, item_id: str) -> None:
@@ -134,7 +135,7 @@ class RegistryMethods(Subject):
         Args:
             item_id: The item.
         """
-        request = app.UndeprecateRegistryItemRequest(item_id=item_id)
+        request = build(app.UndeprecateRegistryItemRequest, item_id=item_id)
         await self._session.unary(self._stub.UndeprecateRegistryItem, request)
 
     async def deprecate_registry_item_version(self, item_id: str, version: str, message: str) -> None:
@@ -145,7 +146,7 @@ class RegistryMethods(Subject):
             version: The version, such as "1.4.2".
             message: Why, and what to use instead.
         """
-        request = app.DeprecateRegistryItemVersionRequest(item_id=item_id, version=version, message=message)
+        request = build(app.DeprecateRegistryItemVersionRequest, item_id=item_id, version=version, message=message)
         await self._session.unary(self._stub.DeprecateRegistryItemVersion, request)
 
     async def undeprecate_registry_item_version(self, item_id: str, version: str) -> None:
@@ -155,5 +156,5 @@ class RegistryMethods(Subject):
             item_id: The item.
             version: The version, such as "1.4.2".
         """
-        request = app.UndeprecateRegistryItemVersionRequest(item_id=item_id, version=version)
+        request = build(app.UndeprecateRegistryItemVersionRequest, item_id=item_id, version=version)
         await self._session.unary(self._stub.UndeprecateRegistryItemVersion, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from viam_mcp.app._errors import invalid
-from viam_mcp.app.subjects._subject import Subject
+from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class RoleMethods(Subject):
             InvalidArgument: Also before any call, for a role or a type of resource that does not exist.
         """
         granted = authorization("AddRole", org_id, role, resource_type, resource_id, identity_id=identity_id)
-        await self._session.unary(self._stub.AddRole, app.AddRoleRequest(authorization=granted))
+        await self._session.unary(self._stub.AddRole, build(app.AddRoleRequest, authorization=granted))
 
     async def remove_role(
         self, org_id: str, identity_id: str, role: Role, resource_type: ResourceType, resource_id: str
@@ -93,7 +93,7 @@ class RoleMethods(Subject):
             InvalidArgument: Also before any call, for a role or a type of resource that does not exist.
         """
         revoked = authorization("RemoveRole", org_id, role, resource_type, resource_id, identity_id=identity_id)
-        await self._session.unary(self._stub.RemoveRole, app.RemoveRoleRequest(authorization=revoked))
+        await self._session.unary(self._stub.RemoveRole, build(app.RemoveRoleRequest, authorization=revoked))
 
     async def change_role(
         self,
@@ -130,7 +130,7 @@ class RoleMethods(Subject):
         new = authorization(
             rpc, organization_id, new_role, new_resource_type, new_resource_id, identity_id=new_identity_id
         )
-        request = app.ChangeRoleRequest(old_authorization=old, new_authorization=new)
+        request = build(app.ChangeRoleRequest, old_authorization=old, new_authorization=new)
         await self._session.unary(self._stub.ChangeRole, request)
 
     async def list_authorizations(
@@ -142,7 +142,7 @@ class RoleMethods(Subject):
             org_id: The organization.
             resource_ids: Only what is allowed on these resources; None for all of the organization.
         """
-        request = app.ListAuthorizationsRequest(organization_id=org_id, resource_ids=resource_ids)
+        request = build(app.ListAuthorizationsRequest, organization_id=org_id, resource_ids=resource_ids)
         return list((await self._session.unary(self._stub.ListAuthorizations, request)).authorizations)
 
     async def check_permissions(
@@ -156,5 +156,5 @@ class RoleMethods(Subject):
         Returns:
             Those of them that it has.
         """
-        request = app.CheckPermissionsRequest(permissions=permissions)
+        request = build(app.CheckPermissionsRequest, permissions=permissions)
         return list((await self._session.unary(self._stub.CheckPermissions, request)).authorized_permissions)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from viam_mcp.app._errors import invalid
+from google.protobuf.message import Message
+
+from viam_mcp.app._errors import InvalidArgument, invalid
 from viam_mcp.app.records._struct import to_struct, to_value
 from viam_mcp.app.records._time import to_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from viam_mcp.app.transport._session import Session
     from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
     from viam_mcp.proto.google.protobuf.struct_pb2 import Struct, Value
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Message)
 
 
 class Subject:
@@ -32,6 +37,31 @@ class Subject:
                 rpc, "no location was named", "Give a location_id, or set the default when the client is made."
             )
         return chosen
+
+
+def build(kind: Callable[P, M], *args: P.args, **fields: P.kwargs) -> M:
+    """Make a request of the arguments of a method.
+
+    Raises:
+        InvalidArgument: An argument is of a type, or has a value, that its field cannot carry.
+    """
+    try:
+        return kind(*args, **fields)
+    except (TypeError, ValueError) as error:
+        raise _unfit(kind, fields, error) from None
+
+
+def _unfit(kind: Callable[..., Message], fields: Mapping[str, object], error: Exception) -> InvalidArgument:
+    """Return the error that names the argument which a request cannot carry."""
+    rpc = cast("type[Message]", kind).DESCRIPTOR.name.removesuffix("Request")
+    for name, value in fields.items():
+        try:
+            kind(**{name: value})
+        except UnicodeEncodeError:
+            return invalid(rpc, f"{name} holds half of a surrogate pair, which is not text")
+        except (TypeError, ValueError) as why:
+            return invalid(rpc, f"{name} cannot be what it is, of type {type(value).__name__}: {why}")
+    return invalid(rpc, str(error))
 
 
 def timestamp(rpc: str, name: str, time: datetime | None) -> Timestamp | None:

@@ -14,6 +14,7 @@ from h2.exceptions import H2Error
 from viam_mcp.app._errors import AppError, error_for
 from viam_mcp.app.records._redact import REDACTED, asked, secrets_in
 from viam_mcp.app.transport._dial import DialError
+from viam_mcp.app.transport._stream import UnusableMessage
 from viam_mcp.proto import POOL
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ _AMBIGUOUS = frozenset(
     {Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN, Status.INTERNAL}
 )
 _BROKEN = (StreamTerminatedError, H2Error, ProtocolError, OSError)
-# grpclib asserts that a message is complete, so a reply that ends early is an AssertionError.
-_UNREADABLE = (DecodeError, AssertionError)
-FAILURES = (GRPCError, DialError, *_BROKEN, *_UNREADABLE)
 
 
 class Rpc(NamedTuple):
@@ -77,10 +75,13 @@ class OutgoingCall:
         return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
     def failure(self, error: Exception, target: str, secrets: Iterable[str]) -> AppError:
-        """What `error` means for the caller.
+        """Return what an error means for the caller.
+
+        This is the one place where an exception of grpclib, h2, protobuf or the operating system becomes an
+        `AppError`. One of a kind that is not known here counts as an answer that cannot be handled.
 
         Args:
-            error: One of `FAILURES`.
+            error: Whatever a call ended with.
             target: The server's address.
             secrets: Credentials that the server might have repeated in its message.
         """
@@ -90,25 +91,29 @@ class OutgoingCall:
         for secret in (*secrets, *secrets_in(self.request)):
             if secret:
                 message = message.replace(secret, REDACTED)
+        in_doubt = error.answered if isinstance(error, UnusableMessage) else status in _AMBIGUOUS
         return error_for(
             status,
             message,
             rpc=self.rpc.name,
             asked=asked(self.rpc.name, self.request),
-            hint=error.hint if isinstance(error, DialError) else None,
-            outcome_unknown=self.sent and not self.rpc.repeatable and status in _AMBIGUOUS,
+            hint=error.hint if isinstance(error, DialError | UnusableMessage) else None,
+            outcome_unknown=self.sent and not self.rpc.repeatable and in_doubt,
         )
 
 
 def _status_of(error: Exception, target: str, timeout: float) -> tuple[Status, str]:
     if isinstance(error, GRPCError):
         return error.status, error.message or ""
+    if isinstance(error, UnusableMessage):
+        return error.status, f"{target}: {error}"
     if isinstance(error, DialError):
         return Status.UNAVAILABLE, str(error)
     if isinstance(error, TimeoutError):
         return Status.DEADLINE_EXCEEDED, f"{target} did not answer within {timeout:g} s"
-    if isinstance(error, _UNREADABLE):
-        return Status.INTERNAL, f"the answer of {target} cannot be read: {error}"
-    if str(error) == "Protocol error":
-        return Status.UNAVAILABLE, f"what answers at {target} does not speak gRPC"
-    return Status.UNAVAILABLE, f"the connection to {target} broke: {error}"
+    if isinstance(error, _BROKEN):
+        return Status.UNAVAILABLE, f"the connection to {target} broke: {error}"
+    # protobuf raises DecodeError, grpclib asserts that a message is complete, and an odd header is a ValueError.
+    # The last one's text may repeat what was sent, an access token among it.
+    what = str(error) if isinstance(error, DecodeError | AssertionError) else type(error).__name__
+    return Status.INTERNAL, f"the answer of {target} cannot be read: {what}"

@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from grpclib.client import Channel, Handler
 from grpclib.config import Configuration
 from grpclib.encoding.proto import ProtoCodec
-from grpclib.protocol import H2Protocol
 
-from viam_mcp.app.transport._gather import Gathering
+from viam_mcp.app.transport._connection import (
+    EXPECTS_TLS,
+    SAYS_NOTHING,
+    SPEAKS_HTTP1,
+    SPEAKS_OTHERWISE,
+    ClientChannel,
+    ClientProtocol,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from grpclib.client import Channel
 
 _ALLOWED = "give https://host[:port], a bare host, or http://host:port for a plain local server"
 
@@ -27,6 +35,24 @@ _CONFIGURATION = Configuration(
     _http2_max_pings_without_data=0,
     _http2_min_sent_ping_interval_without_data=10.0,
 )
+
+
+# What OpenSSL calls an answer that is not TLS, and one that has no protocol in common.
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+)
+_NOT_HTTP2 = ("NO_APPLICATION_PROTOCOL", "TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
+_TLS_HINT = "TLS 1.2 or newer is needed; for a plain local server use http://host:port."
+_HINTS = {
+    EXPECTS_TLS: "Use https:// instead of http://.",
+    SPEAKS_HTTP1: "Check the port: it may be the one for web pages instead of the app's.",
+    SPEAKS_OTHERWISE: "Check the host and the port.",
+    SAYS_NOTHING: "Check the URL; a server that expects TLS is reached by https://.",
+}
 
 
 class DialError(Exception):
@@ -58,6 +84,7 @@ def parse_url(url: str) -> Address:
         ValueError: If it is anything else.
     """
     scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
     if not separator:
         scheme, rest = "https", url
     try:
@@ -68,8 +95,10 @@ def parse_url(url: str) -> Address:
     if parts.username is not None:
         # The URL is not repeated here, since what stands before the @ may be a password.
         raise ValueError(f"the URL of the app holds a user name: {_ALLOWED}")
+    if scheme not in ("http", "https"):
+        raise ValueError(f"the URL of the app begins with {f'{scheme}://'!r}, which no app is reached by: {_ALLOWED}")
     extra = parts.path.strip("/") or parts.query or parts.fragment
-    if scheme not in ("http", "https") or not host or extra or any(c.isspace() for c in rest):
+    if not host or extra or any(c.isspace() for c in rest):
         raise ValueError(f"{url!r} is not the URL of an app: {_ALLOWED}")
     tls = scheme == "https"
     if port == 0:
@@ -87,7 +116,7 @@ def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tup
             prepare = context.load_default_certs
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         context.set_alpn_protocols(["h2"])
-    channel = _Channel(
+    channel = ClientChannel(
         address.host,
         address.port,
         ssl=context if address.tls else None,
@@ -96,18 +125,6 @@ def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tup
         config=_CONFIGURATION,
     )
     return channel, prepare
-
-
-class _Protocol(H2Protocol):
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", Gathering(transport)))
-
-
-class _Channel(Channel):
-    """A channel that sends a call's head and its message as one."""
-
-    def _protocol_factory(self) -> H2Protocol:
-        return _Protocol(Handler(), self._config, self._h2_config)
 
 
 class Dialer:
@@ -132,37 +149,75 @@ class Dialer:
             # It missed its pings: already closed, and the channel does not know yet that it is lost.
             protocol.handler.close()
             return False
-        return True
+        return not isinstance(protocol, ClientProtocol) or protocol.greeting.done()
 
     async def dial(self, remaining: float) -> None:
-        """Connect, within what remains of the caller's time.
+        """Connect, within what remains of the caller's time, and see that it is HTTP/2 that answers.
 
         Raises:
             DialError: If that fails, with the reason in one sentence.
         """
         limit = min(self._limit, remaining)
+        protocol: object = None
         try:
             async with asyncio.timeout(limit):
                 if self._prepare is not None:
                     await asyncio.to_thread(self._prepare)
                     self._prepare = None
-                await self._channel.__connect__()
+                protocol = await self._channel.__connect__()
+                if isinstance(protocol, ClientProtocol):
+                    # Not `await greeting`: a caller that gives up must not cancel it for the others.
+                    await asyncio.wait({protocol.greeting})
         except TimeoutError:
-            raise DialError(f"could not connect to {self.target} within {limit:.3g} s") from None
-        except ssl.SSLCertVerificationError as error:
-            raise DialError(
-                f"the certificate of {self.target} is not trusted: {error.verify_message}",
-                hint="Check the URL and the system's certificates; SSL_CERT_FILE names a file with others.",
-                permanent=True,
-            ) from error
+            said = f"could not connect to {self.target}" if protocol is None else f"{self.target} said nothing"
+            raise DialError(f"{said} within {limit:.3g} s") from None
         except ssl.SSLError as error:
-            raise DialError(
-                f"{self.target} does not speak TLS as it should: {error.reason or error}",
-                hint="For a plain local server use http://host:port.",
-                permanent=True,
-            ) from error
+            raise tls_error(error, self.target) from error
         except OSError as error:
+            if self._channel._ssl is not None and isinstance(error, ConnectionError) and error.errno is None:
+                # asyncio's own, without a text: the connection was there, and ended during the handshake.
+                raise DialError(f"{self.target} ended the TLS handshake", hint=_TLS_HINT) from error
             raise DialError(f"could not connect to {self.target}: {_reason(error)}") from error
+        if isinstance(protocol, ClientProtocol) and (problem := protocol.greeting.result()) is not None:
+            # A server that stops, or is about to be there, closes connections too.
+            raise DialError(f"{self.target} {problem}", hint=_HINTS.get(problem), permanent=problem != SAYS_NOTHING)
+
+
+def tls_error(error: ssl.SSLError, target: str) -> DialError:
+    """Return what a failure of TLS means, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = _missing_authorities() or (
+            "Check the URL and the system's certificates; SSL_CERT_FILE names a file with others."
+        )
+        return DialError(
+            f"the certificate of {target} is not trusted: {error.verify_message}", hint=hint, permanent=True
+        )
+    if error.reason in _NOT_TLS:
+        return DialError(
+            f"{target} does not speak TLS", hint="For a plain local server use http://host:port.", permanent=True
+        )
+    if error.reason in _NOT_HTTP2:
+        return DialError(
+            f"{target} speaks TLS, but not HTTP/2, which gRPC needs",
+            hint="Check the URL: it may be the address of web pages instead of the app's.",
+            permanent=True,
+        )
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    return DialError(
+        f"{target} does not speak TLS as it should: {reason}",
+        hint=_TLS_HINT,
+    )
+
+
+def _missing_authorities() -> str | None:
+    """Return what to do about certificate authorities that should be on this computer and are not."""
+    paths = ssl.get_default_verify_paths()
+    for variable, exists in ((paths.openssl_cafile_env, Path.is_file), (paths.openssl_capath_env, Path.is_dir)):
+        if (named := os.environ.get(variable)) and not exists(Path(named)):
+            return f"{variable} names {named}, which does not exist: correct or unset it."
+    if paths.cafile is None and (paths.capath is None or not any(Path(paths.capath).iterdir())):
+        return "This computer has no certificates of authorities: install them, or name a file with SSL_CERT_FILE."
+    return None
 
 
 def _reason(error: OSError) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from grpclib.client import Stream
 
 
 class Interrupted:
@@ -37,19 +35,3 @@ class Interrupted:
         ):
             # The caller's own cancellation came at the same moment, and it counts for more.
             raise asyncio.CancelledError from error
-
-
-def interrupt_once(stream: Stream[Any, Any]) -> None:
-    """Let grpclib wake the task that waits on `stream` one time only.
-
-    A connection that is closed is reported twice, and the second cancellation could not be told from
-    one of the caller's.
-    """
-    wrapper = stream._wrapper
-    cancel = wrapper.cancel
-
-    def first(error: Exception) -> None:
-        if not wrapper.cancelled:
-            cancel(error)
-
-    wrapper.cancel = first  # type: ignore[method-assign]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from contextlib import aclosing, contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,9 +18,10 @@ from h2.exceptions import StreamClosedError
 from viam_mcp.app._errors import AppError, error_for
 from viam_mcp.app._observer import NoObserver
 from viam_mcp.app.credentials._credentials import TokenCache
-from viam_mcp.app.transport._call import FAILURES, TRANSIENT, OutgoingCall, rpc_at
+from viam_mcp.app.transport._call import TRANSIENT, OutgoingCall, rpc_at
 from viam_mcp.app.transport._dial import Dialer
-from viam_mcp.app.transport._interrupt import Interrupted, interrupt_once
+from viam_mcp.app.transport._interrupt import Interrupted
+from viam_mcp.app.transport._stream import open_stream
 from viam_mcp.proto.proto.rpc.v1.auth_grpc import AuthServiceStub
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import AuthenticateRequest
 from viam_mcp.proto.proto.rpc.v1.auth_pb2 import Credentials as CredentialsMessage
@@ -40,6 +42,9 @@ DEFAULT_CONNECT_TIMEOUT = 10.0
 _ATTEMPTS = 4
 _FIRST_BACKOFF = 0.2
 _SHORTEST_SECRET = 8
+# https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Custom-Metadata" in ASCII
+_HEADER_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]+")
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
@@ -67,7 +72,7 @@ class Session:
 
         Args:
             channel: Any grpclib channel.
-            metadata: Headers for every call.
+            metadata: Headers for every call, in ASCII.
             credentials: With these, calls carry an access token that is kept fresh.
             timeout: Seconds for one call with all its repetitions; for a stream of uploads, for each message.
             connect_timeout: Seconds to establish a connection.
@@ -76,6 +81,10 @@ class Session:
         """
         self.channel = channel
         self._metadata = dict(metadata or {})
+        for name, value in self._metadata.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                # The value is not repeated: it may be a credential.
+                raise ValueError(f"metadata has {name!r}, whose name or value no header can carry")
         self._credentials = credentials
         self._tokens = TokenCache(self._authenticate) if credentials else None
         self._timeout = timeout
@@ -150,12 +159,11 @@ class Session:
                 metadata = {**await self._headers(call, authorized=authorized), **more}
                 await self._dial(call)
                 with Interrupted():
-                    async with method.open(timeout=call.remaining(), metadata=metadata) as stream:
-                        interrupt_once(stream)
+                    async with open_stream(method, metadata, call.remaining()) as stream:
                         await stream.send_message(request, end=True)
-                        reply = await stream.recv_message()
+                        reply: Res | None = await stream.recv_message()
                 return self._answered(call, reply)
-            except FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - all of them become an AppError, in one place
                 await self._recover(call, error)
 
     async def stream(self, method: UnaryStreamMethod[Req, Res], request: Req) -> AsyncGenerator[Res]:
@@ -173,8 +181,7 @@ class Session:
             try:
                 metadata = await self._headers(call)
                 await self._dial(call)
-                async with method.open(metadata=metadata) as stream:
-                    interrupt_once(stream)
+                async with open_stream(method, metadata) as stream:
                     with Interrupted():
                         await stream.send_message(request, end=True)
                     while True:
@@ -185,7 +192,7 @@ class Session:
                         started = True
                         yield reply
                 return
-            except FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - all of them become an AppError, in one place
                 if started:
                     raise self._failure(call, error) from None
                 await self._recover(call, error)
@@ -237,7 +244,7 @@ class Session:
                 return self._answered(call, reply)
             except SourceError as error:
                 raise error.__cause__ or error from None
-            except FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - all of them become an AppError, in one place
                 await self._recover(call, error)
 
     async def _send_all(
@@ -247,9 +254,8 @@ class Session:
         async with (
             aclosing(messages),
             asyncio.timeout(None) as pace,
-            method.open(metadata=metadata) as stream,
+            open_stream(method, metadata) as stream,
         ):
-            interrupt_once(stream)
             while (message := await _next(messages)) is not None:
                 pace.reschedule(now() + self._timeout)
                 with _unsendable():
@@ -258,11 +264,20 @@ class Session:
             pace.reschedule(now() + self._timeout)
             with _unsendable():
                 await stream.end()
-            return await stream.recv_message()
+            reply: Res | None = await stream.recv_message()
+            return reply
 
     async def _authenticate(self, refused: str | None) -> AccessToken:
         assert self._credentials is not None  # noqa: S101 - tokens exist only with credentials
-        return await self._credentials.token(self._exchange, refused)
+        token = await self._credentials.token(self._exchange, refused)
+        if not _HEADER_VALUE.fullmatch(token.value):
+            raise error_for(
+                Status.UNAUTHENTICATED,
+                "the access token holds characters that no header can carry",
+                rpc="Authenticate",
+                hint="Log in anew, or use an API key; where an API key was used, the server's own logs say why.",
+            )
+        return token
 
     async def _exchange(self, api_key_id: str, api_key: str) -> str:
         request = AuthenticateRequest(
