@@ -163,6 +163,14 @@ def own_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
 
 
 @pytest.fixture
+def remote_place(postgres: PostgresServer) -> Iterator[Place]:
+    """A place on the PostgreSQL server, whose tables a test may change."""
+    found = Place(parse_address(postgres.url(postgres.new_database())), postgres)
+    yield found
+    found.close()
+
+
+@pytest.fixture
 def sqlite_place(tmp_path: Path) -> Iterator[Place]:
     """A place for a store in a file."""
     found = _file_place(tmp_path)

@@ -22,6 +22,7 @@ _QUICK = {
     "full_page_writes": "off",
     "shared_buffers": "16MB",
     "max_connections": "150",
+    "deadlock_timeout": "50ms",
 }
 _START_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1

@@ -88,6 +88,14 @@ class Transaction:
         self.runs = Runs(connection, self.operations, self.audit, holder, milliseconds)
         self.budgets = Budgets(connection)
         self.secrets = Secrets(connection, opened.keys)
+        self._connection = connection
+
+    def sweep(self) -> None:
+        """Forget what is over, and mark what processes that have gone have left behind."""
+        self.operations.sweep()
+        self.runs.sweep()
+        self.secrets.sweep()
+        self._connection.tidy()
 
 
 class _Opened:
@@ -231,8 +239,15 @@ class Store:
             return self._database, self._opened
         with self._lock:
             if self._database is None:
+                if isinstance(self.address, PostgresAddress):
+                    # A key that is missing is said whether the server can be reached or not.
+                    self._state_keys.load()
                 database = self._new_database()
-                database.open()
+                try:
+                    database.open()
+                except BaseException:
+                    database.close()
+                    raise
                 self._database = database
             if self._opened is None:
                 with self._database.writing() as connection:
@@ -295,9 +310,7 @@ class Store:
         """Forget what is over, and mark what processes that have gone have left behind. Happens by itself."""
 
         def work(tx: Transaction) -> None:
-            tx.operations.sweep()
-            tx.runs.sweep()
-            tx.secrets.sweep()
+            tx.sweep()
 
         _, lines = self._write(work)
         if lines:
@@ -310,7 +323,8 @@ class Store:
 
 def _prepare(connection: Connection, state_keys: StateKeys) -> _Opened:
     """Read what is read once, inside a writing transaction."""
-    ((store_id,),) = connection.execute("SELECT id FROM store")
+    # Locked, so that of several programs that open a new store one makes the keys.
+    ((store_id,),) = connection.execute("SELECT id FROM store" + connection.for_update)
     is_new = not connection.execute("SELECT id FROM keys")
     keys = open_keys(connection, state_keys)
     if is_new:

@@ -129,6 +129,8 @@ def parse_sink(text: str, *, urls: bool = False) -> Sink:
     """
     if text == "-":
         return StreamSink()
+    if not text.strip():
+        raise StoreAddressError("where copies of the audit go is empty: expected a file, or - for standard error")
     if text.startswith(("http://", "https://")):
         if urls:
             return UrlSink(text)

@@ -36,6 +36,9 @@ class Connection(Protocol):
     def insert(self, sql: str, rows: Sequence[dict[str, Any]], /) -> None:
         """Run a statement for each of many rows."""
 
+    def tidy(self) -> None:
+        """Forget what the database needed for a while only."""
+
     def stream(self, sql: str, /, **values: Any) -> Iterator[Row]:
         """Run a statement, and yield its rows without holding all of them."""
 

@@ -59,6 +59,9 @@ class SqliteConnection:
         """See `Connection`."""
         self._raw.executemany(sql, rows)
 
+    def tidy(self) -> None:
+        """See `Connection`."""
+
     def stream(self, sql: str, /, **values: Any) -> Iterator[Row]:
         """See `Connection`."""
         with closing(self._raw.cursor()) as cursor:
@@ -102,11 +105,7 @@ class SqliteDatabase:
         with self._errors():
             self._writer = self._connect()
             self._files = {self._path: _identity(self._path)}
-            try:
-                self._prepare(self._writer)
-            except BaseException:
-                self.close()
-                raise
+            self._prepare(self._writer)
 
     @contextmanager
     def writing(self) -> Iterator[SqliteConnection]:
@@ -115,9 +114,7 @@ class SqliteDatabase:
             raise StoreLocked(f"{self._path} was busy for {self._timeouts.transaction:.0f} s; try again")
         try:
             with self._errors():
-                raw = self._writer
-                if raw is None:
-                    raise StoreUnavailable(f"the store {self._path} is closed")
+                raw = self._open_writer()
                 self._check_files()
                 raw.execute("BEGIN IMMEDIATE")
                 self._remember(self._log)
@@ -137,6 +134,7 @@ class SqliteDatabase:
     def reading(self) -> Iterator[SqliteConnection]:
         """See `Database`."""
         with self._errors():
+            self._open_writer()
             self._check_files()
             try:
                 raw = self._readers.pop()
@@ -162,6 +160,11 @@ class SqliteDatabase:
         for raw in (*readers, writer):
             if raw is not None:
                 raw.close()
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self._writer is None:
+            raise StoreUnavailable(f"the store {self._path} is closed")
+        return self._writer
 
     def _connect(self) -> sqlite3.Connection:
         raw = sqlite3.connect(

@@ -5,6 +5,10 @@ CREATE TABLE schema_version (version INTEGER NOT NULL);
 -- One row: tells this store from any other.
 CREATE TABLE store (id TEXT NOT NULL, created BIGINT NOT NULL);
 
+-- Transactions that took effect, for an hour: PostgreSQL alone, where a connection may break during a commit.
+CREATE TABLE transactions (id TEXT PRIMARY KEY, time BIGINT NOT NULL);
+CREATE INDEX transactions_by_time ON transactions (time);
+
 -- What rows are encrypted and chained with, encrypted with a state key that is not in the database.
 CREATE TABLE keys (
     id INTEGER PRIMARY KEY,
