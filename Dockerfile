@@ -10,6 +10,7 @@ COPY requirements.txt requirements-tracing.txt requirements-build.txt ./
 # With what sends traces, which is idle until OTEL_EXPORTER_OTLP_ENDPOINT says where to.
 RUN pip install -r requirements-tracing.txt && python -m venv /opt/build && /opt/build/bin/pip install -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY LICENSES LICENSES
 COPY viam_mcp ./viam_mcp
 # Built with the pinned tools of another environment, which stays behind.
 RUN cd /src && /opt/build/bin/python -m hatchling build -t wheel -d /dist \

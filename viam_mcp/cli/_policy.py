@@ -11,7 +11,7 @@ from pydantic import create_model
 
 from viam_mcp.assembly.options import add_options
 from viam_mcp.calls import ConfirmOperation, parse
-from viam_mcp.policy import STARTING_FILE, Action, Policy, PolicyError, load
+from viam_mcp.policy import STARTING_FILE, Action, NormalForm, Policy, PolicyError, load
 from viam_mcp.tools import TOOLS, ToolError
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | N
         yield f"The person types the name of what is touched{_TYPED[spec.name]}."
     if spec.reveals_secret:
         yield f"A credential in its answer: {decision.secrets}."
+    if arguments:
+        seen = json.dumps(NormalForm(spec.arguments, call.meant()).shown(), ensure_ascii=False)
+        yield f"Rules see these arguments as {seen}; capitals count only where a rule allows."
     if arguments is None:
         others = [one for one in tool.effects() if one is not call.effect]
         if others:

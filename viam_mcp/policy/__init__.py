@@ -14,6 +14,7 @@ from viam_mcp.policy.confirm._asker import Asker, QuestionAsked, TokenAsker
 from viam_mcp.policy.confirm._question import Answer, Question, Reply, Way
 from viam_mcp.policy.record._store import LazyStore
 from viam_mcp.policy.rules._file import load, parse
+from viam_mcp.policy.rules._normal import NormalForm
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy.rules._start import STARTING_FILE
 
@@ -32,6 +33,7 @@ __all__ = [
     "Gate",
     "Gates",
     "LazyStore",
+    "NormalForm",
     "Outcome",
     "Policy",
     "PolicyError",

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy.rules._arguments import canonical
+from viam_mcp.policy.rules._text import canonical
 
 if TYPE_CHECKING:
     from viam_mcp.policy._call import Caller

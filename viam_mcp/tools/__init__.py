@@ -7,10 +7,11 @@ from viam_mcp.tools._belongs import is_organization, places_of
 from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import Files
-from viam_mcp.tools._refs import NotARef, Ref, Reference, references
+from viam_mcp.tools._refs import NotARef, Ref, Reference, marks_of, models_in, references
 from viam_mcp.tools._schema import definition, hints, input_schema
 from viam_mcp.tools._spec import Effect, ScopedBy, Spec
 from viam_mcp.tools._tool import TOOLS, ListTool, Preview, Tool
+from viam_mcp.tools.arguments._meaning import EmailAddress, IsPublic, IsVisibility, MachineConfig
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
@@ -40,10 +41,14 @@ __all__ = [
     "TOOLSETS",
     "Done",
     "Effect",
+    "EmailAddress",
     "Environment",
     "Files",
+    "IsPublic",
+    "IsVisibility",
     "KeepEmpty",
     "ListTool",
+    "MachineConfig",
     "NotARef",
     "Preview",
     "Progress",
@@ -62,6 +67,8 @@ __all__ = [
     "input_schema",
     "is_organization",
     "line",
+    "marks_of",
+    "models_in",
     "no_progress",
     "output_schema",
     "places_of",

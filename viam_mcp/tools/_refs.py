@@ -141,7 +141,7 @@ def refs(model: type[BaseModel]) -> Mapping[str, Ref]:
 
 def refs_within(model: type[BaseModel]) -> list[Ref]:
     """Return the marks of a model's fields and of those of the models in them."""
-    inner = (part for info in model.model_fields.values() for part in _models(info.annotation))
+    inner = (part for info in model.model_fields.values() for part in models_in(info.annotation))
     return [*refs(model).values(), *(ref for one in inner for ref in refs_within(one))]
 
 
@@ -158,20 +158,23 @@ def undeclared(model: type[BaseModel]) -> Iterator[str]:
         for other in beside:
             if other is not None and other not in model.model_fields:
                 yield f"{model.__name__}.{name} has a Ref that looks at {other}, and there is no such field beside it"
-        for inner in _models(info.annotation):
+        for inner in models_in(info.annotation):
             yield from undeclared(inner)
 
 
 def _mark(info: FieldInfo) -> Ref | NotARef | None:
     """The mark of a field: its own, or else its type's."""
-    for marks in (reversed(info.metadata), _parts(info.annotation)):
-        for mark in marks:
-            if isinstance(mark, Ref | NotARef):
-                return mark
-    return None
+    return next((mark for mark in marks_of(info) if isinstance(mark, Ref | NotARef)), None)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def marks_of(info: FieldInfo) -> Iterator[Any]:
+    """Yield what a field is annotated with, its own annotations before those of its type."""
+    yield from reversed(info.metadata)
+    yield from _parts(info.annotation)
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that an annotation is made of, as `list[Inner] | None` is of one."""
     return (part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, BaseModel))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
+    from pydantic import BaseModel
 
     from viam_mcp.tools.results._output import Output
 
@@ -53,6 +54,7 @@ class Spec:
         grants: Whether a call gives somebody access.
         core: Whether running a fleet day by day takes it; see the toolset `core`.
         scoped_by: How a scope holds for its calls.
+        arguments: The model of its arguments.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Spec:
     grants: bool = False
     core: bool = False
     scoped_by: ScopedBy = ScopedBy.ARGUMENTS
+    arguments: type[BaseModel] | None = None
 
     @property
     def mints(self) -> bool:

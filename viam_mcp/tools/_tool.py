@@ -137,6 +137,7 @@ class Tool(BaseModel):
             grants=grants,
             core=core,
             scoped_by=scoped_by,
+            arguments=cls,
         )
         if rpc is not None and spec.rpc is None:
             raise TypeError(f"{cls.__name__}: no rpc is named like it; name one with rpc=, or say rpc=None")

@@ -17,7 +17,7 @@ from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._question import Reply, Way
 from viam_mcp.policy.record._entries import entry_of, subjects_of
-from viam_mcp.policy.rules._arguments import canonical
+from viam_mcp.policy.rules._text import canonical
 
 if TYPE_CHECKING:
     from viam_mcp.policy._call import Caller, DecidedCall

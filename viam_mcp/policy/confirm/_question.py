@@ -15,7 +15,7 @@ from viam_mcp.app import AppError, Unauthenticated
 from viam_mcp.policy._call import Stopped
 from viam_mcp.policy._digests import digest
 from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy.rules._arguments import canonical
+from viam_mcp.policy.rules._text import canonical
 from viam_mcp.tools import Preview, ToolError, redacted, sanitize
 
 if TYPE_CHECKING:

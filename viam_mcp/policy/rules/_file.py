@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from viam_mcp.policy._errors import PolicyError
-from viam_mcp.policy.rules._arguments import spellings
 from viam_mcp.policy.rules._lines import line_of
+from viam_mcp.policy.rules._normal import normal_path, virtual
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Policy, Rule, Scope, Secrets
 from viam_mcp.tools import TOOLS, TOOLSETS, Effect, input_schema
 
@@ -240,7 +240,7 @@ def _check_together(rule: Rule, here: Location) -> None:
 
 def _has(tool: type[Tool], path: str) -> bool:
     """Whether calls of a tool can have something at a path."""
-    return any(_steps_into([input_schema(tool)], one) is None for one in spellings(path))
+    return path in virtual(tool) or _steps_into([input_schema(tool)], normal_path(tool, path)) is None
 
 
 def _check_path(path: str, schemas: Sequence[Mapping[str, Any]], here: Location) -> None:

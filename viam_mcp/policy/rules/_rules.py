@@ -10,7 +10,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.policy.rules._arguments import holds
+from viam_mcp.policy.rules._normal import NormalForm
 from viam_mcp.tools import Effect
 
 if TYPE_CHECKING:
@@ -89,15 +89,15 @@ class Rule:
             and (not self.effects or effect in self.effects)
         )
 
-    def matches(self, arguments: Mapping[str, Json], *, widens: bool) -> bool:
+    def matches(self, arguments: NormalForm, *, widens: bool) -> bool:
         """Whether the arguments are as the rule says.
 
         Args:
-            arguments: The call's arguments, as JSON values.
-            widens: True where a match allows more: then every value at a path has to match, exactly as it
-                is written. Where a match allows less, one value is enough, in upper or lower case.
+            arguments: The call's arguments.
+            widens: True where a match allows more: then every value at a path has to match, exactly as it is
+                written. Where a match allows less, one value is enough that may be meant, however it is written.
         """
-        return all(holds(arguments, path, patterns, widens=widens) for path, patterns in self.arguments.items())
+        return all(arguments.holds(path, patterns, widens=widens) for path, patterns in self.arguments.items())
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Policy:
         key = (spec.name, effect)
         if key not in self._settled:
             depends = any(rule.arguments for one in {effect, spec.effect} for rule in self.rules_for(spec, one))
-            self._settled[key] = None if depends else self._decide(spec, {}, effect)
+            self._settled[key] = None if depends else self._decide(spec, NormalForm(None, {}), effect)
         return self._settled[key]
 
     def decide(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
@@ -197,9 +197,9 @@ class Policy:
             arguments: Its arguments, as JSON values.
             effect: What the call does.
         """
-        return self.settled(spec, effect) or self._decide(spec, arguments, effect)
+        return self.settled(spec, effect) or self._decide(spec, NormalForm(spec.arguments, arguments), effect)
 
-    def _decide(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
+    def _decide(self, spec: Spec, arguments: NormalForm, effect: Effect) -> Decision:
         decision = self._decide_as(spec, arguments, effect)
         if effect is spec.effect:
             return decision
@@ -208,7 +208,7 @@ class Policy:
         decisive = max(decision, other, key=lambda one: (_STRENGTH[one.action], one.type_name))
         return replace(decisive, secrets=max(decision.secrets, other.secrets, key=_CAUTION.__getitem__))
 
-    def _decide_as(self, spec: Spec, arguments: Mapping[str, Json], effect: Effect) -> Decision:
+    def _decide_as(self, spec: Spec, arguments: NormalForm, effect: Effect) -> Decision:
         rules = self.rules_for(spec, effect)
         secrets = self._secrets(spec, rules, arguments)
         meant = [
@@ -227,7 +227,7 @@ class Policy:
             return Decision(Action.CONFIRM, secrets, "by default, giving a credential is confirmed")
         return Decision(action, secrets, f"by default, {effect} calls are {_ANSWERS[action]}")
 
-    def _secrets(self, spec: Spec, rules: Iterable[Rule], arguments: Mapping[str, Json]) -> Secrets:
+    def _secrets(self, spec: Spec, rules: Iterable[Rule], arguments: NormalForm) -> Secrets:
         if not spec.reveals_secret:
             return Secrets.REDACT
         meant = [

@@ -46,8 +46,10 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 # meet all that it names: tools, toolsets, effects (read, write, destructive), arguments. Tools and arguments take
 # the wildcards * and ?. An argument inside another is named by its path, such as "authorizations.role"; of several
 # arguments, all have to match.
-# A rule that denies or confirms looks through other ways to say the same: other capitals, a configuration as text,
-# public for visibility, organization-id:name for namespace:name.
+# Arguments are brought into one normal form before a rule sees them: viam-mcp policy explain TOOL JSON shows it. A
+# configuration as text is the configuration, public is a visibility, "services.type" is found by "services.api". A rule
+# that denies or confirms is met by any spelling of a value, and by a value of which nothing can be told; one that
+# allows only by exactly what it says.
 
 # [[rules]]
 # action = "deny"

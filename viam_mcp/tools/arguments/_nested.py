@@ -10,9 +10,9 @@ from viam_mcp.app import APIKeyAuthorization, to_struct
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.app import packages
 from viam_mcp.tools.arguments._types import (
-    Config,
     FragmentId,
     Name,
+    Object,
     RegistryItemId,
     ResourceId,
     ResourceType,
@@ -98,7 +98,7 @@ class FragmentImport(_Nested):
     fragment_id: FragmentId
     version: Text | None = None
     prefix: Text | None = None
-    fragment_variables: Config | None = None
+    fragment_variables: Object | None = None
 
     def message(self) -> wire.FragmentImport:
         """As the wire contract has it."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from viam_mcp.app import to_struct
 from viam_mcp.tools._refs import NotARef, Ref
+from viam_mcp.tools.arguments._meaning import EmailAddress, IsPublic, IsVisibility, MachineConfig
 from viam_mcp.tools.redaction._configs import config_from
 from viam_mcp.tools.redaction._text import sanitize
 
@@ -100,9 +101,11 @@ SecretId = Annotated[
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
-Email = Annotated[str, StringConstraints(min_length=3, max_length=320), AfterValidator(_not_blank)]
-Config = Annotated[dict[str, Any], AfterValidator(_sendable), Field(description="A JSON object")]
+Email = Annotated[str, StringConstraints(min_length=3, max_length=320), AfterValidator(_not_blank), EmailAddress()]
+Object = Annotated[dict[str, Any], AfterValidator(_sendable), Field(description="A JSON object")]
+Config = Annotated[Object, MachineConfig()]
 ConfigText = Annotated[str, AfterValidator(_readable)]
+"""A configuration as JSON text. `Annotated[ConfigText, MachineConfig(text_of="…")]` says in place of which argument."""
 
 Time = AwareDatetime
 Duration = Annotated[str, StringConstraints(pattern=_DURATION), Field(description="Such as 10m, 10h, 10d")]
@@ -111,5 +114,9 @@ Role = Literal["owner", "operator"]
 ResourceType = Literal["organization", "location", "robot"]
 PackageType = Literal["archive", "ml_model", "module", "slam_map", "ml_training"]
 Visibility = Literal["private", "public", "public_unlisted"]
+NewVisibility = Annotated[Visibility, IsVisibility()]
+"""The visibility that something gets."""
+NewPublicity = Annotated[bool, IsPublic()]
+"""Whether something gets visible to everybody."""
 RegistryItemStatus = Literal["published", "in_development"]
 LogLevel = Literal["debug", "info", "warn", "error"]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews._names import quoted
-from viam_mcp.tools.redaction._matching import NOT_SHOWN, Looks, matches
-from viam_mcp.tools.redaction._secrets import REDACTED, redacted
+from viam_mcp.tools.redaction._marks import NOT_SHOWN, REDACTED
+from viam_mcp.tools.redaction._matching import Looks, matches
+from viam_mcp.tools.redaction._secrets import redacted
 from viam_mcp.tools.redaction._text import sanitize
 
 if TYPE_CHECKING:

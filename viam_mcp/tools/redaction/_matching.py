@@ -7,19 +7,15 @@ the wrong place is worse than a question.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools.redaction._secrets import REDACTED
+from viam_mcp.tools.redaction._marks import NOT_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 Json = Any
-
-NOT_SHOWN = re.compile(re.escape(REDACTED.removesuffix("]")) + r"(?: \d+)?\]|… \[[\d,]+ more characters\]")
-"""What results say in place of what they do not show; the diff of a preview numbers its marks."""
 
 _NAMES = ("name", "id")
 

@@ -1,235 +1,274 @@
-"""What counts as a credential where no field of the wire contract says so: inside configurations and texts.
+"""Credentials where no field of the wire contract says so: inside configurations, arguments, log lines and other texts.
 
-A configuration is free-form JSON. Viam keeps credentials in it under a small set of keys: the
-`cloud` section's `secret` and `location_secret`, authentication handlers, remotes' credentials, and
-whatever a module takes as its environment or attributes. Beside the names of keys, there is what gives
-itself away wherever it stands: a private key, a token, a password in a URL. When in doubt, it is one:
-what is hidden without need costs a question, what is shown without need costs the credential.
+Three things tell a credential: the name that it stands under (`_names`, `_texts`), its form (`_forms`), and a URL
+around it (`_urls`). What is hidden are credentials only: where something goes and what will run stays to be seen.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from viam_mcp.tools.redaction._text import sanitize
+from viam_mcp.tools.redaction._commands import command_spans, names_next, option_span
+from viam_mcp.tools.redaction._forms import form_spans, has_long_run
+from viam_mcp.tools.redaction._marks import NOT_SHOWN, REDACTED
+from viam_mcp.tools.redaction._names import Kind, is_a_count, is_credential, kind_of, names_secret, tells_which
+from viam_mcp.tools.redaction._texts import named_spans, names_any
+from viam_mcp.tools.redaction._urls import url_spans, webhook_span
+from viam_mcp.tools.redaction._values import is_host, is_name, is_path, is_url, is_word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     Label = Callable[[object], object]
     """What stands in the place of a credential."""
 
-REDACTED = "[redacted]"
+    Span = tuple[int, int]
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_KEY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-# What the last word of a name says, after words that say only how it is written.
-_HOW_WRITTEN = frozenset(
-    {"value", "values", "val", "base", "b", "hex", "text", "string", "str", "plain", "plaintext", "raw", "encoded",
-     "encrypted", "hash", "data", "json", "pem", "der"}
-)  # fmt: skip
-_SECRET_WORD = re.compile(
-    r"pass|psk|pwd|pwds|pw|creds?|auth|authorization|bearer|cookies?|payload|jwts?"
-    r"|.*(?:secret|passw(?:or)?d|passphrase|passcode|token|credential"
-    r"|(?:api|ssh|access|private|signing|encryption|secret|shared|account|auth|hmac|license)key)s?"
-)
-_SECRET_PAIRS = frozenset({("connection", "string"), ("webhook", "url"), ("access", "code")})
-_NO_SECRET_KEYS = frozenset(
-    {"public", "primary", "foreign", "sort", "partition", "cache", "routing", "hot", "shortcut"}
-)
-_AMOUNTS = frozenset({"max", "min", "num", "total"})
-# What says which credential it is, and not what it is.
-_TELLS_WHICH = frozenset(
-    {"id", "ids", "name", "type", "kind", "role", "user", "username", "state", "status", "on", "at"}
-)
+__all__ = [
+    "REDACTED",
+    "may_be_code",
+    "may_hold_secret",
+    "names_secret",
+    "redacted",
+    "without_secrets",
+    "without_secrets_sent",
+]
 
 # How programs write down a name with its value; the capitals are those of a logger.
 _NAMES = ("name", "key", "variable", "Key")
 _NAMED_VALUES = frozenset({"value", "val", "default", "String", "Integer", "Interface"})
-_LONGEST_KEY = 200
+_PROGRAM_KEYS = ("name", "command", "executable_path", "exec", "program")
 
-
-def names_secret(key: str) -> bool:
-    """Whether what stands under this key of a JSON object is a credential, or holds some.
-
-    What stands under a key that is itself a key id (as in an `api-key` handler's `config`) is that
-    key's value.
-    """
-    return _names_secret(_bounded(key))
-
-
-@lru_cache(maxsize=4096)
-def _names_secret(key: str) -> bool:
-    words = _words(key)
-    if tuple(words[-2:]) in _SECRET_PAIRS:
-        return True
-    while words and (words[-1] in _HOW_WRITTEN or words[-1].isdigit()):
-        words.pop()
-    if not words:
-        return False
-    *before, last = words
-    if last in ("key", "keys"):
-        return not (before and before[-1] in _NO_SECRET_KEYS)
-    if last == "tokens" and before and before[0] in _AMOUNTS:
-        return False
-    return bool(_SECRET_WORD.fullmatch(last))
-
-
-def _words(key: str) -> list[str]:
-    """The words of a name, in small letters, however it joins them. A key id is the name of its key."""
-    if _KEY_ID.fullmatch(key):
-        return ["key"]
-    return [word.lower() for word in _WORD.findall(sanitize(key))]
-
-
-def _bounded(key: str) -> str:
-    """As much of a key as it takes to tell: what is remembered of keys must not grow with them."""
-    return key if len(key) <= _LONGEST_KEY else sanitize(key)[-_LONGEST_KEY:]
-
-
-def _tells_which(key: str) -> bool:
-    return _last_word(_bounded(key)) in _TELLS_WHICH
-
-
-@lru_cache(maxsize=4096)
-def _last_word(key: str) -> str:
-    return next(reversed(_words(key)), "")
+_OPTIONS = (" -u", " -p", " --user", " -U", "curl", "mysql", "mariadb", "redis", "ldap", "mosquitto", "ipmi",
+"snmp", "zip",
+            "smbclient", "unrar", "7z", "mongo", "rabbit", "sqlcmd", "lftp", "podman", "docker", "http ")  # fmt: skip
+_MOST_PARSED = 8  # pieces of JSON within a text that are tried
 
 
 def redacted(value: object, label: Label = lambda secret: REDACTED) -> object:
-    """A copy of a JSON value in which every credential reads as `label` says of it: `[redacted]`, if nothing else.
+    """Return a copy of a JSON value in which every credential reads as `label` says of it.
 
     Objects and lists keep their shape. Below a key that names a secret, all text and numbers are
     credentials but for what tells which one it is, such as `id` and `type`.
     """
-    return _redacted(value, label, secret=False)
+    return _redacted(value, label, Kind.NOTHING, "")
 
 
-def _redacted(value: object, label: Label, *, secret: bool) -> object:
-    if isinstance(value, str) and not secret:
-        return _without_secrets(value, label) if may_hold_secret(value) else value
+def _redacted(value: object, label: Label, kind: Kind, key: str) -> object:
+    """Redact a value that stands under a key of this kind."""
     if isinstance(value, dict):
-        named = _is_named(value)
-        plain = named is None and not secret
-        return {
-            key: _redacted(
-                item, label, secret=names_secret(key) if plain else _is_secret(key, item, within=secret, named=named)
-            )
-            for key, item in value.items()
-        }
+        return _object(value, label, kind, key)
     if isinstance(value, list):
-        flags = [False, *(isinstance(item, str) and _names_next(item) for item in value)]
-        return [_redacted(item, label, secret=secret or flag) for item, flag in zip(value, flags, strict=False)]
-    if not secret or isinstance(value, bool) or value is None or value == "":
-        return value
-    return label(value)
+        return _list(value, label, kind, key)
+    if kind is Kind.WEBHOOK and isinstance(value, str):
+        return _webhook(value, label)
+    if is_credential(kind, value) and not is_a_count(key, value):
+        return label(value)
+    return without_secrets(value, label) if isinstance(value, str) and value else value
 
 
-def _is_named(value: dict[str, object]) -> bool | None:
-    """Whether `{"name": …, "value": …}` or the like names a secret; None if it is nothing of the kind."""
+def _object(value: dict[str, object], label: Label, kind: Kind, key: str) -> dict[str, object]:
+    named = _named_kind(value)
+    credentials = kind in (Kind.SECRET, Kind.AUTH) or isinstance(value.get("type"), str)
+    result: dict[str, object] = {}
+    for name, item in value.items():
+        own = kind_of(name, key)
+        if named is not None and name in _NAMES and isinstance(item, str):
+            own = Kind.NOTHING
+        elif own is Kind.NOTHING and named is not None and name in _NAMED_VALUES:
+            own = named
+        elif (own is Kind.NOTHING and name == "payload" and credentials and isinstance(item, str)) or (
+            own in (Kind.NOTHING, Kind.KEY, Kind.PIN, Kind.PASS) and _is_within(kind, name, item, own)
+        ):
+            own = Kind.SECRET
+        if isinstance(item, list) and own is Kind.NOTHING:
+            result[name] = _list(item, label, own, name, program=_program(value))
+        else:
+            result[name] = _redacted(item, label, own, name)
+    return result
+
+
+def _is_within(kind: Kind, name: str, item: object, own: Kind) -> bool:
+    """Whether a member of an object under a name that says `kind` is a credential for that alone."""
+    if kind is Kind.SECRET:
+        return isinstance(item, dict | list) or not tells_which(name)
+    return kind is Kind.AUTH and own is not Kind.NOTHING and not isinstance(item, dict | list)
+
+
+def _named_kind(value: dict[str, object]) -> Kind | None:
+    """Return what `{"name": …, "value": …}` or the like names; None if the object is nothing of the kind."""
     if _NAMED_VALUES.isdisjoint(value):
         return None
-    names = (value.get(key) for key in _NAMES)
-    return any(isinstance(name, str) and names_secret(name) for name in names)
+    kinds = [kind_of(name) for name in (value.get(key) for key in _NAMES) if isinstance(name, str)]
+    return next((kind for kind in kinds if kind is not Kind.NOTHING), Kind.NOTHING)
 
 
-def _is_secret(key: str, item: object, *, within: bool, named: bool | None) -> bool:
-    """Whether what stands under this key is a credential.
-
-    Args:
-        key: The key.
-        item: What stands there.
-        within: Whether the object is itself under a key that names a secret.
-        named: What `_is_named` says of the object.
-    """
-    if named is not None and key in _NAMES:
-        return False
-    if names_secret(key) or (named and key in _NAMED_VALUES):
-        return True
-    return within and (isinstance(item, dict | list) or not _tells_which(key))
+def _program(value: dict[str, object]) -> str:
+    return next((name for name in (value.get(key) for key in _PROGRAM_KEYS) if isinstance(name, str)), "")
 
 
-def _names_next(argument: str) -> bool:
-    """Whether a command line's next argument is the credential that this one names, as in `--token abc`."""
-    return (
-        argument.startswith("-") and "=" not in argument and len(argument) <= _LONGEST_NAME and names_secret(argument)
-    )
+def _list(items: list[object], label: Label, kind: Kind, key: str, program: str = "") -> list[object]:
+    result: list[object] = []
+    before, in_key = "", False
+    program = f"{program} {items[0]}" if program and items and isinstance(items[0], str) else program
+    for item in items:
+        text = item if isinstance(item, str) else ""
+        in_key = (in_key or "PRIVATE KEY-----" in text) and "-----END" not in before
+        own = kind if kind is not Kind.NOTHING else names_next(before)
+        if in_key and text and kind is Kind.NOTHING:
+            result.append(label(item))
+        elif own is Kind.NOTHING and text and (span := option_span(before, text, program)):
+            result.append(_replaced(text, [span], label))
+        else:
+            result.append(_redacted(item, label, own, key))
+        if not before and not program and text:
+            program = text
+        before = text
+    return result
 
 
-_LONGEST_NAME = 64
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
-)
-# The first lookahead makes sure, once for each run of such characters, that a part of a token can end there.
-_JWT = re.compile(r"(?<![\w-])(?=[\w-]++\.[\w-])([\w-]*?\b)(eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+)?)")
-_AUTHORIZED = re.compile(
-    r"(?i)(\bbearer\s{1,3}(?=[^\s\"']*[0-9]|[^\s\"']{20})|\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|digest|token|bearer)\s{1,3})"
-    r"([\w.~+/=-]{8,})"
-)
-# A scheme has no more than 20 characters, so that a long text is not searched once for each of its words.
-_URL_USER = re.compile(r"(?i)\b(https?://(?=[^\s/]+@)|[a-z][a-z0-9+.-]{0,19}://(?=[^\s/@]*:))([^\s/]+)@")
-_NAMED = re.compile(
-    r"(?<![\w.-])(?P<name>[\w.-]{2,64})"
-    r"(?P<between>\s{0,3}=\s{0,3}\\?[\"']?|\\?[\"']\s{0,3}:\s{0,3}(?:\\?[\"'])?|(?<=[^\s-])\s{1,3})"
-)
-_VALUE = re.compile(r"(?!\[redacted)(?:(?<=[\"'])[^\"'\\]+|[^\s;&,\"'\\}\])]+)")
+def _webhook(url: str, label: Label) -> str:
+    span = webhook_span(url)
+    if span is None:
+        return url if is_url(url) or is_path(url) or is_word(url) or is_host(url) else f"{label(url)}"
+    return _replaced(url, [span, *credential_spans(url)], label)
 
 
 def may_hold_secret(text: str) -> bool:
-    """Whether it takes a closer look to tell that a text holds no credential: for nearly none."""
-    if "=" in text or "--" in text or "eyJ" in text or "earer" in text:
-        return True
-    return ":" in text and ('":' in text or "://" in text or "':" in text or "uthorization" in text)
+    """Whether it takes a closer look to tell that a text holds no credential: for few of them."""
+    return "eyJ" in text or "://" in text or names_any(text) or has_long_run(text) or _may_be_command(text)
+
+
+def _may_be_command(text: str) -> bool:
+    return text[:1] == "-" or (" -" in text and any(option in text for option in _OPTIONS))
 
 
 def without_secrets(text: str, label: Label = lambda secret: REDACTED) -> str:
-    """The text without the credentials that show by their form or by the name before them.
+    """Return the text without the credentials in it. A text that is JSON as a whole is looked into as such."""
+    if text in _harmless or not may_hold_secret(text):
+        return text
+    # JSON may begin with white space: https://www.rfc-editor.org/rfc/rfc8259#section-2
+    if text.lstrip()[:1] in ("{", "[") and (inner := _json_without_secrets(text, label)) is not None:
+        return inner
+    if spans := credential_spans(text):
+        return _replaced(text, spans, label)
+    if len(text) <= _LONGEST_REMEMBERED:
+        if len(_harmless) >= _MOST_REMEMBERED:
+            _harmless.clear()
+        _harmless.add(text)
+    return text
 
-    These are private keys, JSON Web Tokens, authorization headers, users and passwords of URLs, and what
-    follows the name of a secret as in `?token=…`, `Password=…;`, `--token …` and `"password": "…"`. A text
-    that is JSON as a whole is looked into as such.
-    """
-    return _without_secrets(text, label) if may_hold_secret(text) else text
+
+# Most texts of a fleet are read again and again. Only those without credentials are remembered.
+_harmless: set[str] = set()
+_LONGEST_REMEMBERED = 200
+_MOST_REMEMBERED = 20_000
 
 
 def may_be_code(secret: object) -> bool:
-    """Whether something could run what looks like a credential.
+    """Whether something could run what looks like a credential, or go where it says.
 
-    Who is asked about a call sees what its caller sends, such as `TOKEN="$(command)"`: only a word, a number or a
-    private key can be nothing but a credential.
+    Who is asked about a call sees what its caller sends, such as `TOKEN="$(command)"` or a host: only a word that
+    nobody would write, a number or a private key can be nothing but a credential.
     """
-    return isinstance(secret, str) and not (_HARMLESS.fullmatch(secret) or _KEY_FILE.fullmatch(secret))
+    if not isinstance(secret, str):
+        return False
+    if _KEY_FILE.fullmatch(secret):
+        return False
+    if not _HARMLESS.fullmatch(secret):
+        return True
+    if any(span == (0, len(secret)) for span in form_spans(secret)):
+        return False
+    return is_path(secret) or is_url(secret) or is_host(secret.rpartition("@")[2]) or _may_be_path(secret)
 
 
+def _may_be_path(text: str) -> bool:
+    """Whether a text is a path, or might be one: steps that read like names, as no base64 does."""
+    return text.startswith(("/", "./", "../", "~")) or (
+        "/" in text and any(is_name(step) and len(step) >= _SHORTEST_STEP for step in text.split("/"))
+    )
+
+
+_SHORTEST_STEP = 3
+_WORD = re.compile(r"\w")
 _HARMLESS = re.compile(r"[\w.~+/=:@%!?#*^,-]*+")
 _KEY_FILE = re.compile(
     r"-----BEGIN (?P<kind>[A-Z ]{0,30}PRIVATE KEY)-----(?P<end>\r?\n|\\n)"
-    r"(?:[A-Za-z0-9+/]{64}(?P=end))*+[A-Za-z0-9+/]{1,64}={0,2}(?P=end)-----END (?P=kind)-----(?P=end)?"
+    r"(?:[A-Za-z0-9+/=]{1,76}(?P=end))++-----END (?P=kind)-----(?P=end)?"
 )
 
 
 def without_secrets_sent(text: str) -> str:
-    """A caller's text as whoever is asked about the call sees it: without credentials that can be nothing else."""
+    """Return a caller's text as a person who is asked about the call sees it: hosts, paths and commands stay."""
     return without_secrets(text, lambda secret: secret if may_be_code(secret) else REDACTED)
 
 
-def _without_secrets(text: str, label: Label) -> str:
-    # JSON may begin with white space: https://www.rfc-editor.org/rfc/rfc8259#section-2
-    if text.lstrip()[:1] in ("{", "[") and (inner := _json_without_secrets(text, label)) is not None:
-        return inner
-    text = _PRIVATE_KEY.sub(lambda found: f"{label(found[0])}", text)
-    text = _AUTHORIZED.sub(lambda found: f"{found[1]}{label(found[2])}", text)
-    text = _JWT.sub(lambda found: f"{found[1]}{label(found[2])}", text)
-    text = _URL_USER.sub(lambda found: f"{found[1]}{label(found[2])}@", text) if "://" in text else text
-    return _without_named(text, label)
+def credential_spans(text: str) -> list[Span]:
+    """Return where in a text its credentials are, in order; none within another one."""
+    spans = [*form_spans(text, _holds_secret), *named_spans(text)]
+    if _may_be_command(text):
+        spans += command_spans(text)
+    if "://" in text or "hook" in text:
+        spans += url_spans(text)
+    if '{"' in text:
+        spans += _in_json(text)
+    return [*_disjoint(text, spans)]
+
+
+def _holds_secret(text: str) -> bool:
+    """Whether a text that was found encoded holds a credential."""
+    if may_hold_secret(text) and (any(True for _ in form_spans(text, _holds_secret, 1)) or [*named_spans(text)]):
+        return True
+    return bool("://" in text and [*url_spans(text)])
+
+
+def _disjoint(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Yield the spans from left to right, those that overlap as one; none that is a mark already."""
+    last: Span | None = None
+    for start, end in sorted(spans):
+        if start >= end or ("[" in text and not _WORD.search(NOT_SHOWN.sub("", text[start:end]))):
+            continue
+        if last and start < last[1]:
+            last = last[0], max(last[1], end)
+            continue
+        if last:
+            yield last
+        last = start, end
+    if last:
+        yield last
+
+
+def _replaced(text: str, spans: Sequence[Span], label: Label) -> str:
+    pieces, end = [], 0
+    for start, stop in _disjoint(text, spans):
+        pieces += [text[end:start], f"{label(text[start:stop])}"]
+        end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def _in_json(text: str) -> Iterator[Span]:
+    """Find the credentials in pieces of JSON within a text that only their place in it tells."""
+    decoder, at = json.JSONDecoder(), text.find('{"')
+    for _ in range(_MOST_PARSED):
+        if at < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at = text.find('{"', at + 1)
+            continue
+        found: list[str] = []
+        redacted(value, lambda secret: found.append(secret) if isinstance(secret, str) else None)  # noqa: B023
+        for secret in found:
+            if (place := text.find(json.dumps(secret, ensure_ascii=False)[1:-1], at, end)) >= 0:
+                yield place, place + len(json.dumps(secret, ensure_ascii=False)) - 2
+        at = text.find('{"', end)
 
 
 def _json_without_secrets(text: str, label: Label) -> str | None:
-    """A text that is JSON without its credentials, itself if there are none; None if it is no JSON."""
+    """Return a text that is JSON without its credentials, itself if there are none; None if it is no JSON."""
     said_twice = False
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -249,16 +288,3 @@ def _json_without_secrets(text: str, label: Label) -> str | None:
     if safe == value:
         return text
     return f"{label(text)}" if said_twice else json.dumps(safe, ensure_ascii=False)
-
-
-def _without_named(text: str, label: Label) -> str:
-    """The text without what follows the name of a secret."""
-    pieces, end = [], 0
-    for found in _NAMED.finditer(text):
-        spoken = found["between"].isspace()  # which only options of a command are
-        if found.start() < end or (spoken and not found["name"].startswith("--")) or not names_secret(found["name"]):
-            continue
-        if value := _VALUE.match(text, found.end()):
-            pieces += [text[end : value.start()], f"{label(value[0])}"]
-            end = value.end()
-    return "".join([*pieces, text[end:]])

@@ -11,7 +11,17 @@ from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import ListTool, Preview, Tool
-from viam_mcp.tools.arguments._types import Config, FragmentId, KeepEmpty, Name, OrganizationId, Time, Visibility
+from viam_mcp.tools.arguments._types import (
+    Config,
+    FragmentId,
+    KeepEmpty,
+    Name,
+    NewPublicity,
+    NewVisibility,
+    OrganizationId,
+    Time,
+    Visibility,
+)
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import fragment_name, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
@@ -92,8 +102,8 @@ class UpdateFragment(
     fragment_id: FragmentId
     name: Name
     config: Annotated[Config, KeepEmpty(), Field(description="A JSON object; {} empties it")] | None = None
-    public: Annotated[bool, Field(description="Deprecated, use visibility")] | None = None
-    visibility: Visibility | None = None
+    public: Annotated[NewPublicity, Field(description="Deprecated, use visibility")] | None = None
+    visibility: NewVisibility | None = None
     last_known_update: (
         Annotated[
             Time, Field(description="last_updated of what was read: the call fails if the fragment was saved since")

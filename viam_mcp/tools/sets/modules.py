@@ -17,7 +17,7 @@ from viam_mcp.tools._saving import Source, opened
 from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import Model, ModuleFileInfo
-from viam_mcp.tools.arguments._types import Name, OrganizationId, RegistryItemId, Text
+from viam_mcp.tools.arguments._types import Name, NewPublicity, OrganizationId, RegistryItemId, Text
 from viam_mcp.tools.previews._names import named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
     UNCHANGED,
@@ -75,7 +75,7 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
     description: Text
     models: Annotated[list[Model], Field(max_length=1000, description="All of its models"), _Distinct] | None
     entrypoint: Annotated[Text, Field(description="The program that starts it")]
-    public: bool = False
+    public: NewPublicity = False
 
     async def subject(self, app: AppClient) -> str:
         return f"module {quoted(self.module_id)}"

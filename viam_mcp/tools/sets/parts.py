@@ -12,6 +12,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
 from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools.arguments._meaning import MachineConfig
 from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
 from viam_mcp.tools.previews._diff import config_changes
 from viam_mcp.tools.previews._names import location_name, machine_name, named, part_name, quoted
@@ -112,7 +113,12 @@ class UpdateRobotPart(
         | None
     ) = None
     robot_config_json: (
-        Annotated[ConfigText, Field(description="In place of robot_config, to keep the order of keys")] | None
+        Annotated[
+            ConfigText,
+            MachineConfig(text_of="robot_config"),
+            Field(description="In place of robot_config, to keep the order of keys"),
+        ]
+        | None
     ) = None
 
     async def subject(self, app: AppClient) -> str:

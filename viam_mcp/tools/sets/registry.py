@@ -13,6 +13,7 @@ from viam_mcp.tools._tool import ListTool, Preview, Tool
 from viam_mcp.tools.arguments._nested import package_type, registry_item_status, visibility
 from viam_mcp.tools.arguments._types import (
     Name,
+    NewVisibility,
     OrganizationId,
     OrganizationIdOrNone,
     PackageType,
@@ -75,7 +76,7 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
     item_id: RegistryItemId
     type: PackageType
     description: Text
-    visibility: Visibility
+    visibility: NewVisibility
 
     async def subject(self, app: AppClient) -> str:
         return f"{self.type} {quoted(self.item_id)}"
