@@ -15,7 +15,7 @@ import pytest
 from viam_mcp.assembly.options import SettingsError
 from viam_mcp.cli import _audit, _policy
 from viam_mcp.policy import STARTING_FILE, Outcome, PolicyError, load
-from viam_mcp.store import SqliteAddress, StateKeys, Store, StoreError
+from viam_mcp.store import SqliteAddress, StateKeys, Store, StoreError, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,8 +188,8 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
-    old, new = shown(capsys)
+def test_show_prints_the_lines_that_are_wanted_newest_first(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
+    new, old = shown(capsys)
     assert "declined      delete_robot" in old
     assert "\x1b" not in old
     assert "done          new_robot  {}  caller=local  duration_ms=1.5" in new
@@ -198,8 +198,36 @@ def test_show_prints_the_lines_that_are_wanted(capsys: pytest.CaptureFixture[str
     assert shown(capsys, "--since", (datetime.now(UTC) - timedelta(days=1)).isoformat()) == [new]
     assert shown(capsys, "--tool", "new_*") == [new]
     assert shown(capsys, "--outcome", "declined") == [old]
+    assert shown(capsys, "--caller", "local") == [new, old]
+    assert shown(capsys, "--caller", "nobody") == []
     (line,) = shown(capsys, "--json", "--tool", "new_robot")
     assert json.loads(line)["duration_ms"] == 1.5
+
+
+def test_show_finds_what_was_done_to_a_machine_and_for_an_operation(
+    capsys: pytest.CaptureFixture[str], audit: Any
+) -> None:
+    audit(tool="new_robot", outcome="done", subjects=["m1", "m2"], operation="op-1")
+    (line,) = shown(capsys, "--machine", "m2")
+    assert shown(capsys, "--operation", "op-1") == [line]
+    assert shown(capsys, "--machine", "m") == []
+
+
+def test_show_goes_through_the_audit_a_page_at_a_time(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
+    everything = shown(capsys)
+    first, more = shown(capsys, "--limit", "1")
+    assert more == "There are older lines: --before 2"
+    assert [first, *shown(capsys, "--limit", "1", "--before", "2")] == everything
+    with pytest.raises(SystemExit):
+        main("audit", "show", "--limit", "0")
+
+
+def test_export_prints_all_lines_as_json_oldest_first(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
+    assert main("audit", "export") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["number"] for line in lines] == [1, 2]
+    assert main("audit", "export", "--tool", "new_*") == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines[1:]
 
 
 def test_show_says_what_was_decided(capsys: pytest.CaptureFixture[str], audit: Any) -> None:
@@ -262,7 +290,51 @@ def test_verify_tells_a_whole_audit_from_a_broken_one(
     with closing(sqlite3.connect(tmp_path / "viam-mcp" / "state.db")) as connection, connection:
         connection.execute("UPDATE audit SET outcome = 'done' WHERE number = 1")
     assert main("audit", "verify") == 1
-    assert capsys.readouterr().out.startswith("1: ")
+    out = capsys.readouterr().out
+    assert out.startswith("changed: line 1, or the line before it, was changed.\n")
+    assert out.endswith("is NOT whole.\n")
+
+
+def test_verify_compares_with_checkpoints_that_were_kept_elsewhere(
+    capsys: pytest.CaptureFixture[str], audit: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "viam-mcp"
+    store = open_store(None, checkpoints=str(tmp_path / "kept"))
+    store.write(lambda tx: tx.audit.append({"outcome": "done"}))
+    store.close()
+    log = tmp_path / "server.log"
+    log.write_text(f"viam-mcp serves\n{(tmp_path / 'kept').read_text()}")
+    assert main("audit", "verify", "--checkpoint", str(log)) == 0
+    assert "is whole: 3 lines, as 1 checkpoints say" in capsys.readouterr().out
+    for file in folder.iterdir():
+        file.unlink()
+    assert main("audit", "verify") == 0
+    assert "is whole: 0 lines" in capsys.readouterr().out
+    assert main("audit", "verify", "--checkpoint", str(log)) == 1
+    assert capsys.readouterr().out.startswith("exchanged: ")
+
+
+def test_verify_compares_with_the_checkpoints_that_a_server_keeps_beside_its_store(
+    capsys: pytest.CaptureFixture[str], audit: Any, tmp_path: Path
+) -> None:
+    store = open_store(None)
+    store.write(lambda tx: tx.audit.append({"outcome": "done"}))
+    store.close()
+    assert main("audit", "verify") == 0
+    assert "as 1 checkpoints say" in capsys.readouterr().out
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        (tmp_path / "viam-mcp" / name).unlink(missing_ok=True)
+    assert main("audit", "verify") == 1
+    assert "that of another store" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, '{"store":"x","lines":'])
+def test_a_file_of_checkpoints_that_cannot_be_read_is_named(audit: Any, tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "kept"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError, match=f"--checkpoint: {file}"):
+        main("audit", "verify", "--checkpoint", str(file))
 
 
 def test_a_store_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from viam_mcp.store._records import (
     State,
     Timeouts,
 )
-from viam_mcp.store._store import Store, Transaction, open_store
+from viam_mcp.store._store import Store, Transaction, checkpoint_file, open_store
 from viam_mcp.store.audit._checkpoints import Checkpoint, read_checkpoints
 from viam_mcp.store.audit._copies import as_text
 from viam_mcp.store.audit._verify import Fault, Finding, Verdict
@@ -77,6 +77,7 @@ __all__ = [
     "Transaction",
     "Verdict",
     "as_text",
+    "checkpoint_file",
     "open_store",
     "parse_address",
     "parse_keys",

@@ -26,6 +26,7 @@ import secrets
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -353,7 +354,8 @@ def open_store(
     """
     address = parse_address(text, environment)
     if checkpoints is None:
-        checkpoints = str(address.path.with_name("checkpoints.jsonl")) if isinstance(address, SqliteAddress) else "-"
+        file = checkpoint_file(address)
+        checkpoints = "-" if file is None else str(file)
     store = Store(
         address,
         StateKeys(environment, address.key_file if isinstance(address, SqliteAddress) else None),
@@ -363,6 +365,18 @@ def open_store(
         sink = parse_sink(audit_log)
         store.observe(lambda lines: sink.write("\n".join(map(as_text, lines))))
     return store
+
+
+def checkpoint_file(address: Address, checkpoints: str | None = None) -> Path | None:
+    """Return the file that checkpoints go to; None if they go elsewhere.
+
+    Args:
+        address: Where the store is.
+        checkpoints: The setting; None for the default.
+    """
+    if checkpoints is None:
+        return address.path.with_name("checkpoints.jsonl") if isinstance(address, SqliteAddress) else None
+    return None if checkpoints == "-" or "://" in checkpoints else Path(checkpoints).absolute()
 
 
 def _thread_limiter() -> anyio.CapacityLimiter:
