@@ -50,7 +50,7 @@ def _take(store: Store, secret: str) -> int:
     def work(tx: Transaction) -> str | None:
         known, content = tx.secrets.find(secret), tx.secrets.take(secret)
         if known is not None and content is not None:
-            # Whoever can read the state folder, or has the state key, is the operator.
+            # A person who can read the state folder, or has the state key, is the operator.
             caller = f"operator (user {os.getuid()})"
             tx.audit.append({"caller": caller, "tool": known.tool, "secret": secret, "outcome": Outcome.TAKEN.value})
         return content

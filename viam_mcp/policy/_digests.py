@@ -21,7 +21,7 @@ def digest(value: Json) -> str:
 
 
 def caller_digest(caller: Caller, fleet: str) -> str:
-    """Return the digest of a caller on a fleet: whoever may answer and run an operation.
+    """Return the digest of a caller on a fleet, who alone may answer and run an operation.
 
     Args:
         caller: Who calls.

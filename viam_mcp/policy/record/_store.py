@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -11,11 +13,13 @@ import anyio.to_thread
 from viam_mcp.policy._errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from viam_mcp.store import Store, Transaction
 
 T = TypeVar("T")
+
+logger = logging.getLogger("viam_mcp.policy")
 
 
 class LazyStore:
@@ -29,6 +33,7 @@ class LazyStore:
         self._open_store = open_store
         self._store: Store | None = None
         self._lock = threading.Lock()
+        self._is_failing = False
 
     def get(self) -> Store:
         """Return the store.
@@ -38,12 +43,8 @@ class LazyStore:
         """
         with self._lock:
             if self._store is None:
-                from viam_mcp.store import StoreError
-
-                try:
+                with self._wording_errors():
                     self._store = self._open_store()
-                except StoreError as error:
-                    raise PolicyError(str(error)) from None
             return self._store
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -55,12 +56,10 @@ class LazyStore:
             PolicyError: The store cannot be used. Nothing was written.
         """
         store = self.get()
-        from viam_mcp.store import StoreError
-
-        try:
-            return await store.write_async(work)
-        except StoreError as error:
-            raise PolicyError(str(error)) from None
+        with self._wording_errors():
+            result = await store.write_async(work)
+        self._note_success()
+        return result
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Return what a function returns that reads one consistent state.
@@ -69,12 +68,10 @@ class LazyStore:
             PolicyError: The store cannot be used.
         """
         store = self.get()
-        from viam_mcp.store import StoreError
-
-        try:
-            return await store.read_async(work)
-        except StoreError as error:
-            raise PolicyError(str(error)) from None
+        with self._wording_errors():
+            result = await store.read_async(work)
+        self._note_success()
+        return result
 
     def close(self) -> None:
         """Close the store, if it was opened. The next use opens another."""
@@ -87,3 +84,21 @@ class LazyStore:
         """Call `close` in a thread, also where the caller is cancelled."""
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.close)
+
+    @contextmanager
+    def _wording_errors(self) -> Iterator[None]:
+        """Inside, an error of the store becomes a PolicyError. The log says so once, until the store works again."""
+        from viam_mcp.store import StoreError
+
+        try:
+            yield
+        except StoreError as error:
+            if not self._is_failing:
+                self._is_failing = True
+                logger.warning("nothing that changes something runs, since the store cannot be used: %s", error)
+            raise PolicyError(str(error)) from None
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            logger.warning("the store can be used again")
