@@ -11,7 +11,7 @@ import pytest
 from tests.stores import audit_lines, store_in
 from viam_mcp.calls import Kind, Limits, Pipeline, call_limiter
 from viam_mcp.policy import LOCAL, Answer, Gate, Policy, Reply, Way
-from viam_mcp.tools import TOOLS, Files, no_progress
+from viam_mcp.tools import FORM_BYTES, TOOLS, Files, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,6 +26,7 @@ class Person:
     """A person who says yes, after something else has happened."""
 
     way = Way.PERSON
+    carries = FORM_BYTES
     answer = None
 
     def __init__(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:

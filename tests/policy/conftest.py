@@ -22,7 +22,7 @@ from viam_mcp.policy import (
     parse,
 )
 from viam_mcp.policy import Policy as PolicyOf
-from viam_mcp.tools import TOOLS, Environment
+from viam_mcp.tools import FORM_BYTES, TOKEN_BYTES, TOOLS, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,10 +53,12 @@ class Client:
     Attributes:
         way: How it asks.
         answer: The answer that its call brings along.
+        carries: How many bytes of a preview it can show.
     """
 
     way: Way
     answer: Answer | None = None
+    carries: int = FORM_BYTES
 
     async def ask(self, question: Question) -> None:
         """Return None: the answer comes with another call."""
@@ -102,9 +104,11 @@ class Desk:
         caller: Caller = LOCAL,
         answer: Answer | None = None,
         environment: Environment | None = None,
+        carries: int | None = None,
     ) -> AbstractAsyncContextManager[Admission]:
         """The entry into the gate, for a test that is the call's run."""
-        return self.gate.admitted(Call(tool, caller, environment or Environment()), Client(way, answer), a_slot)
+        client = Client(way, answer, carries or (FORM_BYTES if way is Way.PERSON else TOKEN_BYTES))
+        return self.gate.admitted(Call(tool, caller, environment or Environment()), client, a_slot)
 
     async def admit(self, tool: Tool, *how: Any, **more: Any) -> Admission | Question:
         """What a call leads to: the question about it, or its admission, with which it did nothing."""

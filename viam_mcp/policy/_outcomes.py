@@ -32,5 +32,7 @@ class Outcome(StrEnum):
     DRY_RUN = "dry run"
     TAKEN = "taken"
     """A delivered credential was fetched from the store."""
+    TOO_LARGE = "too large"
+    """A person could not have been shown the whole preview, so nobody was asked."""
     BUSY = "busy"
     """There was no slot for the call when its answer came."""

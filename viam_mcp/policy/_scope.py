@@ -76,7 +76,8 @@ class Boundary:
                 "Nothing was done.",
             )
         changes = tool.spec.effect is not Effect.READ
-        for reference in named:
+        opened = await self._opened(tool)
+        for reference in (*named, *opened):
             if scoped_by is ScopedBy.ITEMS and await self._holds_some(reference):
                 continue
             if not await self._names_inside(reference, changes=changes):
@@ -85,6 +86,16 @@ class Boundary:
                     f"{reference.words} is outside of what this server is limited to by its operator, or does not "
                     "exist. Nothing was done.",
                 )
+
+    async def _opened(self, tool: Tool) -> list[Reference]:
+        """What the authority opens that a call mints, rotates, grants or deletes."""
+        try:
+            return list(dict.fromkeys(await tool.opens(self._app)))
+        except AppError as error:
+            raise Stopped(
+                Outcome.OUT_OF_SCOPE,
+                f"What {tool.spec.name} would open could not be read, so nothing was done: {error}",
+            ) from error
 
     async def visible(self, items: Sequence[Any]) -> list[bool]:
         """Say of each item of a list whether it may be seen.

@@ -13,7 +13,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from viam_mcp.policy import Refused, Way
 from viam_mcp.server._requests import caller_of
-from viam_mcp.tools import no_progress
+from viam_mcp.tools import FORM_BYTES, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +38,7 @@ class NobodyToAsk:
     """The asker of what a client reads by itself."""
 
     way = Way.PERSON
+    carries = FORM_BYTES
     answer = None
 
     async def ask(self, question: Question) -> None:

@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from viam_mcp.policy import Answer, Reply, TokenAsker, Way
+from viam_mcp.tools import FORM_BYTES
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -34,6 +35,7 @@ class ModernAsker:
     """
 
     way = Way.PERSON
+    carries = FORM_BYTES
 
     def __init__(self, params: types.CallToolRequestParams) -> None:
         self.answer: Answer | None = None
@@ -49,6 +51,7 @@ class LegacyAsker:
     """For clients before 2026-07-28: the question is sent to the client while the call waits."""
 
     way = Way.PERSON
+    carries = FORM_BYTES
     answer = None
 
     def __init__(self, ctx: ServerRequestContext[Any, Any]) -> None:

@@ -10,10 +10,12 @@ from viam_mcp.tools._files import Files
 from viam_mcp.tools._refs import NotARef, Ref, Reference, marks_of, models_in, references
 from viam_mcp.tools._schema import definition, hints, input_schema
 from viam_mcp.tools._spec import Effect, ScopedBy, Spec
-from viam_mcp.tools._tool import TOOLS, ListTool, Preview, Tool
+from viam_mcp.tools._tool import TOOLS, ListTool, Tool
 from viam_mcp.tools.arguments._meaning import EmailAddress, IsPublic, IsVisibility, MachineConfig
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
 from viam_mcp.tools.previews._names import quoted
+from viam_mcp.tools.previews._pages import FORM_BYTES, PAGE_BYTES, TOKEN_BYTES, Page, StaleCursor, fits, page
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
 from viam_mcp.tools.redaction._text import sanitize, shorten
 from viam_mcp.tools.results._budget import fit
@@ -35,10 +37,14 @@ from viam_mcp.tools.sets import (
 
 __all__ = [
     "FORMS",
+    "FORM_BYTES",
     "NOT_EMPTY",
+    "PAGE_BYTES",
     "REDACTED",
+    "TOKEN_BYTES",
     "TOOLS",
     "TOOLSETS",
+    "Consequence",
     "Done",
     "Effect",
     "EmailAddress",
@@ -50,12 +56,15 @@ __all__ = [
     "ListTool",
     "MachineConfig",
     "NotARef",
+    "Page",
     "Preview",
     "Progress",
     "Ref",
     "Reference",
+    "Risk",
     "ScopedBy",
     "Spec",
+    "StaleCursor",
     "Tool",
     "ToolError",
     "Whole",
@@ -63,6 +72,7 @@ __all__ = [
     "collect",
     "definition",
     "fit",
+    "fits",
     "hints",
     "input_schema",
     "is_organization",
@@ -71,6 +81,7 @@ __all__ = [
     "models_in",
     "no_progress",
     "output_schema",
+    "page",
     "places_of",
     "quoted",
     "redacted",

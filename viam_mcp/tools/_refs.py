@@ -100,8 +100,13 @@ class Ref:
     def _kinds(self, values: Any) -> tuple[str, ...]:
         if self.by is None:
             return self.kinds
-        kind = _OF_RESOURCES.get(str(getattr(values, self.by)))
-        return () if kind is None else (kind,)
+        return resource_kinds(str(getattr(values, self.by)))
+
+
+def resource_kinds(resource_type: str) -> tuple[str, ...]:
+    """Return what a `resource_type` of the wire contract says that something is; nothing if it is not known."""
+    kind = _OF_RESOURCES.get(resource_type)
+    return () if kind is None else (kind,)
 
 
 @dataclass(frozen=True)

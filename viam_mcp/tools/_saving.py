@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import Preview, Tool
+from viam_mcp.tools._tool import Tool
 from viam_mcp.tools.previews._names import quoted
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
     from viam_mcp.tools._files import Files
+    from viam_mcp.tools.previews._model import Preview
 
 
 def _plain(path: str) -> str:

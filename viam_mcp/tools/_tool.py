@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,45 +12,17 @@ from viam_mcp.proto import POOL
 from viam_mcp.tools._declarations import problems
 from viam_mcp.tools._refs import refs
 from viam_mcp.tools._spec import Effect, ScopedBy, Spec
+from viam_mcp.tools.previews._model import Preview
 from viam_mcp.tools.redaction._secrets import redacted
 from viam_mcp.tools.redaction._text import shorten, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
+    from viam_mcp.tools._refs import Reference
     from viam_mcp.tools.results._output import Output
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a person sees before a call runs; made by `await tool.preview(app, environment)`.
-
-    Attributes:
-        lines: A few lines that name what will be touched and what becomes of it. No text in them
-            changes while the target stays the same (no "seen 3 s ago"): they are what a confirmation
-            is bound to.
-        subject: The name of what is touched, exactly as it is stored, for a person to type where a rule
-            asks for it. Not made safe for display.
-        type_subject: Whether to have the name typed whatever the rules say, because so much goes with it.
-        bound: What a confirmation is bound to besides `lines`: what they only count or name in part, as a
-            digest (see `state_of`).
-        file: The SHA-256 of the file that the call sends, in hexadecimal digits: it then sends that one or none.
-        now: What is worth knowing and changes by itself, such as how many machines are online. The person
-            sees it after `lines`; a confirmation is not bound to it.
-        last_known_update: For configurations, when the target was last saved; the call then carries
-            it, so that the service refuses to overwrite an edit made in between.
-    """
-
-    lines: tuple[str, ...]
-    subject: str | None = None
-    type_subject: bool = False
-    bound: tuple[str, ...] = ()
-    file: str | None = None
-    now: tuple[str, ...] = ()
-    last_known_update: datetime | None = None
 
 
 TOOLS: dict[str, type[Tool]] = {}
@@ -182,6 +153,12 @@ class Tool(BaseModel):
         """What the call is about, by kind, name and id, such as `machine 'rover-1' (4a8f…)`. Reads, never changes."""
         arguments: Any = redacted(self.model_dump(exclude_defaults=True))
         return ", ".join(f"{key} {shorten(visible(repr(value)), 200)}" for key, value in arguments.items())
+
+    async def opens(self, app: AppClient) -> list[Reference]:
+        """Return what the authority opens that the call mints, rotates, grants or deletes, as far as no argument names
+        it: a scope holds for all of it. Reads, never changes.
+        """
+        return []
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         """What a person sees before it runs. Reads, never changes.

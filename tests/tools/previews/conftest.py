@@ -170,13 +170,14 @@ async def fleet(demo_fleet: FleetStore, environment: Environment) -> AsyncIterat
         yield Fleet(sandbox, app, environment)
 
 
-def grant_many(store: FleetStore, key: str) -> None:
-    """More roles of a key than a preview has lines."""
+def grant_many(store: FleetStore, key: str) -> list[str]:
+    """Give a key a great many roles, and return the ids of the machines that they are on."""
     org = store.value("SELECT org_id FROM api_keys WHERE id = ?", key)
-    for number in range(60):
-        robot = f"{number:08}-0000-4000-8000-000000000000"
+    robots = [f"{number:08}-0000-4000-8000-000000000000" for number in range(60)]
+    for robot in robots:
         what = {"role": "operator", "resource_type": "robot", "resource_id": robot}
         store.insert("authorizations", org_id=org, identity_id=key, identity_type="api-key", **what)
+    return robots
 
 
 def rows(store: FleetStore) -> dict[str, list[tuple[Any, ...]]]:
@@ -185,4 +186,4 @@ def rows(store: FleetStore) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def all_lines(preview: Preview) -> list[str]:
-    return [*preview.lines, *preview.now]
+    return [*preview.whole]

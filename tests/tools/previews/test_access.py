@@ -7,20 +7,19 @@ from pydantic import ValidationError
 
 from tests.tools.previews.conftest import AUDITOR, TOMAS, Fleet, grant_many, signed_in
 from viam_mcp.sandbox.demo.fleet import TIDEWATER
-from viam_mcp.tools import ToolError
-from viam_mcp.tools.previews._grants import MOST_GRANTS
-from viam_mcp.tools.previews._wording import bounded
+from viam_mcp.tools.previews._authority import MOST_GRANTS
 
 
 async def test_roles_tell_who_gains_and_loses_what_and_what_they_have(fleet: Fleet) -> None:
     calls = await fleet.calls()
     lines = await fleet.lines("add_role", **calls["add_role"])
     robot = fleet.id("robots", "picker-01")
-    assert lines[0] == f"Gains: operator of machine 'picker-01' ({robot}), and of all below it."
+    assert lines[0] == f"Gains, with all below it: operator of machine 'picker-01' ({robot})."
     assert any(line.startswith("Has already: owner of location 'Warehouse 2'") for line in lines)
     lines = await fleet.lines("remove_role", **calls["remove_role"])
-    assert lines[0].startswith("Loses: owner of location 'Warehouse 2'")
-    assert lines[1].startswith("Keeps: operator of location 'Brightwater Pilot'")
+    assert lines[0].startswith("Loses, with all below it: owner of location 'Warehouse 2'")
+    assert lines[1] == "  In all, 2 machines: 'hauler-01', 'hauler-02'."
+    assert lines[2].startswith("Keeps: operator of location 'Brightwater Pilot'")
     assert "They have this role already." in await fleet.lines("add_role", **calls["remove_role"])
     assert "They do not have this role." in await fleet.lines("remove_role", **calls["add_role"])
 
@@ -29,8 +28,9 @@ async def test_changing_a_role_names_both_sides(fleet: Fleet) -> None:
     lines = await fleet.lines("change_role", **(await fleet.calls())["change_role"])
     assert lines[0].startswith(f"Loses: user '{TOMAS}'")
     assert "owner of location 'Warehouse 2'" in lines[0]
-    assert lines[1].startswith("Gains: API key 'fleet-dashboard'")
-    assert "operator of machine 'picker-01'" in lines[1]
+    assert lines[1] == "  In all, 2 machines: 'hauler-01', 'hauler-02'."
+    assert lines[2].startswith("Gains: API key 'fleet-dashboard'")
+    assert "operator of machine 'picker-01'" in lines[2]
 
 
 @pytest.mark.parametrize("tool", ["delete_key", "rotate_key", "create_key_from_existing_key_authorizations"])
@@ -73,8 +73,12 @@ async def test_what_a_new_key_may_do_is_said_once_and_the_most_powerful_first(fl
     lines = await fleet.lines("create_key", org_id=organization, authorizations=roles)
     beginnings = [
         "It may act as owner of organization 'Tidewater Robotics'",
+        "  It has 10 machines in 7 locations: ",
         "It may act as owner of location 'Warehouse 1'",
+        "  In all, 6 machines: ",
+        "  2 nested locations: ",
         "It may act as operator of organization 'Tidewater Robotics'",
+        "  It has 10 machines in 7 locations: ",
         "It may act as operator of machine 'picker-01'",
         "Whoever has its value",
     ]
@@ -120,23 +124,20 @@ async def test_more_roles_than_that_are_no_argument(fleet: Fleet) -> None:
             )  # fmt: skip
 
 
-async def test_what_a_call_grants_is_shown_whole_or_there_is_no_preview(fleet: Fleet) -> None:
+async def test_however_much_a_key_opens_all_of_it_is_shown_whatever_becomes_of_the_key(fleet: Fleet) -> None:
     key = fleet.id("api_keys", "warehouse-1-operator")
-    grant_many(fleet.sandbox.store, key)
-    with pytest.raises(ToolError, match="more than a person can be shown"):
-        await fleet.preview("create_key_from_existing_key_authorizations", id=key)
-    # A key that is replaced grants nothing anew, and what it may do most is what is seen of it.
-    lines = await fleet.lines("rotate_key", id=key)
-    assert any(line.startswith("It may act as operator of location 'Warehouse 1'") for line in lines)
-    assert "more lines" in lines[-1]
-    with pytest.raises(ToolError, match="several calls"):
-        bounded(["more"], ["head", "x" * 501])
-    assert bounded(["x"] * 100, ["head", "x" * 500])[1] == "x" * 500
+    robots = grant_many(fleet.sandbox.store, key)
+    for tool in ("create_key_from_existing_key_authorizations", "rotate_key", "delete_key"):
+        preview = await fleet.preview(tool, id=key)
+        missing = [robot for robot in robots if not any(robot in line for line in preview.lines)]
+        assert missing == [], tool
+        assert f"({len(robots) + 1})" in preview.headline[2]
 
 
 async def test_an_address_is_shown_to_its_end_and_with_what_cannot_be_seen_in_it(fleet: Fleet) -> None:
     organization = fleet.id("organizations", TIDEWATER)
     for email in (f"ada@tidewater.example.{'x' * 150}.evil.example", "ada@tidewater\u200b.example"):
-        lines = await fleet.lines("create_organization_invite", org_id=organization, email=email)
-        assert lines[0] == f"The whole address: {email.encode('unicode_escape').decode()!r}.".replace("\\\\", "\\")
-        assert "OWNER" in lines[1]
+        preview = await fleet.preview("create_organization_invite", org_id=organization, email=email)
+        shown = email.encode("unicode_escape").decode()
+        assert preview.lines[0].startswith(f"Create organization invite: '{shown}' to organization")
+        assert "OWNER" in preview.lines[1]

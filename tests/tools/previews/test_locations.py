@@ -11,7 +11,7 @@ from viam_mcp.sandbox.demo.fleet import KESTREL, SHARED_LOCATION, TIDEWATER
 @pytest.mark.parametrize(
     ("name", "machines", "typed"),
     [
-        ("Warehouse 1", "3 machines: 'picker-01', 'picker-02', 'picker-03'.", True),
+        ("Warehouse 1", "3 machines: 'picker-01' … 'picker-03'.", True),
         ("Rotterdam Campus", "No machines.", True),
         ("First Location", "No machines.", False),
     ],
@@ -48,7 +48,7 @@ async def test_sharing_says_who_gets_how_many_machines_of_whose(fleet: Fleet) ->
     preview = await fleet.preview("share_location", location_id=warehouse, organization_id=kestrel)
     assert f"with organization '{KESTREL}' ({kestrel})" in preview.lines[0]
     assert "get access" in preview.lines[1]
-    assert "It belongs to organization 'Tidewater Robotics'" in preview.lines[2]
+    assert "of organization 'Tidewater Robotics'" in preview.lines[0]
     assert "3 machines" in preview.lines[2]
     assert preview.lines[3].startswith("In all, 6 machines: 'cold-inspector-01'")
     assert preview.lines[4] == "2 nested locations: 'Cold Storage', 'Loading Docks'."

@@ -48,7 +48,7 @@ async def test_new_default_fragments_are_named_with_their_versions(fleet: Fleet)
         default_fragments=[{"fragment_id": fleet.id("fragments", "camera-pair"), "version": "stable"}],
     )
     assert lines[0].startswith("New machines start with fragment 'camera-pair'")
-    assert lines[0].endswith(", version 'stable'.")
+    assert lines[0].endswith(', revision 3 (version "stable").')
     assert lines[1].startswith("New machines start without fragment 'fleet-telemetry'")
 
 
@@ -66,7 +66,7 @@ async def test_a_default_fragment_with_another_credential_is_not_called_unchange
         imports = [{"fragment_id": fragment, "fragment_variables": {"token": guess}}]
         said.append(await fleet.lines("update_organization", org_id=organization, default_fragments=imports))
     assert said[0] == said[1]
-    assert any("redential" in line and "'token'" in line for line in said[0])
+    assert '  token "[redacted]" → "[redacted: a new value]"' in [line[2:] for line in said[0]]
     assert not any("start without" in line for line in said[0])
 
 
@@ -108,8 +108,7 @@ async def test_variables_of_default_fragments_are_compared_to_their_end_and_the_
     await TOOLS["update_organization"].model_validate(wanted("bin/arm")).run(fleet.app)
     lines = await fleet.lines("update_organization", **wanted("bin/evil"))
     assert lines[0].startswith("New machines start with fragment 'bench-cell'")
-    assert '-  "run": "bin/arm"' in lines
-    assert '+  "run": "bin/evil"' in lines
+    assert 'run "bin/arm" → "bin/evil"' in [line.strip() for line in lines]
     assert not any("order" in line for line in lines)
 
 
@@ -124,7 +123,7 @@ async def test_variables_of_default_fragments_that_read_as_redacted_stay(fleet: 
     await run(token="one", speed=1)
     arguments = [{"fragment_id": fragment, "fragment_variables": {"token": "[redacted]", "speed": 2}}]
     lines = await fleet.lines("update_organization", org_id=organization, default_fragments=arguments)
-    assert not any("credential" in line for line in lines)
+    assert not any("token" in line for line in lines)
     await run(token="[redacted]", speed=2)
     (stored,) = (await fleet.app.get_organization(organization)).default_fragments.fragments
     assert stored.fragment_variables["token"] == "one"
@@ -145,7 +144,10 @@ async def test_an_invite_without_authorizations_says_loudly_that_it_makes_an_own
     )
     assert "OWNER of the WHOLE organization" in preview.lines[1]
     assert "'ada@example.com' to organization 'Tidewater Robotics'" in preview.lines[0]
-    assert len(preview.lines) == 2
+    assert preview.headline[2] == "GRANTS: owner of organization 'Tidewater Robotics'"
+    assert preview.lines[2].startswith("They become owner of organization 'Tidewater Robotics'")
+    assert preview.lines[3].startswith("  It has 10 machines in 7 locations: 'Brightwater Pilot'")
+    assert len(preview.lines) == 4
 
 
 async def test_an_invite_tells_what_it_allows_and_whom_it_finds_already(fleet: Fleet) -> None:
@@ -179,6 +181,7 @@ async def test_changing_an_invite_shows_what_goes_what_comes_and_what_stays(flee
     )
     beginnings = [
         "It allows from then on: owner of location 'Bench A'",
+        "  In all, ",
         "It allows operator of machine 'demo-cell-01'",
         "It does not allow operator of location 'Bench A'",
         "It still allows: operator of location 'Kestrel Workshop'",

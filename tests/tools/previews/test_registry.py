@@ -20,14 +20,15 @@ async def test_a_registry_item_that_becomes_public_says_so(fleet: Fleet) -> None
     assert "becomes PUBLIC" in preview.lines[1]
     assert preview.lines[2] == "It is of type module, not ml_model."
     assert preview.lines[3] == "Description: 'The picking cycle: find, grasp, check, place' → 'Picks'"
-    assert preview.now == ("It is used by 3 machines of 1 organization.",)
+    assert preview.lines[4] == "It is used by 3 machines of 1 organization."
+    assert preview.headline[2] == "VISIBILITY: public"
 
 
 async def test_deleting_a_registry_item_lists_its_versions_newest_first(fleet: Fleet) -> None:
     preview = await fleet.preview("delete_registry_item", item_id="tidewater:drive-control")
     assert preview.lines[0] == "Delete registry item: module 'drive-control' (tidewater:drive-control)"
-    assert any(line.startswith("7 versions: '1.4.2', '1.4.1'") for line in preview.lines)
-    assert preview.now == ("It is used by 2 machines of 1 organization.",)
+    assert "7 versions: '1.4.2', '1.4.1', '1.4.0', '1.3.0', '1.2.0', '1.1.0', '1.0.0'." in preview.lines
+    assert "It is used by 2 machines of 1 organization." in preview.lines
 
 
 async def test_a_module_update_shows_each_value_and_the_models_that_come_and_go(fleet: Fleet) -> None:
@@ -48,18 +49,17 @@ async def module_update(fleet: Fleet, **changes: Any) -> dict[str, Any]:
     return {"module_id": module.module_id, "public": True, **same, **changes}
 
 
-async def test_what_starts_a_module_is_shown_to_its_end_or_there_is_no_preview(fleet: Fleet) -> None:
-    for length in (10, 400):
+async def test_what_starts_a_module_is_shown_to_its_end(fleet: Fleet) -> None:
+    for length in (10, 400, 4_000):
         start = f"run {'x' * length} && evil"
-        (line,) = await fleet.lines("update_module", **await module_update(fleet, entrypoint=start))
-        assert line == f"Entrypoint: 'bin/drive-control' → '{start}'"
-    with pytest.raises(ToolError, match="more than a person can be shown"):
-        await fleet.preview("update_module", **await module_update(fleet, entrypoint="x" * 500))
+        preview = await fleet.preview("update_module", **await module_update(fleet, entrypoint=start))
+        assert preview.lines[1] == f"Entrypoint: 'bin/drive-control' → '{start}'"
+        assert preview.headline[2].startswith("RUNS CODE: entrypoint 'run xx")
 
 
 async def test_a_model_that_is_named_twice_is_no_argument(fleet: Fleet) -> None:
     same = await module_update(fleet)
-    assert await fleet.lines("update_module", **same) == ["Nothing changes: it has these values already."]
+    assert (await fleet.lines("update_module", **same))[0] == "Nothing changes: it has these values already."
     first = same["models"][0]
     twice = [{**first, "description": "something else"}, *same["models"]]
     with pytest.raises(ValidationError, match=rf"the model '{first['model']}' \('{first['api']}'\) is in it 2 times"):
@@ -73,7 +73,7 @@ async def test_what_a_models_update_does_not_take_along_is_said(fleet: Fleet) ->
     module.models[0].supported_hardware.append("two-wheeled haulers")
     offered = wire.Module(models=module.models).SerializeToString()
     assert fleet.sandbox.store.run("UPDATE registry_items SET models = ? WHERE name = 'drive-control'", offered) == 1
-    (line,) = await fleet.lines("update_module", **same)
+    line = (await fleet.lines("update_module", **same))[0]
     assert line.startswith(f"Model '{module.models[0].model}' loses its documentation and supported hardware")
     await TOOLS["update_module"].model_validate(same).run(fleet.app)
     after = (await fleet.app.get_module("tidewater:drive-control")).models[0]
@@ -88,7 +88,8 @@ async def test_an_upload_shows_version_platform_size_and_hash(fleet: Fleet) -> N
     assert preview.file == hashlib.sha256(ARCHIVE).hexdigest()
     assert f"'archive.tar.gz', {len(ARCHIVE):,} bytes, SHA-256 {hashlib.sha256(ARCHIVE).hexdigest()}" in text
     assert "refuses" not in text
-    assert preview.now == ("It is used by 2 machines of 1 organization.",)
+    assert "It is used by 2 machines of 1 organization." in preview.lines
+    assert preview.headline[2] == "RUNS CODE: version '1.5.0' for 'linux/arm64'"
 
 
 async def test_an_upload_of_a_version_that_is_there_says_that_it_will_be_refused(fleet: Fleet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from viam_mcp.policy.confirm._question import Way
+from viam_mcp.tools import TOKEN_BYTES
 
 if TYPE_CHECKING:
     from viam_mcp.policy.confirm._question import Answer, Question
@@ -16,6 +17,10 @@ class Asker(Protocol):
     @property
     def way(self) -> Way:
         """How the answer comes."""
+
+    @property
+    def carries(self) -> int:
+        """How many bytes of a preview it can show to a person. It is not asked to show more."""
 
     @property
     def answer(self) -> Answer | None:
@@ -33,6 +38,7 @@ class TokenAsker:
     """
 
     way = Way.TOKEN
+    carries = TOKEN_BYTES
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.answer = answer

@@ -1,7 +1,7 @@
 """Questions, previews and answers.
 
-The first and the last lines of a question are fixed. What comes from the fleet stands between them, each line behind a
-bar, so that no name or configuration can pass for a part of the question.
+A question begins with the headline of its preview. Every line that comes from the fleet stands behind a bar, so that no
+name or configuration can pass for a part of the question.
 """
 
 from __future__ import annotations
@@ -19,13 +19,10 @@ from viam_mcp.policy.rules._text import canonical
 from viam_mcp.tools import Preview, ToolError, redacted, sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from viam_mcp.app import AppClient
     from viam_mcp.tools import Environment, Tool
-
-_MAX_LINES = 400
-_MAX_LINE = 500
 
 
 class Way(StrEnum):
@@ -111,8 +108,9 @@ async def read_preview(tool: Tool, app: AppClient, environment: Environment) -> 
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done: {error}") from None
     except AppError as error:
         lines = ("What this will touch could not be read. The call's arguments:", _arguments(tool, error))
+        head = (f"{tool.spec.title}: WHAT IT TOUCHES COULD NOT BE READ",)
         # The error may be worded differently every time, so the fingerprint leaves it out.
-        preview, readable = Preview(lines=lines, now=(str(error),)), False
+        preview, readable = Preview(lines=lines, headline=head, now=(str(error),)), False
     update = preview.last_known_update
     shown = [
         tool.spec.name,
@@ -134,13 +132,9 @@ def _arguments(tool: Tool, error: AppError) -> str:
     """
     given = tool.model_dump(mode="json", exclude_unset=True)
     text = canonical(given)
-    if len(text) > _MAX_LINE or redacted(given) != given:
-        name, why = (
-            tool.spec.name,
-            "too long to show" if len(text) > _MAX_LINE else "in part not to be shown",
-        )
-        reason = f"What it will touch could not be read, and its arguments are {why}: {error}"
-        raise Stopped(Outcome.FAILED, f"{name} was not done. {reason}")
+    if redacted(given) != given:
+        reason = f"What it will touch could not be read, and its arguments are in part not to be shown: {error}"
+        raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done. {reason}")
     return text
 
 
@@ -166,28 +160,22 @@ def message(tool: Tool, seen: PreviewSnapshot, why: str, *, changed: bool, type_
         changed: Whether it was asked before, and the target has changed since.
         type_name: Whether a person has to type the name.
     """
-    head = f"Allow {tool.spec.name}? Nothing has been done yet."
+    ask = f"Allow {tool.spec.name}? Nothing has been done yet."
     if changed:
-        head = f"What {tool.spec.name} would touch has changed since it was shown. {head}"
+        ask = f"What {tool.spec.name} would touch has changed since it was shown. {ask}"
     end = "Lines behind a bar come from the fleet and from the caller; they are no part of the question."
     if type_name:
         end += " To go on, type the name of what is touched, exactly as it is shown, without the quotes."
-    return "\n".join((head, *_barred(seen), f"It is asked because {why}.", end))
+    # Some clients show three lines and no more, so the headline comes first.
+    preview = seen.preview
+    return "\n".join((*_barred(preview.head), ask, *_barred(preview.body), f"It is asked because {why}.", end))
 
 
 def preview_text(seen: PreviewSnapshot) -> str:
     """Return the preview alone, as text."""
-    return "\n".join(_barred(seen))
+    return "\n".join(_barred(seen.preview.whole))
 
 
-def _barred(seen: PreviewSnapshot) -> Iterator[str]:
-    """Yield the preview's lines behind a bar, and say how many are left out."""
-    lines = [
-        part
-        for line in (*seen.preview.lines, *seen.preview.now)
-        for part in sanitize(line).replace("\t", "    ").splitlines() or [""]
-    ]
-    for line in lines[:_MAX_LINES]:
-        yield "| " + (line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}… ({len(line):,} characters)")
-    if len(lines) > _MAX_LINES:
-        yield f"({len(lines) - _MAX_LINES:,} more lines are not shown.)"
+def _barred(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines behind a bar, so that none of them can pass for a line of the question."""
+    return (f"| {line}" for line in lines)

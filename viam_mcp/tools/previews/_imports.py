@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.app import to_plain
 from viam_mcp.proto import app as wire
-from viam_mcp.tools.previews._diff import STAYS, config_changes
-from viam_mcp.tools.previews._names import named
-from viam_mcp.tools.previews._wording import VISIBILITIES, exact
+from viam_mcp.tools.previews._configuration import ConfigChange
+from viam_mcp.tools.previews._fragments import FragmentRef, brought, resolved
+from viam_mcp.tools.previews._model import merged
+from viam_mcp.tools.previews._wording import exact
+from viam_mcp.tools.previews.configs._diff import config_diff
 from viam_mcp.tools.redaction._configs import Stored, lacks
 from viam_mcp.tools.results._encode import encode
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from viam_mcp.app import AppClient
     from viam_mcp.tools.arguments._nested import FragmentImport
+    from viam_mcp.tools.previews._model import Consequence
 
 _VARIABLES = "fragment_variables"
 
@@ -43,45 +46,49 @@ def _whole(wanted: FragmentImport, present: Sequence[wire.FragmentImport]) -> wi
     return wanted.model_copy(update={"fragment_variables": variables}).message()
 
 
-async def import_changes(
-    app: AppClient, org: wire.Organization, wanted: Sequence[FragmentImport], beside: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """The lines that say what new machines start with from then on, and those about what else changes.
+async def import_changes(app: AppClient, org: wire.Organization, wanted: Sequence[FragmentImport]) -> ConfigChange:
+    """Return what new machines start with from then on, and what else changes.
 
     Args:
-        app: Names the fragments.
+        app: Tells what the fragments hold.
         org: The organization.
         wanted: What it shall have.
-        beside: The other lines of the preview.
 
     Raises:
-        ToolError: They say of something that it is not shown, and that is not what was shown there. Or there is no
-            room to say how their variables change.
+        ToolError: They say of something that it is not shown, and that is not what was shown there.
     """
-    names = {one.id: one.name for one in await app.list_fragments(org.id, visibilities=VISIBILITIES)}
     old, new = list(org.default_fragments.fragments), whole_imports(wanted, org)
     before, after = [_place(one) for one in old], [_place(one) for one in new]
+    fragments = await resolved(app, map(_ref, (*old, *new)))
 
     def said(one: wire.FragmentImport) -> str:
-        version = f", version {exact(one.version)}" if one.version else ""
         prefix = f", prefix {exact(one.prefix)}" if one.prefix else ""
-        return named("fragment", names.get(one.fragment_id, ""), one.fragment_id) + version + prefix
+        return f"{fragments[_ref(one)].whole}{prefix}"
 
     granted = [f"New machines start with {said(one)}." for one in new if _place(one) not in before]
     lines = [f"New machines start without {said(one)}." for one in old if _place(one) not in after]
+    consequences: list[Consequence] = []
     if set(before) == set(after) and before != after:
         lines.append("The order or the number of the default fragments changes.")
     for one, sent in zip(new, wanted, strict=True):
-        which, more = f"Variables of {said(one)}:", []
-        if _place(one) in before:
-            more = [f"New machines start with {said(one)} as before, with other variables."]
-        others = [*beside, *granted, *lines, *more, which]
         # What is stored and was not shown has no part in this: nobody can try out what it is.
-        changes = config_changes(_stored(_counterpart(one, old)), sent.fragment_variables or {}, _VARIABLES, others)
-        if changes != [STAYS]:
-            granted += more
-            lines += [which, *changes]
-    return granted, lines
+        diff = await config_diff(_stored(_counterpart(one, old)), sent.fragment_variables or {}, _VARIABLES)
+        if not diff.is_empty:
+            if _place(one) in before:
+                granted.append(f"New machines start with {said(one)} as before, with other variables.")
+            lines += [f"Variables of {said(one)}:", *(f"  {line}" for line in diff.lines)]
+            consequences += diff.consequences
+    brings = await brought(app, map(_ref, old), map(_ref, new))
+    return ConfigChange(
+        [*granted, *lines, *brings.lines],
+        merged([*brings.consequences, *consequences]),
+        brings.bound,
+        is_empty=not granted and not lines,
+    )
+
+
+def _ref(one: wire.FragmentImport) -> FragmentRef:
+    return FragmentRef(one.fragment_id, one.version)
 
 
 def _place(one: wire.FragmentImport) -> tuple[str, str, str]:

@@ -9,21 +9,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from viam_mcp.app import NotFound, PermissionDenied
-from viam_mcp.tools.redaction._text import sanitize, shorten
+from viam_mcp.tools.previews._values import legible
+from viam_mcp.tools.redaction._text import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from viam_mcp.app import AppClient
     from viam_mcp.proto import app as wire
 
 
 def quoted(name: str, length: int = 120) -> str:
-    """A name from the fleet as a sentence may hold it: one line, quoted, of at most about `length` characters."""
-    return repr(shorten(" ".join(sanitize(name).split()), length))
+    """Return a name from the fleet as a sentence may hold it: quoted, on one line, shortened to `length` characters.
+
+    What cannot be seen is escaped.
+    """
+    return legible(repr(shorten(name, length)))
 
 
 def named(kind: str, name: str, identifier: str) -> str:
-    """Such as `machine 'rover-1' (id)`."""
-    return f"{kind} {quoted(name)} ({identifier})"
+    """Return the whole of what something is called, such as `machine 'rover-1' (id)`."""
+    return f"{brief(kind, name)} ({identifier})"
+
+
+def brief(kind: str, name: str) -> str:
+    """Return what something is called in a headline, such as `machine 'rover-1'`."""
+    return f"{kind} {legible(repr(name))}"
 
 
 async def organization_name(app: AppClient, org_id: str) -> str:
@@ -54,10 +65,15 @@ async def fragment_name(app: AppClient, fragment_id: str) -> str:
 
 
 async def member_name(app: AppClient, org_id: str, user_id: str) -> str:
-    """Such as `user ada@example.com (id)`; the id alone for one who is not a member."""
+    """Return such as `user 'ada@example.com' (id)`; the id alone for one who is not a member."""
     members, _ = await app.list_organization_members(org_id)
+    return _member(members, user_id)[0]
+
+
+def _member(members: Iterable[wire.OrganizationMember], user_id: str) -> tuple[str, str]:
+    """Return what to call a member, whole and briefly."""
     emails = [", ".join(member.emails) for member in members if member.user_id == user_id]
-    return named("user", emails[0], user_id) if emails else f"user {user_id}"
+    return (named("user", emails[0], user_id), brief("user", emails[0])) if emails else (f"user {user_id}",) * 2
 
 
 async def invite_name(app: AppClient, org_id: str, email: str) -> str:
@@ -66,12 +82,20 @@ async def invite_name(app: AppClient, org_id: str, email: str) -> str:
 
 
 async def identity_name(app: AppClient, org_id: str, identity_id: str) -> str:
-    """A user or an API key of the organization, by name and id."""
-    keys = await app.list_keys(org_id)
-    for entry in keys:
-        if entry.api_key.id == identity_id:
-            return named("API key", entry.api_key.name, identity_id)
-    return await member_name(app, org_id, identity_id)
+    """Return a user or an API key of the organization, by name and id."""
+    return (await identities(app, org_id, identity_id))[0][0]
+
+
+async def identities(app: AppClient, org_id: str, *identity_ids: str) -> list[tuple[str, str]]:
+    """Return what to call users or API keys of the organization, each whole and briefly."""
+    keys = {entry.api_key.id: entry.api_key.name for entry in await app.list_keys(org_id)}
+    members: Iterable[wire.OrganizationMember] = ()
+    if not keys.keys() >= {*identity_ids}:
+        members, _ = await app.list_organization_members(org_id)
+    return [
+        (named("API key", keys[one], one), brief("API key", keys[one])) if one in keys else _member(members, one)
+        for one in identity_ids
+    ]
 
 
 async def resource(

@@ -1,18 +1,17 @@
-"""How previews are worded: few lines, bounded, names beside ids, and nothing from the fleet that acts on a terminal."""
+"""How previews are worded: whole, names beside ids, and nothing from the fleet that acts on a terminal."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.app import Fragment
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._errors import ToolError
-from viam_mcp.tools._tool import Preview
-from viam_mcp.tools.previews._names import named, quoted
+from viam_mcp.tools.previews._model import Preview, headline, merged
+from viam_mcp.tools.previews._values import folded, legible
 from viam_mcp.tools.redaction._secrets import without_secrets, without_secrets_sent
-from viam_mcp.tools.redaction._text import shorten, visible
 from viam_mcp.tools.results._encode import enum_names, rfc3339
 
 if TYPE_CHECKING:
@@ -21,87 +20,78 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from viam_mcp.app import AppClient
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.tools._tool import Tool
-
-MOST_LINES = 40
-MOST_CHARACTERS = 4_000
-_LONGEST_LINE = 1_000
-_LONGEST_WHOLE = 500  # characters of a line that a question shows
-_LONGEST_HEAD = 460  # to which comes how many are missing
-_LAST_LINE = 100  # characters that the line which counts the others takes
-_MOST_NAMES = 10
-_LONGEST_VALUE = 200
+    from viam_mcp.tools.previews._model import Consequence
 
 VISIBILITIES = (Fragment.Visibility.PRIVATE, Fragment.Visibility.PUBLIC_UNLISTED, Fragment.Visibility.PUBLIC)
 """Which fragments to list to miss none."""
 
-_OF_THE_MOMENT = frozenset(
-    {"last_access", "user_supplied_info", "online_state", "seconds_since_online"}
-    | {"robot_part_count", "organization_count", "only_used_by_owner"}
-    | {"total_robot_usage", "total_organization_usage"}
-    | {"total_external_robot_usage", "total_external_organization_usage"}
-)
-"""Fields of parts, fragments and registry items that change by themselves."""
+_OF_THE_MOMENT = frozenset({"last_access", "user_supplied_info", "online_state", "seconds_since_online"})
+"""Fields of parts that change by themselves."""
 
 UNCHANGED = "Nothing changes: it has these values already."
-TOO_MUCH = (
-    "What this would grant or get to run is more than a person can be shown at once, so nothing was done. Do it in "
-    "several calls, each about less."
-)
 LOCKED_OUT = "Whatever signs in with it is locked out at once."
 GONE_FOR_GOOD = "This cannot be undone."
 
 
-def preview(tool: Tool, what: str, lines: Iterable[str], *, granted: Iterable[str] = (), **facts: Any) -> Preview:
-    """The preview of a tool about `what`.
+def preview(
+    tool: Tool,
+    what: str,
+    lines: Iterable[str],
+    *,
+    title: str = "",
+    where: str = "",
+    consequences: Iterable[Consequence] = (),
+    **facts: Any,
+) -> Preview:
+    """Return the preview of a tool.
 
     Args:
         tool: The call.
-        what: What it is about.
-        lines: What else there is to say, of which the last may be cut.
-        granted: What it grants, makes public or gets to run. These lines come first, and all of them are shown.
+        what: What it is about, whole.
+        lines: What else there is to say: what it grants, makes public or gets to run comes first.
+        title: What it is about, briefly, for the headline; `what` if nothing is said.
+        where: Where that is, for the headline.
+        consequences: What is grave about it. The first of the lines stands in the headline if nothing is.
         facts: The other attributes of `Preview`.
-
-    Raises:
-        ToolError: It grants more than a person can be shown.
     """
-    head = shorten(f"{tool.spec.title}: {what}", _LONGEST_HEAD)
-    return Preview(lines=bounded(lines, [head, *granted]), **facts)
+    lines = [*lines]
+    consequences = merged(consequences)
+    return Preview(
+        lines=(f"{tool.spec.title}: {what}", *lines),
+        headline=headline(f"{tool.spec.title}: {title or what}", where, consequences, lines[0] if lines else ""),
+        consequences=consequences,
+        **facts,
+    )
 
 
-def bounded(lines: Iterable[str], whole: Sequence[str] = ()) -> tuple[str, ...]:
-    """The first of the lines, after those that are kept whole: at most 40 with 4,000 characters in all.
+@dataclass(frozen=True)
+class Called:
+    """What a call is about.
 
-    What is left out is counted, and hashed: a confirmation is bound to the lines, so they have to differ
-    when anything differs.
-
-    Raises:
-        ToolError: There is no room for what has to be kept whole.
+    Attributes:
+        what: Whole, with the ids and the place: `machine 'rover-1' (id) in location 'Hall 3' (id)`.
+        title: Briefly, for the headline: `machine 'rover-1'`.
+        where: Where it is, for the headline: `in location 'Hall 3'`.
+        subject: Its name as it is stored.
+        now: What of it changes by itself.
     """
-    lines = [*whole, *(shorten(line, _LONGEST_LINE) for line in lines)]
-    size, kept = 0, 0
-    for line in lines:
-        size += len(line) + 1
-        if size > MOST_CHARACTERS - _LAST_LINE:
-            break
-        kept += 1
-    too_long = any(len(line) > _LONGEST_WHOLE for line in whole)
-    if kept == len(lines) <= MOST_LINES and not too_long:
-        return tuple(lines)
-    kept = min(kept, MOST_LINES) - 1
-    if kept < len(whole) or too_long:
-        raise ToolError(TOO_MUCH)
-    rest = "\n".join(lines[kept:])
-    digest = hashlib.sha256(rest.encode(errors="surrogatepass")).hexdigest()[:16]
-    return (*lines[:kept], f"… and {count(len(lines) - kept, 'more line')} that do not fit here (SHA-256 {digest})")
 
+    what: str
+    title: str
+    where: str
+    subject: str
+    now: tuple[str, ...] = ()
 
-def room(beside: Sequence[str]) -> tuple[int, int]:
-    """How many lines, and characters of lines with their ends, a preview surely holds beside others and its first."""
-    taken = sum(len(shorten(line, _LONGEST_LINE)) + 1 for line in beside)
-    return MOST_LINES - 1 - len(beside), MOST_CHARACTERS - _LAST_LINE - (_LONGEST_WHOLE + 1) - taken
+    def of(self, piece: str) -> Called:
+        """Return what a call is about that is about a piece of it."""
+        return replace(self, what=f"{piece} of {self.what}", title=f"{piece} of {self.title}")
+
+    def preview(self, tool: Tool, lines: Iterable[str], **facts: Any) -> Preview:
+        """Return the preview of a call about it; see `preview`."""
+        known = {"title": self.title, "where": self.where, "subject": self.subject, "now": self.now}
+        return preview(tool, self.what, lines, **{**known, **facts})
 
 
 def state_of(*things: str | Message) -> tuple[str, ...]:
@@ -128,46 +118,41 @@ def count(number: int, what: str) -> str:
     return f"{said} {what}{'' if number == 1 else 's'}"
 
 
-def listing(names: Sequence[str]) -> str:
-    """The names, quoted, as far as a line holds them."""
-    shown = ", ".join(quoted(name, 40) for name in names[:_MOST_NAMES])
-    return f"{shown} and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else shown
+def listing(names: Iterable[str]) -> str:
+    """Return all of the names, quoted."""
+    return folded((legible(repr(name)) for name in names), counted=False)
 
 
 def counted(what: str, names: Iterable[str]) -> str:
-    """Such as `2 machines: 'rover-1', 'rover-2'.`, in an order that does not depend on the service's."""
+    """Return such as `2 machines: 'rover-1', 'rover-2'.`, in an order that does not depend on the service's."""
     names = sorted(names)
     return f"{count(len(names), what)}: {listing(names)}." if names else f"No {what}s."
 
 
-def exact(text: str, length: int = _LONGEST_VALUE, *, sent: bool = False) -> str:
-    """A value, quoted and on one line, in which whatever cannot be seen is escaped: two that differ look different,
-    unless what differs is a credential or beyond `length` characters.
+def exact(text: str, *, sent: bool = False) -> str:
+    """Return a value, quoted and on one line: two that differ look different, unless what differs is a credential.
 
     Args:
         text: The value.
-        length: How much of it is shown.
         sent: Whether it is what a caller sends, of which nothing is hidden that could be more than a credential.
     """
-    safe = without_secrets_sent(text) if sent else without_secrets(text)
-    return visible(repr(shorten(safe, length)))
+    return legible(repr(without_secrets_sent(text) if sent else without_secrets(text)))
 
 
-def change(what: str, old: str, new: str | None, *, whole: bool = False) -> list[str]:
-    """The line that says how a value changes; none if it does not, or if it is not touched.
+def change(what: str, old: str, new: str | None) -> list[str]:
+    """Return the line that says how a value changes; none if it does not, or if it is not touched.
 
-    A confirmation has to be bound to the old value besides, of which the line may show a part.
+    A confirmation has to be bound to the old value besides, whose credentials the line does not show.
 
     Args:
         what: What the value is.
         old: As it is.
         new: As it shall be; None leaves it alone.
-        whole: Whether the new value is shown to its end, however long it is.
     """
     # Whether a credential is the one that is stored is told to nobody who sends one to find out.
     if new is None or (new == old and without_secrets(old) == old):
         return []
-    return [f"{what}: {exact(old)} → {exact(new, len(new) if whole else _LONGEST_VALUE, sent=True)}"]
+    return [f"{what}: {exact(old)} → {exact(new, sent=True)}"]
 
 
 def visibility_change(old: str, new: str | None) -> list[str]:
@@ -186,14 +171,14 @@ def visibility_name(visibility: wire.Visibility) -> str:
     return enum_names(wire.Visibility.DESCRIPTOR)[visibility]
 
 
-def usage(item: wire.RegistryItem | wire.Module) -> tuple[str, ...]:
-    """How much a registry item is used, as a fact of the moment: others begin and cease to use it at any time."""
+def usage(item: wire.RegistryItem | wire.Module) -> list[str]:
+    """Return the lines that say how much a registry item is used, and by whom else."""
     machines, organizations = item.total_robot_usage, item.total_organization_usage
     lines = [f"It is used by {count(machines, 'machine')} of {count(organizations, 'organization')}."]
     if isinstance(item, wire.RegistryItem) and item.total_external_organization_usage:
         others = count(item.total_external_organization_usage, "other organization")
         lines.append(f"Of those, {count(item.total_external_robot_usage, 'machine')} of {others}.")
-    return tuple(lines)
+    return lines
 
 
 def day(time: Timestamp) -> str:
@@ -230,17 +215,10 @@ def earlier(known: datetime | None, saved: datetime | None) -> datetime | None:
     return min(known, saved) if known and saved else known or saved
 
 
-def owner_of(location: wire.Location) -> str:
-    """The id of the organization that a location belongs to; others may share it."""
-    primary = (item.organization_id for item in location.organizations if item.primary)
-    return location.primary_org_identity.id or next(primary, "")
-
-
-async def shared_with(app: AppClient, location: wire.Location) -> list[str]:
-    """The lines that say which other organizations use a location, and so whatever comes into it."""
-    owner, organizations = owner_of(location), await app.get_organizations_with_access_to_location(location.id)
-    others = sorted(named("organization", item.name, item.id) for item in organizations if item.id != owner)
-    return [f"It is shared with {other}, which gets access too." for other in others]
+def seen(record: wire.Robot | wire.RobotPart) -> tuple[str, ...]:
+    """Return the line that says whether a machine or part is online, and when it was seen."""
+    last = f", last seen on {rfc3339(record.last_access.seconds)}" if record.last_access.seconds else ""
+    return (f"It is {online_state(record)}{last}.",)
 
 
 def online_state(record: wire.Robot | wire.RobotPart | wire.PartSummary) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
 from viam_mcp.app import Fragment, Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import (
     Config,
     FragmentId,
@@ -22,14 +22,18 @@ from viam_mcp.tools.arguments._types import (
     Time,
     Visibility,
 )
-from viam_mcp.tools.previews._diff import config_changes
-from viam_mcp.tools.previews._names import fragment_name, named, organization_name, quoted
+from viam_mcp.tools.previews._configuration import config_change
+from viam_mcp.tools.previews._fragments import named_in
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, fragment_name, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     VISIBILITIES,
+    Called,
     change,
     count,
     counted,
+    day,
     earlier,
     online_state,
     preview,
@@ -86,6 +90,21 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, core=True, 
     async def subject(self, app: AppClient) -> str:
         return f"fragment {quoted(self.name)} in {await organization_name(app, self.org_id)}"
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        config, organization = self.config or {}, await app.get_organization(self.org_id)
+        edit = await config_change(app, Stored({}, {}), config, "config")
+        where = named("organization", organization.name, organization.id)
+        return preview(
+            self,
+            f"{brief('fragment', self.name)} in {where}",
+            ["It is private, and no machine uses it until its configuration names it.", *edit.lines],
+            title=brief("fragment", self.name),
+            where=f"in {brief('organization', organization.name)}",
+            consequences=edit.consequences,
+            subject=self.name,
+            bound=edit.bound,
+        )
+
     async def run(self, app: AppClient) -> Fragment:
         if lacks(self.config):
             Stored({}, {}).whole(self.config, "config")  # nothing is stored that could be put back
@@ -116,25 +135,28 @@ class UpdateFragment(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         fragment = await app.get_fragment(self.fragment_id)
-        users, machines, now = await _users(app, fragment)
+        users, edit = await asyncio.gather(
+            _users(app, fragment), config_change(app, _stored(fragment), self.config, "config")
+        )
         visibility = self.visibility
         if visibility is None and self.public is not None:
             visibility = "public" if self.public else "private"
-        granted = visibility_change(fragment.visibility.value, visibility)
+        shown_to = visibility_change(fragment.visibility.value, visibility)
         lines = [
+            *shown_to,
             *stale(self.last_known_update, fragment.last_updated),
             *change("Name", fragment.name, self.name),
-            *users,
+            *users.lines,
             *(["Those that name one fixed version of it keep that one."] if self.config is not None else []),
+            *edit.lines,
         ]
-        return preview(
+        access = [Consequence(Risk.ACCESS, "VISIBILITY", visibility or "")] if shown_to else []
+        return _called(fragment).preview(
             self,
-            _fragment_of(fragment),
-            [*lines, *config_changes(_stored(fragment), self.config, "config", [*granted, *lines])],
-            granted=granted,
-            subject=fragment.name,
-            bound=machines,
-            now=now,
+            lines,
+            consequences=[*access, *edit.consequences],
+            bound=(*users.bound, *edit.bound, *state_of(fragment.proto.fragment)),
+            now=users.now,
             last_known_update=earlier(self.last_known_update, fragment.last_updated),
         )
 
@@ -162,10 +184,12 @@ class DeleteFragment(Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, retur
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         fragment = await app.get_fragment(self.fragment_id)
-        users, machines, now = await _users(app, fragment)
-        lines = [*users, f"They lose what it configures. {GONE_FOR_GOOD}"]
-        bound = (*machines, *state_of(fragment.proto))
-        return preview(self, _fragment_of(fragment), lines, subject=fragment.name, bound=bound, now=now)
+        users = await _users(app, fragment)
+        created = f"It was created on {day(fragment.proto.created_on)}."
+        lines = [*users.lines, f"They lose what it configures. {GONE_FOR_GOOD}", created]
+        deletes = Consequence(Risk.DELETIONS, "DELETES IT", users.lines[0])
+        bound = (*users.bound, *state_of(fragment.proto))
+        return _called(fragment).preview(self, lines, consequences=[deletes], bound=bound, now=users.now)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_fragment(self.fragment_id)
@@ -187,14 +211,31 @@ def _stored(fragment: Fragment) -> Stored:
     return Stored(fragment.fragment or {}, encode(fragment.proto).get("fragment", {}))
 
 
-def _fragment_of(fragment: Fragment) -> str:
-    owner = named("organization", fragment.organization_name, fragment.organization_owner)
-    return f"{named('fragment', fragment.name, fragment.id)} of {owner}"
+def _called(fragment: Fragment) -> Called:
+    owner = (fragment.organization_name, fragment.organization_owner)
+    return Called(
+        what=f"{named('fragment', fragment.name, fragment.id)} of {named('organization', *owner)}",
+        title=brief("fragment", fragment.name),
+        where=f"of {brief('organization', owner[0])}",
+        subject=fragment.name,
+    )
 
 
-async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
-    """What a change of a fragment reaches: lines about what is configured so, which machines these are, as a digest,
-    and lines about how it is now."""
+class _Users(NamedTuple):
+    """What a change of a fragment reaches.
+
+    Attributes:
+        lines: Which machines and fragments use it.
+        bound: What a confirmation is bound to: which these are.
+        now: How many are online.
+    """
+
+    lines: list[str]
+    bound: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+async def _users(app: AppClient, fragment: Fragment) -> _Users:
     org_id = fragment.organization_owner
     including = _including(fragment.id, await app.list_fragments(org_id, visibilities=VISIBILITIES))
     details, places = await asyncio.gather(
@@ -215,18 +256,19 @@ async def _users(app: AppClient, fragment: Fragment) -> tuple[list[str], tuple[s
     if including:
         lines.append(f"Part of {counted('other fragment', (outer.name for outer in including))}")
     usage = details.fragment_usage
-    now = [f"Of the {count(len(machines), 'machine')}, {online:,} are online."] if machines else []
     if usage.organizations:
-        now.append(
+        # Another organization's machines are not listed to this one: they are counted.
+        lines.append(
             f"Over all organizations, {count(usage.machines, 'machine')} of "
             f"{count(usage.organizations, 'organization')} name it."
         )
-    return lines, state_of(*(machine.machine_id for machine in machines)), tuple(now)
+    now = (f"Of the {count(len(machines), 'machine')}, {online:,} are online.",) if machines else ()
+    return _Users(lines, state_of(*(machine.machine_id for machine in machines), *reached), now)
 
 
 def _including(fragment_id: str, fragments: Sequence[Fragment]) -> list[Fragment]:
     """The fragments that include one, in themselves or through others."""
-    names = {fragment.id: _named_in(fragment.fragment or {}) for fragment in fragments}
+    names = {fragment.id: {ref.id for ref in named_in(fragment.fragment or {})} for fragment in fragments}
     reached, found = {fragment_id}, [fragment_id]
     while found:
         inner = found.pop()
@@ -234,12 +276,3 @@ def _including(fragment_id: str, fragments: Sequence[Fragment]) -> list[Fragment
         reached.update(outer)
         found += outer
     return [fragment for fragment in fragments if fragment.id in reached - {fragment_id}]
-
-
-def _named_in(config: dict[str, Any]) -> set[str]:
-    """The ids of the fragments that a configuration names, each as `"id"` or `{"id": "id", …}`."""
-    entries = config.get("fragments")
-    if not isinstance(entries, list):
-        return set()
-    ids = (entry.get("id") if isinstance(entry, dict) else entry for entry in entries)
-    return {one for one in ids if isinstance(one, str)}

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
 from viam_mcp.app import PermissionDenied
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._nested import KeyAuthorization
 from viam_mcp.tools.arguments._types import KeyId, Name, OrganizationId
-from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, in_words, strongest_first, warned
-from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._authority import MOST_GRANTS, RoleGrant, authority, strongest_first, warned
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import GONE_FOR_GOOD, LOCKED_OUT, day, preview
 from viam_mcp.tools.results._output import Done, Many, Values
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
+    from viam_mcp.tools._refs import Reference
 
 _MOST_ORGANIZATIONS = 20
 
@@ -48,14 +50,18 @@ class CreateKey(
         return f"{name} in {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        grants = strongest_first(map(Grant.asked, self.authorizations))
-        what, granted = await asyncio.gather(self.subject(app), in_words(app, grants))
+        grants = strongest_first(map(RoleGrant.asked, self.authorizations))
+        organization, opens = await asyncio.gather(app.get_organization(self.org_id), authority(app, grants))
+        title = "API key" if self.name is None else brief("API key", self.name)
         return preview(
             self,
-            what,
-            ["Whoever has its value can use it until it is deleted."],
-            granted=[f"It may act as {text}." for text in granted],
+            f"{title} in {named('organization', organization.name, organization.id)}",
+            [*opens.lines("It may act as"), "Whoever has its value can use it until it is deleted."],
+            title=title,
+            where=f"in {brief('organization', organization.name)}",
+            consequences=opens.consequences("A NEW KEY may act as"),
             subject=self.name,
+            bound=opens.bound,
         )
 
     async def run(self, app: AppClient) -> tuple[str, str]:
@@ -68,33 +74,53 @@ class _OneKey(Tool):
     id: KeyId
 
     async def subject(self, app: AppClient) -> str:
-        return (await _found(app, self.id))[0]
+        return (await _found(app, self.id)).what
 
-    async def _preview(self, app: AppClient, *consequences: str, own: str, grants: bool = False) -> Preview:
-        """The key, what becomes of it, what if it is the key that this server signs in with, and what it may do.
+    async def opens(self, app: AppClient) -> list[Reference]:
+        """Return what the roles of the key are on."""
+        found = await _found(app, self.id)
+        return [] if found.entry is None else [RoleGrant.held(one).reference for one in found.entry.authorizations]
+
+    async def _preview(self, app: AppClient, *lines: str, own: str, label: str, risk: Risk = Risk.ACCESS) -> Preview:
+        """Return the key, what becomes of it, what if it is the key that this server signs in with, and what it may do.
 
         Args:
             app: The fleet.
-            consequences: Lines about what becomes of it.
+            lines: What becomes of it.
             own: What becomes of this server.
-            grants: Whether the call grants what the key may do.
+            label: What becomes of it, for the headline.
+            risk: What that puts at risk.
         """
-        what, entry = await _found(app, self.id)
-        lines = [*(f"{itself} {own}" for itself in warned(app, self.id)), *consequences]
-        if entry is None:
-            return preview(self, what, [*lines, "What it may do cannot be read."])
-        lines.append(f"It was created on {day(entry.api_key.created_on)}.")
-        held = await in_words(app, strongest_first(map(Grant.held, entry.authorizations)))
-        roles = [f"It may act as {text}." for text in held]
-        granted, rest = ([*lines, *roles], []) if grants else (lines, roles)
-        return preview(self, what, rest, granted=granted, subject=entry.api_key.name)
+        found = await _found(app, self.id)
+        itself = [f"{warning} {own}" for warning in warned(app, self.id)]
+        label = f"{label}, THIS SERVER'S OWN" if itself else label
+        if found.entry is None:
+            unknown = Consequence(risk, label, "what it may do cannot be read")
+            return preview(
+                self, found.what, [*itself, *lines, "What it may do cannot be read."], consequences=[unknown]
+            )
+        key = found.entry.api_key
+        opens = await authority(app, strongest_first(map(RoleGrant.held, found.entry.authorizations)))
+        return preview(
+            self,
+            found.what,
+            [*itself, *lines, f"It was created on {day(key.created_on)}.", *opens.lines("It may act as")],
+            title=brief("API key", key.name),
+            where=f"of {found.where}",
+            consequences=[Consequence(risk, label, ", ".join(opens.briefly), len(opens.briefly))],
+            subject=key.name,
+            bound=opens.bound,
+        )
 
 
 class DeleteKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
     """Delete an API key. Whatever uses it is locked out at once. To replace its value only, use rotate_key."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        return await self._preview(app, f"{LOCKED_OUT} {GONE_FOR_GOOD}", own="After this it can do nothing more.")
+        lines = f"{LOCKED_OUT} {GONE_FOR_GOOD}"
+        return await self._preview(
+            app, lines, own="After this it can do nothing more.", label="DELETES THE KEY", risk=Risk.DELETIONS
+        )
 
     async def run(self, app: AppClient) -> None:
         await app.delete_key(self.id)
@@ -114,7 +140,8 @@ class CreateKeyFromExistingKeyAuthorizations(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         consequence = "A second key with a value of its own may then do the same. The present one keeps working."
-        return await self._preview(app, consequence, own="The second one may do the same.", grants=True)
+        own = "The second one may do the same."
+        return await self._preview(app, consequence, own=own, label="A SECOND KEY may act as")
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.create_key_from_existing_key_authorizations(self.id)
@@ -152,22 +179,38 @@ class RotateKey(
             # Nothing that can be read tells one value of a key from another.
             "If somebody else gives it a new value meanwhile, that cannot be seen here, and theirs stops working too.",
             own="It has to be started again with the new value.",
+            label="A NEW VALUE, which may act as",
         )
 
     async def run(self, app: AppClient) -> tuple[str, str]:
         return await app.rotate_key(self.id)
 
 
-async def _found(app: AppClient, key_id: str) -> tuple[str, wire.APIKeyWithAuthorizations | None]:
-    """What to call a key, and the key itself where it can be read: nothing tells which organization a key is of."""
+class _Found(NamedTuple):
+    """A key that was looked for.
+
+    Attributes:
+        what: What to call it.
+        where: Its organization, for a headline.
+        entry: The key; None if it is none of those that can be read.
+    """
+
+    what: str
+    where: str
+    entry: wire.APIKeyWithAuthorizations | None
+
+
+async def _found(app: AppClient, key_id: str) -> _Found:
+    """Return a key, looked for in all organizations that can be read: nothing tells which one a key is of."""
     organizations = (await app.list_organizations())[:_MOST_ORGANIZATIONS]
     lists = await asyncio.gather(*(_readable(app, organization.id) for organization in organizations))
     for organization, keys in zip(organizations, lists, strict=True):
         for entry in keys:
             if entry.api_key.id == key_id:
                 place = named("organization", organization.name, organization.id)
-                return f"{named('API key', entry.api_key.name, key_id)} of {place}", entry
-    return f"API key {key_id}, which is none of those that this server can list", None
+                what = f"{named('API key', entry.api_key.name, key_id)} of {place}"
+                return _Found(what, brief("organization", organization.name), entry)
+    return _Found(f"API key {key_id}, which is none of those that this server can list", "", None)
 
 
 async def _readable(app: AppClient, org_id: str) -> list[wire.APIKeyWithAuthorizations]:

@@ -10,26 +10,32 @@ from pydantic import Field
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._refs import Ref
 from viam_mcp.tools._spec import Effect, ScopedBy
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import KeepEmpty, LocationId, LocationIdOrDefault, Name, OrganizationId, SecretId
-from viam_mcp.tools.previews._names import location_name, named, organization_name, quoted, resource_name_if_readable
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import (
+    brief,
+    location_name,
+    named,
+    organization_name,
+    quoted,
+)
+from viam_mcp.tools.previews._places import below, contents_of, organization_by_id, organization_of, owner_of, place
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     UNCHANGED,
+    Called,
     change,
     count,
     counted,
+    day,
     deleted_secret,
-    owner_of,
     preview,
-    shared_with,
     state_of,
 )
 from viam_mcp.tools.results._output import Done, Many, One
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
 
@@ -93,21 +99,24 @@ class UpdateLocation(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         location = await app.get_location(self.location_id)
-        what = named("location", location.name, location.id)
-        lines = change("Name", location.name, self.name or None)
+        called, lines = await _called(app, location), change("Name", location.name, self.name or None)
         old, new = location.parent_location_id, self.parent_location_id
         if new is None or new == old:
-            return preview(self, what, lines or [UNCHANGED], subject=location.name)
-        (before, _), (after, granted), (inside, bound) = await asyncio.gather(
-            _place(app, old), _place(app, new), _inside(app, location)
+            return called.preview(self, lines or [UNCHANGED])
+        (before, short, _), (after, short_after, shared), inside = await asyncio.gather(
+            place(app, old), place(app, new), contents_of(app, location)
         )
-        granted = [
+        lines = [
             f"Place: {before} → {after}.",
             "Roles on the old place no longer reach what moves, roles on the new one do.",
-            *granted,
+            *shared,
+            *lines,
+            "With it moves all that is in it and below it. The addresses of its machines stay.",
+            *inside.lines,
+            f"It was created on {day(location.created_on)}.",
         ]
-        lines += ["With it moves all that is in it and below it.", *inside]
-        return preview(self, what, lines, granted=granted, subject=location.name, bound=bound)
+        moves = Consequence(Risk.ACCESS, "MOVES, with who may use it", f"{short} → {short_after}")
+        return called.preview(self, lines, consequences=[moves], bound=inside.bound)
 
     async def run(self, app: AppClient) -> wire.Location:
         return await app.update_location(self.location_id, self.name, self.parent_location_id)
@@ -123,23 +132,19 @@ class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, retur
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         location, machines = await asyncio.gather(app.get_location(self.location_id), app.list_robots(self.location_id))
-        org_id = owner_of(location)
-        everything, org = await asyncio.gather(
-            app.list_locations(org_id), resource_name_if_readable(app, "organization", org_id)
-        )
-        below = _below(location.id, everything)
-        nested = sum(item.robot_count for item in below)
+        everything, called = await asyncio.gather(app.list_locations(owner_of(location)), _called(app, location))
+        nested = below(location.id, everything)
+        deeper = sum(item.robot_count for item in nested)
         lines = [
-            f"It belongs to {org}.",
             counted("machine", (machine.name for machine in machines)),
-            counted("nested location", (item.name for item in below)),
-            *([f"In the nested locations: {count(nested, 'machine')}."] if below else []),
-            *(["While it holds machines or locations, the service refuses this."] if machines or below else []),
-            GONE_FOR_GOOD,
+            counted("nested location", (item.name for item in nested)),
+            *([f"In the nested locations: {count(deeper, 'machine')}."] if nested else []),
+            *(["While it holds machines or locations, the service refuses this."] if machines or nested else []),
+            f"It was created on {day(location.created_on)}. {GONE_FOR_GOOD}",
         ]
-        what = named("location", location.name, location.id)
-        bound = state_of(*(one.id for one in machines), *(one.id for one in below))
-        return preview(self, what, lines, subject=location.name, type_subject=bool(machines or nested), bound=bound)
+        bound = state_of(*(one.id for one in machines), *(one.id for one in nested))
+        deletes = Consequence(Risk.DELETIONS, "DELETES IT", lines[0])
+        return called.preview(self, lines, consequences=[deletes], type_subject=bool(machines or deeper), bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location(self.location_id)
@@ -169,24 +174,44 @@ class _Sharing(Tool):
 
     async def subject(self, app: AppClient) -> str:
         location, organization = await asyncio.gather(location_name(app, self.location_id), self._organization(app))
-        return f"{location} with {organization}"
+        return f"{location} with {organization[0]}"
 
-    async def _organization(self, app: AppClient) -> str:
+    async def _organization(self, app: AppClient) -> tuple[str, str]:
+        """Return what to call the other organization, whole and briefly."""
         # Mostly another organization than those that the key can read; one that shares the location is named there.
         for item in await app.get_organizations_with_access_to_location(self.location_id):
             if item.id == self.organization_id:
-                return named("organization", item.name, item.id)
-        return await resource_name_if_readable(app, "organization", self.organization_id)
+                return named("organization", item.name, item.id), brief("organization", item.name)
+        return await organization_by_id(app, self.organization_id)
 
-    async def _preview(self, app: AppClient, consequences: dict[bool, str]) -> Preview:
-        """The location, what is in it and whose it is, and what becomes of it if it is shared already and if not."""
-        what, location = await asyncio.gather(self.subject(app), app.get_location(self.location_id))
-        owner, (inside, bound) = await asyncio.gather(
-            resource_name_if_readable(app, "organization", owner_of(location)), _inside(app, location)
+    async def _preview(self, app: AppClient, label: str, effect: str, otherwise: str, *, when: bool) -> Preview:
+        """Return the location, what is in it and whose it is, and what becomes of it.
+
+        Args:
+            app: The fleet.
+            label: What the call does, for the headline.
+            effect: What the call does.
+            otherwise: What to say instead if it does nothing.
+            when: Whether the location is shared already, if the call does something.
+        """
+        organization, location = await asyncio.gather(self._organization(app), app.get_location(self.location_id))
+        called, inside = await asyncio.gather(_called(app, location), contents_of(app, location))
+        has_effect = self._shared(location) is when
+        lines = [
+            effect if has_effect else otherwise,
+            f"It has {count(location.robot_count, 'machine')} of its own.",
+            *inside.lines,
+        ]
+        return preview(
+            self,
+            f"{called.what} with {organization[0]}",
+            lines,
+            title=f"{called.title} with {organization[1]}",
+            where=called.where,
+            consequences=[Consequence(Risk.ACCESS, label, inside.lines[0])] if has_effect else [],
+            subject=location.name,
+            bound=inside.bound,
         )
-        lines = [f"It belongs to {owner}, and has {count(location.robot_count, 'machine')} of its own.", *inside]
-        granted = [consequences[self._shared(location)]]
-        return preview(self, what, lines, granted=granted, subject=location.name, bound=bound)
 
     def _shared(self, location: wire.Location) -> bool:
         return any(item.organization_id == self.organization_id for item in location.organizations)
@@ -199,7 +224,7 @@ class ShareLocation(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         gain = "All members and keys of that organization get access to its machines and to the locations below."
-        return await self._preview(app, {True: "They have access already.", False: gain})
+        return await self._preview(app, "GIVES ACCESS", gain, "They have access already.", when=False)
 
     async def run(self, app: AppClient) -> None:
         await app.share_location(self.organization_id, self.location_id)
@@ -212,7 +237,7 @@ class UnshareLocation(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         loss = "All members and keys of that organization lose its machines and the locations below."
-        return await self._preview(app, {True: loss, False: "It is not shared with that organization."})
+        return await self._preview(app, "TAKES ACCESS", loss, "It is not shared with that organization.", when=True)
 
     async def run(self, app: AppClient) -> None:
         await app.unshare_location(self.organization_id, self.location_id)
@@ -268,39 +293,16 @@ class DeleteLocationSecret(Tool, toolset="locations", effect=Effect.DESTRUCTIVE,
         )
         lines, secrets = deleted_secret(self.secret_id, auth.secrets)
         lines.append(f"It opens all of the location's {counted('machine', (machine.name for machine in machines))}")
-        what = f"secret {quoted(self.secret_id)} of {named('location', location.name, location.id)}"
         bound = (*secrets, *state_of(*(machine.id for machine in machines)))
-        return preview(self, what, lines, subject=location.name, bound=bound)
+        called = await _called(app, location)
+        return called.of(f"secret {quoted(self.secret_id)}").preview(self, lines, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_location_secret(self.secret_id, self.location_id)
 
 
-async def _place(app: AppClient, location_id: str) -> tuple[str, list[str]]:
-    """What to call a place that locations can be in, and who else uses it; an empty id is the top."""
-    if not location_id:
-        return "the top of its organization", []
-    location = await app.get_location(location_id)
-    return named("location", location.name, location.id), await shared_with(app, location)
-
-
-async def _inside(app: AppClient, location: wire.Location) -> tuple[list[str], tuple[str, ...]]:
-    """All that is in a location and below it: lines, and which machines and locations these are, as a digest."""
-    org_id = owner_of(location)
-    below = _below(location.id, await app.list_locations(org_id))
-    total = sum(item.robot_count for item in (location, *below))
-    places = await app.list_machine_summaries(
-        org_id, location_ids=[location.id, *(item.id for item in below)], limit=max(total, 1)
-    )
-    machines = [machine for place in places for machine in place.machine_summaries]
-    lines = [
-        f"In all, {counted('machine', (machine.machine_name for machine in machines))}",
-        *([counted("nested location", (item.name for item in below))] if below else []),
-    ]
-    return lines, state_of(*(machine.machine_id for machine in machines), *(item.id for item in below))
-
-
-def _below(location_id: str, locations: Sequence[wire.Location]) -> list[wire.Location]:
-    """All that lie in a location, and in those, and so on."""
-    inside = [item for item in locations if item.parent_location_id == location_id]
-    return inside + [deeper for item in inside for deeper in _below(item.id, locations)]
+async def _called(app: AppClient, location: wire.Location) -> Called:
+    """Return what to call a location: by its name and its organization's."""
+    organization, short = await organization_of(app, location)
+    what = f"{named('location', location.name, location.id)} of {organization}"
+    return Called(what, brief("location", location.name), f"of {short}", location.name)

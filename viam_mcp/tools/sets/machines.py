@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import LocationIdOrDefault, MachineId, Name, OrganizationId
-from viam_mcp.tools.previews._names import location_name, machine_name, named, quoted
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, location_name, machine_name, named, quoted
+from viam_mcp.tools.previews._places import shared_with, whereabouts
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     UNCHANGED,
+    Called,
     change,
     counted,
-    online_state,
-    preview,
-    shared_with,
+    day,
+    exact,
+    seen,
     state_of,
 )
 from viam_mcp.tools.results._output import Done, Many, One, Values
@@ -84,18 +87,22 @@ class UpdateRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, core=True
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         # Without a location the machine goes to the client's default one.
         robot, new = await asyncio.gather(app.get_robot(self.robot_id), app.get_location(self.location_id))
-        lines, granted = change("Name", robot.name, self.name), []
+        called, lines, consequences = await _called(app, robot), change("Name", robot.name, self.name), []
         if new.id != robot.location:
-            old, others = await asyncio.gather(location_name(app, robot.location), shared_with(app, new))
-            granted = [
+            (old, short), others, parts = await asyncio.gather(
+                whereabouts(app, robot.location), shared_with(app, new), app.get_robot_parts(robot.id)
+            )
+            lines = [
                 f"Place: {old} → {named('location', new.name, new.id)}.",
                 "Roles on the old place no longer reach it, roles on the new one do.",
                 *others,
+                *(line for part in parts for line in _readdressed(part.proto, new.id)),
+                f"It was created on {day(robot.created_on)}.",
+                *lines,
             ]
-        if not granted and not lines:
-            lines = [UNCHANGED]
-        what, now = named("machine", robot.name, robot.id), (f"It is {online_state(robot)}.",)
-        return preview(self, what, lines, granted=granted, subject=robot.name, now=now)
+            moves = f"{short} → {brief('location', new.name)}"
+            consequences = [Consequence(Risk.ACCESS, "MOVES, with who may use it", moves)]
+        return called.preview(self, lines or [UNCHANGED], consequences=consequences)
 
     async def run(self, app: AppClient) -> wire.Robot:
         return await app.update_robot(self.robot_id, self.name, self.location_id)
@@ -111,14 +118,14 @@ class DeleteRobot(Tool, toolset="machines", effect=Effect.DESTRUCTIVE, core=True
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         robot, parts = await asyncio.gather(app.get_robot(self.robot_id), app.get_robot_parts(self.robot_id))
+        gone = counted("part", (part.name for part in parts))
         lines = [
-            f"It is in {await location_name(app, robot.location)}.",
-            counted("part", (part.name for part in parts)),
+            gone,
             f"Their configurations, history, logs and secrets go with it. {GONE_FOR_GOOD}",
+            f"It was created on {day(robot.created_on)}.",
         ]
-        what = named("machine", robot.name, robot.id)
-        bound = state_of(*(part.proto for part in parts))
-        return preview(self, what, lines, subject=robot.name, bound=bound, now=(f"It is {online_state(robot)}.",))
+        called, bound = await _called(app, robot), state_of(*(part.proto for part in parts))
+        return called.preview(self, lines, consequences=[Consequence(Risk.DELETIONS, "DELETES IT", gone)], bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot(self.robot_id)
@@ -136,3 +143,18 @@ class GetRobotApiKeys(
 
     async def run(self, app: AppClient) -> list[wire.APIKeyWithAuthorizations]:
         return await app.get_robot_api_keys(self.robot_id)
+
+
+async def _called(app: AppClient, robot: wire.Robot) -> Called:
+    """Return what to call a machine: by its name, its location's and its organization's."""
+    place, where = await whereabouts(app, robot.location)
+    what = f"{named('machine', robot.name, robot.id)} in {place}"
+    return Called(what, brief("machine", robot.name), f"in {where}", robot.name, seen(robot))
+
+
+def _readdressed(part: wire.RobotPart, location_id: str) -> list[str]:
+    """Return the line that says how the address of a part changes with its machine's location, if it does."""
+    name, _, domain = part.fqdn.partition(f".{part.location_id}.")
+    if not domain:
+        return []
+    return [f"Address of {brief('part', part.name)}: {exact(part.fqdn)} → {exact(f'{name}.{location_id}.{domain}')}."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import anyio.to_thread
@@ -15,12 +16,15 @@ from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import sha256
 from viam_mcp.tools._saving import Source, opened
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._nested import Model, ModuleFileInfo
 from viam_mcp.tools.arguments._types import Name, NewPublicity, OrganizationId, RegistryItemId, Text
-from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._archive import look_into, platform_lines
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
     UNCHANGED,
+    Called,
     change,
     exact,
     preview,
@@ -84,11 +88,12 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
         module = await app.get_module(self.module_id)
         old = {(model.api, model.model): model for model in module.models}
         new = {(model.api, model.model): model for model in self.models or ()}
-        granted = [
-            *visibility_change(visibility_name(module.visibility), "public" if self.public else "private"),
-            *change("Entrypoint", module.entrypoint, self.entrypoint, whole=True),
-        ]
+        visibility = "public" if self.public else "private"
+        shown_to = visibility_change(visibility_name(module.visibility), visibility)
+        starts = change("Entrypoint", module.entrypoint, self.entrypoint)
         lines = [
+            *shown_to,
+            *starts,
             *change("Description", module.description, self.description),
             *change("URL", module.url, self.url),
             *(f"Model taken away: {exact(name)} ({exact(api)})." for api, name in old if (api, name) not in new),
@@ -107,11 +112,18 @@ class UpdateModule(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, returns=V
                 if key in old and (old[key].markdown_documentation or old[key].supported_hardware)
             ),
         ]
-        if not granted and not lines:
-            lines = [UNCHANGED]
-        what = named("module", module.name, module.module_id)
+        consequences = [
+            *(
+                [Consequence(Risk.CODE, "RUNS CODE", f"entrypoint {exact(self.entrypoint, sent=True)}")]
+                if starts
+                else []
+            ),
+            *([Consequence(Risk.ACCESS, "VISIBILITY", visibility)] if shown_to else []),
+        ]
         bound = state_of(module.description, module.entrypoint, module.url, *module.models)
-        return preview(self, what, lines, granted=granted, subject=module.name, bound=bound, now=usage(module))
+        return _called(module).preview(
+            self, [*(lines or [UNCHANGED]), *usage(module)], consequences=consequences, bound=bound
+        )
 
     async def run(self, app: AppClient) -> str:
         models = None if self.models is None else [model.message() for model in self.models]
@@ -136,7 +148,8 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
         info = self.module_file_info
         with opened(environment, self.file) as (stream, size):
             digest = await anyio.to_thread.run_sync(sha256, stream)
-        granted = [
+            archive = await anyio.to_thread.run_sync(look_into, stream)
+        sends = [
             f"Version: {exact(info.version)}; platform: {exact(info.platform)}{_tagged(info.platform_tags)}.",
             f"File: {exact(self.file)}, {size:,} bytes, SHA-256 {digest}.",
             "Machines that follow the latest version install it and run it. It can be uploaded once, ever.",
@@ -145,17 +158,23 @@ class UploadModuleFile(Tool, toolset="modules", effect=Effect.DESTRUCTIVE, retur
             module = await app.get_module(info.module_id)
         except AppError as error:
             # The file was read, and what is agreed to is bound to it all the same.
-            lines = ["What the module is like so far could not be read."]
-            what, now = await self.subject(app), (str(error),)
-            return preview(self, what, lines, granted=granted, now=now, file=digest)
+            unknown = ["What the module is like so far could not be read.", *archive.lines("", info.platform)]
+            what = await self.subject(app)
+            return preview(self, what, [*sends, *unknown], consequences=_runs(info), now=(str(error),), file=digest)
         platforms = {upload.platform for one in module.versions if one.version == info.version for upload in one.files}
+        known = {upload.platform for one in module.versions for upload in one.files}
         newest = module.versions[-1].version if module.versions else "none"
         lines = [
+            *sends,
             *([_UPLOADED] if info.platform in platforms else []),
+            *archive.lines(module.entrypoint, info.platform),
+            *platform_lines(info.platform, known),
             f"The newest version so far: {exact(newest)}. Visibility: {visibility_name(module.visibility)}.",
+            *usage(module),
         ]
-        what = f"{named('module', module.name, module.module_id)} {quoted(info.version)} for {quoted(info.platform)}"
-        return preview(self, what, lines, granted=granted, subject=module.name, now=usage(module), file=digest)
+        called = _called(module)
+        whole = f"{called.what} {quoted(info.version)} for {quoted(info.platform)}"
+        return replace(called, what=whole).preview(self, lines, consequences=_runs(info), file=digest)
 
     async def execute(self, app: AppClient, environment: Environment) -> str:
         with opened(environment, self.file) as (stream, size):
@@ -210,6 +229,21 @@ class ListModules(ListTool, toolset="modules", core=True, returns=Many(modules=w
 
     async def run(self, app: AppClient) -> list[wire.Module]:
         return await app.list_modules(self.org_id)
+
+
+def _called(module: wire.Module) -> Called:
+    owner = module.public_namespace or module.organization_id
+    return Called(
+        what=named("module", module.name, module.module_id),
+        title=brief("module", module.name),
+        where=f"of {exact(owner)}",
+        subject=module.name,
+    )
+
+
+def _runs(info: ModuleFileInfo) -> list[Consequence]:
+    """Return what is grave about a new version of a module."""
+    return [Consequence(Risk.CODE, "RUNS CODE", f"version {exact(info.version)} for {exact(info.platform)}")]
 
 
 def _tagged(tags: list[str]) -> str:

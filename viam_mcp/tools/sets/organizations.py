@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -10,26 +11,34 @@ from pydantic import Field
 from viam_mcp.app import Page
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._spec import Effect, ScopedBy
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._nested import Authorization, FragmentImport
 from viam_mcp.tools.arguments._types import Email, KeepEmpty, LocationId, Name, OrganizationId, Text, UserId
-from viam_mcp.tools.previews._grants import MOST_GRANTS, Grant, held_by, in_words, strongest_first
+from viam_mcp.tools.previews._authority import (
+    MOST_GRANTS,
+    RoleGrant,
+    authority,
+    held_by,
+    in_words,
+    strongest_first,
+)
+from viam_mcp.tools.previews._configuration import ConfigChange
 from viam_mcp.tools.previews._imports import import_changes, lacking, whole_imports
-from viam_mcp.tools.previews._names import invite_name, member_name, named, organization_name, quoted
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, invite_name, member_name, named, organization_name, quoted
+from viam_mcp.tools.previews._places import owner_of
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     UNCHANGED,
     VISIBILITIES,
+    Called,
     change,
     count,
     counted,
     day,
     exact,
-    owner_of,
-    preview,
     state_of,
 )
-from viam_mcp.tools.redaction._text import visible
 from viam_mcp.tools.results._output import Done, Many, One, Values
 
 if TYPE_CHECKING:
@@ -154,14 +163,16 @@ class UpdateOrganization(
             *change("Region", org.default_region, self.region),
             *change("CRM id", org.cid, self.cid),
         ]
-        granted: list[str] = []
+        starts = ConfigChange([], is_empty=True)
         if self.default_fragments is not None:
-            granted, others = await import_changes(app, org, self.default_fragments, lines)
-            lines += others
-        if not granted and not lines:
-            lines = [UNCHANGED]
-        what = named("organization", org.name, org.id)
-        return preview(self, what, lines, granted=granted, subject=org.name, bound=state_of(org))
+            starts = await import_changes(app, org, self.default_fragments)
+            lines = [*starts.lines, *lines] if not starts.is_empty else lines
+        return _called(org).preview(
+            self,
+            lines or [UNCHANGED],
+            consequences=starts.consequences,
+            bound=(*starts.bound, *state_of(org)),
+        )
 
     async def run(self, app: AppClient) -> wire.Organization:
         fragments = None if self.default_fragments is None else [item.message() for item in self.default_fragments]
@@ -201,9 +212,9 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
             f"Public namespace: {exact(org.public_namespace)}.",
             counted("location", (location.name for location in locations)),
             *(["While it has locations, the service refuses this."] if locations else []),
-            GONE_FOR_GOOD,
+            f"It was created on {day(org.created_on)}. {GONE_FOR_GOOD}",
         ]
-        what = named("organization", org.name, org.id)
+        gone = f"{count(len(locations), 'location')}, {count(len(own_fragments), 'fragment')}, {people}"
         bound = state_of(
             *(location.id for location in locations),
             *(member.user_id for member in members),
@@ -212,7 +223,8 @@ class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIV
             *(fragment.id for fragment in own_fragments),
             *(item.item_id for item in own_items),
         )
-        return preview(self, what, lines, subject=org.name, type_subject=True, bound=bound)
+        deletes = Consequence(Risk.DELETIONS, "DELETES IT", gone)
+        return _called(org).preview(self, lines, consequences=[deletes], type_subject=True, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization(self.org_id)
@@ -260,12 +272,17 @@ class CreateOrganizationInvite(
         return f"{quoted(self.email)} to {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        (members, invites), what = await asyncio.gather(app.list_organization_members(self.org_id), self.subject(app))
-        if self.authorizations:
-            roles = await in_words(app, strongest_first(map(Grant.asked, self.authorizations)))
-            granted = [f"They become {text}." for text in roles]
-        else:
-            granted = ["They become OWNER of the WHOLE organization: all machines, members, keys and secrets."]
+        org, (members, invites) = await asyncio.gather(
+            app.get_organization(self.org_id), app.list_organization_members(self.org_id)
+        )
+        whole = RoleGrant("owner", "organization", self.org_id)
+        opens = await authority(app, strongest_first(map(RoleGrant.asked, self.authorizations or [])) or [whole])
+        granted = opens.lines("They become")
+        if not self.authorizations:
+            granted = [
+                "They become OWNER of the WHOLE organization: all machines, members, keys and secrets.",
+                *granted,
+            ]
         lines, email = [], self.email.casefold()
         if any(email == address.casefold() for member in members for address in member.emails):
             lines.append("They are a member already.")
@@ -273,7 +290,9 @@ class CreateOrganizationInvite(
             lines.append("They have a pending invite already.")
         if not self.send_email_invite:
             lines.append("No mail is sent: the access is there at their next login.")
-        return preview(self, what, lines, granted=[*_whole_address(self.email), *granted], subject=self.email)
+        who, place = exact(self.email), named("organization", org.name, org.id)
+        called = Called(f"{who} to {place}", who, f"to {brief('organization', org.name)}", self.email)
+        return called.preview(self, [*granted, *lines], consequences=opens.consequences(), bound=opens.bound)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         given = None if self.authorizations is None else [item.message(self.org_id) for item in self.authorizations]
@@ -299,31 +318,34 @@ class UpdateOrganizationInviteAuthorizations(
         return await invite_name(app, self.org_id, self.email)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
+        called, invite = await _called_invite(app, self.org_id, self.email)
         if invite is None:
-            return preview(self, what, [_NO_INVITE], subject=self.email)
+            return called.preview(self, [_NO_INVITE])
         add, remove, held = (
             strongest_first(grants)
             for grants in (
-                map(Grant.asked, self.add_authorizations or ()),
-                map(Grant.asked, self.remove_authorizations or ()),
-                map(Grant.held, invite.authorizations),
+                map(RoleGrant.asked, self.add_authorizations or ()),
+                map(RoleGrant.asked, self.remove_authorizations or ()),
+                map(RoleGrant.held, invite.authorizations),
             )
         )
-        words = await in_words(app, [*add, *remove, *held])
-        granted = [
-            f"It allows {text} already." if grant in held else f"It allows from then on: {text}."
-            for grant, text in zip(add, words, strict=False)
+        new, taken, kept = await asyncio.gather(
+            authority(app, (grant for grant in add if grant not in held)),
+            in_words(app, remove),
+            in_words(app, (grant for grant in held if grant not in remove)),
+        )
+        lines = [
+            *new.lines("It allows from then on:"),
+            *(f"It allows {text} already." for text in await in_words(app, (one for one in add if one in held))),
+            *(
+                f"It no longer allows: {text}."
+                if grant in held
+                else f"It does not allow {text}, so that cannot be taken away."
+                for grant, text in zip(remove, taken, strict=True)
+            ),
+            *(f"It still allows: {text}." for text in kept),
         ]
-        granted += [
-            f"It no longer allows: {text}."
-            if grant in held
-            else f"It does not allow {text}, so that cannot be taken away."
-            for grant, text in zip(remove, words[len(add) :], strict=False)
-        ]
-        kept = zip(held, words[len(add) + len(remove) :], strict=True)
-        lines = [f"It still allows: {text}." for grant, text in kept if grant not in remove]
-        return preview(self, what, lines, granted=[*_whole_address(self.email), *granted], subject=self.email)
+        return called.preview(self, lines, consequences=new.consequences(), bound=new.bound)
 
     async def run(self, app: AppClient) -> wire.OrganizationInvite:
         add, remove = (
@@ -346,19 +368,25 @@ class DeleteOrganizationMember(
         return f"{await member_name(app, self.org_id, self.user_id)} from {await organization_name(app, self.org_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        org, (members, _), held = await asyncio.gather(
+        org, (members, _), (held,) = await asyncio.gather(
             app.get_organization(self.org_id),
             app.list_organization_members(self.org_id),
             held_by(app, self.org_id, self.user_id),
         )
-        place = named("organization", org.name, org.id)
         member = next((member for member in members if member.user_id == self.user_id), None)
         if member is None:
-            return preview(self, f"user {self.user_id} from {place}", ["They are not a member."])
-        email = ", ".join(member.emails)
-        lines = [f"They are a member since {day(member.date_added)}."]
-        lines += [f"They lose: {text}." for text in await in_words(app, held)]
-        return preview(self, f"{named('user', email, self.user_id)} from {place}", lines, subject=email)
+            called = replace(_called(org), what=f"user {self.user_id} from {named('organization', org.name, org.id)}")
+            return replace(called, title=f"user {self.user_id}").preview(self, ["They are not a member."])
+        email, opens = ", ".join(member.emails), await authority(app, held)
+        called = replace(
+            _called(org),
+            what=f"{named('user', email, self.user_id)} from {named('organization', org.name, org.id)}",
+            title=brief("user", email),
+            where=f"from {brief('organization', org.name)}",
+            subject=email,
+        )
+        lines = [f"They are a member since {day(member.date_added)}.", *opens.lines("They lose:")]
+        return called.preview(self, lines, consequences=opens.consequences("TAKES AWAY"))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization_member(self.org_id, self.user_id)
@@ -376,12 +404,12 @@ class DeleteOrganizationInvite(
         return await invite_name(app, self.org_id, self.email)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, invite = await asyncio.gather(self.subject(app), _invite(app, self.org_id, self.email))
+        called, invite = await _called_invite(app, self.org_id, self.email)
         if invite is None:
-            return preview(self, what, [_NO_INVITE], subject=self.email)
-        allowed = await in_words(app, strongest_first(map(Grant.held, invite.authorizations)))
-        lines = [f"It is pending since {day(invite.created_on)}.", *(f"It would allow: {text}." for text in allowed)]
-        return preview(self, what, lines, subject=self.email)
+            return called.preview(self, [_NO_INVITE])
+        opens = await authority(app, strongest_first(map(RoleGrant.held, invite.authorizations)))
+        lines = [f"It is pending since {day(invite.created_on)}.", *opens.lines("It would allow:")]
+        return called.preview(self, lines, consequences=opens.consequences("TAKES AWAY"))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_organization_invite(self.org_id, self.email)
@@ -402,10 +430,17 @@ class ResendOrganizationInvite(
         return await app.resend_organization_invite(self.org_id, self.email)
 
 
-def _whole_address(email: str) -> list[str]:
-    """The line that shows all of an address, where the first one cuts it or leaves out what cannot be seen."""
-    whole = visible(repr(email))
-    return [] if whole == quoted(email) else [f"The whole address: {whole}."]
+def _called(org: wire.Organization) -> Called:
+    return Called(named("organization", org.name, org.id), brief("organization", org.name), "", org.name)
+
+
+async def _called_invite(app: AppClient, org_id: str, email: str) -> tuple[Called, wire.OrganizationInvite | None]:
+    """Return what to call a pending invite, and the invite; None if there is none."""
+    org, invite = await asyncio.gather(app.get_organization(org_id), _invite(app, org_id, email))
+    who = f"the invite of {exact(email)}"
+    place = named("organization", org.name, org.id)
+    called = Called(f"{who} to {place}", who, f"to {brief('organization', org.name)}", email)
+    return called, invite
 
 
 async def _invite(app: AppClient, org_id: str, email: str) -> wire.OrganizationInvite | None:

@@ -11,20 +11,23 @@ from pydantic import Field
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._meaning import MachineConfig
 from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
-from viam_mcp.tools.previews._diff import config_changes
-from viam_mcp.tools.previews._names import location_name, machine_name, named, part_name, quoted
+from viam_mcp.tools.previews._configuration import config_change
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, machine_name, named, part_name, quoted
+from viam_mcp.tools.previews._places import whereabouts
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     UNCHANGED,
+    Called,
     change,
+    day,
     deleted_secret,
     earlier,
     exact,
-    online_state,
-    preview,
+    seen,
     stale,
     state_of,
 )
@@ -125,14 +128,18 @@ class UpdateRobotPart(
         return await part_name(app, self.robot_part_id)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        part, what = await _part(app, self.robot_part_id)
+        part = await app.get_robot_part(self.robot_part_id)
+        called, edit = await asyncio.gather(
+            _called(app, part), config_change(app, _stored(part), self._sent(), self._argument())
+        )
         lines = [*stale(self.last_known_update, part.last_updated), *change("Name", part.name, self.name)]
-        return preview(
+        if self.name != part.name:
+            lines.append(f"Its address {exact(part.proto.fqdn)} is made from its name, and changes with it.")
+        return called.preview(
             self,
-            what,
-            [*lines, *config_changes(_stored(part), self._sent(), self._argument(), lines)],
-            subject=part.name,
-            now=(f"It is {online_state(part.proto)}.",),
+            [*lines, *edit.lines],
+            consequences=edit.consequences,
+            bound=(*edit.bound, *state_of(part.proto.robot_config)),
             last_known_update=earlier(self.last_known_update, part.last_updated),
         )
 
@@ -180,15 +187,17 @@ class DeleteRobotPart(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, core=Tru
         return await part_name(app, self.robot_part_id)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        part, what = await _part(app, self.robot_part_id)
-        config = part.robot_config or {}
+        part = await app.get_robot_part(self.robot_part_id)
+        called, config = await _called(app, part), part.robot_config or {}
         sizes = [f"{key} {len(config[key])}" for key in _SECTIONS if isinstance(config.get(key), list)]
+        gone = f"configuration ({', '.join(sizes) or 'empty'}), history, logs and secrets"
         lines = [
             *(["It is the machine's main part: the service refuses this."] if part.main_part else []),
-            f"Its configuration ({', '.join(sizes) or 'empty'}), history, logs and secrets go with it. {GONE_FOR_GOOD}",
+            f"Its {gone} go with it. {GONE_FOR_GOOD}",
+            f"It was created on {day(part.proto.created_on)}, and is reached at {exact(part.proto.fqdn)}.",
         ]
-        now = (f"It is {online_state(part.proto)}.",)
-        return preview(self, what, lines, subject=part.name, bound=state_of(part.proto), now=now)
+        deletes = Consequence(Risk.DELETIONS, "DELETES IT", gone)
+        return called.preview(self, lines, consequences=[deletes], bound=state_of(part.proto))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part(self.robot_part_id)
@@ -203,11 +212,12 @@ class MarkPartAsMain(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, returns=D
         return await part_name(app, self.robot_part_id)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        part, what = await _part(app, self.robot_part_id)
-        main = next((other for other in await app.get_robot_parts(part.robot) if other.main_part), None)
+        part = await app.get_robot_part(self.robot_part_id)
+        called, parts = await asyncio.gather(_called(app, part), app.get_robot_parts(part.robot))
+        main = next((other for other in parts if other.main_part), None)
         lines = [f"Main part: {exact(main.name)} → {exact(part.name)}."] if main and main.id != part.id else [UNCHANGED]
         bound = state_of(part.proto, *([main.proto] if main else []))
-        return preview(self, what, lines, subject=part.name, bound=bound, now=(f"It is {online_state(part.proto)}.",))
+        return called.preview(self, lines, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.mark_part_as_main(self.robot_part_id)
@@ -225,9 +235,9 @@ class MarkPartForRestart(
         return await part_name(app, self.robot_part_id)
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        part, what = await _part(app, self.robot_part_id)
+        called = await _called(app, await app.get_robot_part(self.robot_part_id))
         lines = ["Its viam-server restarts when it next checks in; what it controls stops meanwhile."]
-        return preview(self, what, lines, subject=part.name, now=(f"It is {online_state(part.proto)}.",))
+        return called.preview(self, lines)
 
     async def run(self, app: AppClient) -> None:
         await app.mark_part_for_restart(self.robot_part_id)
@@ -263,10 +273,9 @@ class DeleteRobotPartSecret(Tool, toolset="parts", effect=Effect.DESTRUCTIVE, re
         return f"secret {quoted(self.secret_id)} of {await part_name(app, self.robot_part_id)}"
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        part, what = await _part(app, self.robot_part_id)
-        lines, bound = deleted_secret(self.secret_id, part.secrets)
-        what, now = f"secret {quoted(self.secret_id)} of {what}", (f"The part is {online_state(part.proto)}.",)
-        return preview(self, what, lines, subject=part.name, bound=bound, now=now)
+        part = await app.get_robot_part(self.robot_part_id)
+        called, (lines, bound) = await _called(app, part), deleted_secret(self.secret_id, part.secrets)
+        return called.of(f"secret {quoted(self.secret_id)}").preview(self, lines, bound=bound)
 
     async def run(self, app: AppClient) -> None:
         await app.delete_robot_part_secret(self.robot_part_id, self.secret_id)
@@ -277,8 +286,13 @@ def _stored(part: RobotPart) -> Stored:
     return Stored(part.robot_config or {}, encode(part.proto).get("robot_config", {}))
 
 
-async def _part(app: AppClient, part_id: str) -> tuple[RobotPart, str]:
-    """A part, and what to call it: by its name, its machine's and its location's."""
-    part = await app.get_robot_part(part_id)
-    machine, location = await asyncio.gather(machine_name(app, part.robot), location_name(app, part.location_id))
-    return part, f"{named('part', part.name, part.id)} of {machine} in {location}"
+async def _called(app: AppClient, part: RobotPart) -> Called:
+    """Return what to call a part: by its name, its machine's, its location's and its organization's."""
+    machine, (place, where) = await asyncio.gather(app.get_robot(part.robot), whereabouts(app, part.location_id))
+    return Called(
+        what=f"{named('part', part.name, part.id)} of {named('machine', machine.name, machine.id)} in {place}",
+        title=brief("part", part.name),
+        where=f"of {brief('machine', machine.name)} in {where}",
+        subject=part.name,
+        now=seen(part.proto),
+    )

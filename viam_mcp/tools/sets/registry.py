@@ -9,7 +9,7 @@ from pydantic import Field
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.app import packages
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._nested import package_type, registry_item_status, visibility
 from viam_mcp.tools.arguments._types import (
     Name,
@@ -22,15 +22,16 @@ from viam_mcp.tools.arguments._types import (
     Text,
     Visibility,
 )
-from viam_mcp.tools.previews._names import named, organization_name, quoted
+from viam_mcp.tools.previews._model import Consequence, Preview, Risk
+from viam_mcp.tools.previews._names import brief, named, organization_name, quoted
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
     UNCHANGED,
+    Called,
     change,
     count,
+    day,
     exact,
-    listing,
-    preview,
     state_of,
     usage,
     visibility_change,
@@ -84,16 +85,16 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         item = await app.get_registry_item(self.item_id)
         present = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
-        granted = visibility_change(visibility_name(item.visibility), self.visibility)
+        shown_to = visibility_change(visibility_name(item.visibility), self.visibility)
         lines = [
+            *shown_to,
             *([f"It is of type {present}, not {self.type}."] if present != self.type else []),
             *change("Description", item.description, self.description),
         ]
-        if not granted and not lines:
-            lines = [UNCHANGED]
-        what = named(present, item.name, item.item_id)
-        bound = state_of(item.description)
-        return preview(self, what, lines, granted=granted, subject=item.name, bound=bound, now=usage(item))
+        access = [Consequence(Risk.ACCESS, "VISIBILITY", self.visibility)] if shown_to else []
+        return _called(item).preview(
+            self, [*(lines or [UNCHANGED]), *usage(item)], consequences=access, bound=state_of(item.description)
+        )
 
     async def run(self, app: AppClient) -> None:
         await app.update_registry_item(
@@ -140,14 +141,24 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
         lines = [
             f"Description: {exact(item.description)}.",
             f"Visibility: {visibility_name(item.visibility)}.",
-            f"{count(len(versions), 'version')}: {listing(versions[::-1])}." if versions else "No versions.",
+            f"{count(len(versions), 'version')}: {', '.join(map(exact, versions[::-1]))}."
+            if versions
+            else "No versions.",
             f"None of them can ever be uploaded again. {GONE_FOR_GOOD}",
+            f"It was created on {day(item.created_at)}.",
+            *usage(item),
         ]
-        what = named(enum_names(packages.PackageType.DESCRIPTOR)[item.type], item.name, item.item_id)
-        return preview(self, what, lines, subject=item.name, bound=state_of(item), now=usage(item))
+        deletes = Consequence(Risk.DELETIONS, "DELETES IT", f"all its versions ({len(versions)})")
+        return _called(item).preview(self, lines, consequences=[deletes], bound=state_of(item))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_registry_item(self.item_id)
+
+
+def _called(item: wire.RegistryItem) -> Called:
+    kind = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
+    owner = item.public_namespace or item.organization_id
+    return Called(named(kind, item.name, item.item_id), brief(kind, item.name), f"of {exact(owner)}", subject=item.name)
 
 
 def _versions(item: wire.RegistryItem) -> list[str]:

@@ -10,17 +10,19 @@ from pydantic import Field
 from viam_mcp.proto import app as wire
 from viam_mcp.tools._refs import Ref
 from viam_mcp.tools._spec import Effect
-from viam_mcp.tools._tool import ListTool, Preview, Tool
+from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._nested import AuthorizedPermissions
 from viam_mcp.tools.arguments._types import IdentityId, OrganizationId, ResourceId, ResourceType, Role
-from viam_mcp.tools.previews._grants import Grant, held_by, in_words, warned
-from viam_mcp.tools.previews._names import identity_name, organization_name, resource, resource_name
-from viam_mcp.tools.previews._wording import preview
+from viam_mcp.tools.previews._authority import RoleGrant, authority, held_by, in_words, warned
+from viam_mcp.tools.previews._names import brief, identities, identity_name, named, resource_name
+from viam_mcp.tools.previews._wording import Called, preview
 from viam_mcp.tools.results._output import Done, Many
 
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
+    from viam_mcp.tools.previews._authority import Authority
+    from viam_mcp.tools.previews._model import Preview
 
 
 class _OneRole(Tool):
@@ -36,16 +38,21 @@ class _OneRole(Tool):
         who = await identity_name(app, self.org_id, self.identity_id)
         return f"{who} as {self.role} of {await resource_name(app, self.resource_type, self.resource_id)}"
 
-    async def _name(self, app: AppClient) -> str:
-        return (await resource(app, self.resource_type, self.resource_id)).name
-
-    async def _facts(self, app: AppClient) -> tuple[str, str, list[Grant]]:
-        """What the call is about, the resource's name alone, and all that the identity holds."""
-        return await asyncio.gather(
-            self.subject(app),
-            self._name(app),
+    async def _facts(self, app: AppClient) -> tuple[Called, list[RoleGrant], Authority]:
+        """Return what the call is about, all that the identity holds, and what the role opens."""
+        (identity,), organization, (held,), opens = await asyncio.gather(
+            identities(app, self.org_id, self.identity_id),
+            app.get_organization(self.org_id),
             held_by(app, self.org_id, self.identity_id),
+            authority(app, [RoleGrant.asked(self)]),
         )
+        called = Called(
+            what=f"{identity[0]} as {opens.roles[0]}",
+            title=f"{identity[1]} as {opens.briefly[0]}",
+            where=f"in {brief('organization', organization.name)}",
+            subject=opens.names[0],
+        )
+        return called, held, opens
 
 
 class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, grants=True, returns=Done("Added {subject}.")):
@@ -53,16 +60,16 @@ class AddRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, grants=True,
     Owners configure it and manage members and keys, operators control and view."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, name, held = await self._facts(app)
-        wanted = Grant.asked(self)
-        granted = warned(app, self.identity_id)
-        if wanted in held:
-            granted.append("They have this role already.")
-        else:
-            granted += [f"Gains: {text}, and of all below it." for text in await in_words(app, [wanted])]
-        others = [grant for grant in held if grant != wanted]
-        lines = [f"Has already: {text}." for text in await in_words(app, others)]
-        return preview(self, what, lines, granted=granted, subject=name)
+        called, held, opens = await self._facts(app)
+        wanted = RoleGrant.asked(self)
+        others = await in_words(app, (grant for grant in held if grant != wanted))
+        is_new = wanted not in held
+        lines = [
+            *warned(app, self.identity_id),
+            *(opens.lines("Gains, with all below it:") if is_new else ["They have this role already."]),
+            *(f"Has already: {text}." for text in others),
+        ]
+        return called.preview(self, lines, consequences=opens.consequences() if is_new else [], bound=opens.bound)
 
     async def run(self, app: AppClient) -> None:
         await app.add_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
@@ -73,16 +80,18 @@ class RemoveRole(_OneRole, toolset="roles", effect=Effect.DESTRUCTIVE, returns=D
     list_authorizations."""
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
-        what, name, held = await self._facts(app)
-        lost = Grant.asked(self)
-        lines = warned(app, self.identity_id)
-        if lost in held:
-            lines += [f"Loses: {text}, and of all below it." for text in await in_words(app, [lost])]
-        else:
-            lines.append("They do not have this role.")
-        kept = [grant for grant in held if grant != lost]
-        lines += [f"Keeps: {text}." for text in await in_words(app, kept)] or ["Nothing else is left to them."]
-        return preview(self, what, lines, subject=name)
+        called, held, opens = await self._facts(app)
+        lost = RoleGrant.asked(self)
+        kept = await in_words(app, (grant for grant in held if grant != lost))
+        is_held = lost in held
+        lines = [
+            *warned(app, self.identity_id),
+            *(opens.lines("Loses, with all below it:") if is_held else ["They do not have this role."]),
+            *([f"Keeps: {text}." for text in kept] or ["Nothing else is left to them."]),
+        ]
+        return called.preview(
+            self, lines, consequences=opens.consequences("TAKES AWAY") if is_held else [], bound=opens.bound
+        )
 
     async def run(self, app: AppClient) -> None:
         await app.remove_role(self.org_id, self.identity_id, self.role, self.resource_type, self.resource_id)
@@ -111,26 +120,35 @@ class ChangeRole(Tool, toolset="roles", effect=Effect.DESTRUCTIVE, grants=True, 
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         org = self.organization_id
-        old = Grant(self.old_role, self.old_resource_type, self.old_resource_id)
-        new = Grant(self.new_role, self.new_resource_type, self.new_resource_id)
-        place, loser, gainer, (lost, gained) = await asyncio.gather(
-            organization_name(app, org),
-            identity_name(app, org, self.old_identity_id),
-            identity_name(app, org, self.new_identity_id),
-            in_words(app, [old, new]),
+        old = RoleGrant(self.old_role, self.old_resource_type, self.old_resource_id)
+        new = RoleGrant(self.new_role, self.new_resource_type, self.new_resource_id)
+        organization, (loser, gainer), (loser_holds, gainer_holds), lost, gained = await asyncio.gather(
+            app.get_organization(org),
+            identities(app, org, self.old_identity_id, self.new_identity_id),
+            held_by(app, org, self.old_identity_id, self.new_identity_id),
+            authority(app, [old]),
+            authority(app, [new]),
         )
-        loser_holds, gainer_holds, target = await asyncio.gather(
-            held_by(app, org, self.old_identity_id),
-            held_by(app, org, self.new_identity_id),
-            resource(app, self.new_resource_type, self.new_resource_id),
-        )
-        granted = [
-            *(f"{loser}: {line}" for line in warned(app, self.old_identity_id)),
-            *(f"{gainer}: {line}" for line in warned(app, self.new_identity_id) if loser != gainer),
-            f"Loses: {loser}: {lost}." if old in loser_holds else f"{loser} is not {lost}: nothing to take away.",
-            f"Has it already: {gainer}: {gained}." if new in gainer_holds else f"Gains: {gainer}: {gained}.",
+        lines = [
+            *(f"{loser[0]}: {line}" for line in warned(app, self.old_identity_id)),
+            *(f"{gainer[0]}: {line}" for line in warned(app, self.new_identity_id) if loser != gainer),
+            *(
+                lost.lines(f"Loses: {loser[0]}:")
+                if old in loser_holds
+                else [f"{loser[0]} is not {lost.roles[0]}: nothing to take away."]
+            ),
+            *gained.lines(f"Has it already: {gainer[0]}:" if new in gainer_holds else f"Gains: {gainer[0]}:"),
         ]
-        return preview(self, f"in {place}", [], granted=granted, subject=target.name)
+        return preview(
+            self,
+            f"in {named('organization', organization.name, organization.id)}",
+            lines,
+            title=f"from {loser[1]}",
+            where=f"to {gainer[1]} in {brief('organization', organization.name)}",
+            consequences=gained.consequences(),
+            subject=gained.names[0],
+            bound=(*lost.bound, *gained.bound),
+        )
 
     async def run(self, app: AppClient) -> None:
         arguments: dict[str, Any] = self.model_dump()

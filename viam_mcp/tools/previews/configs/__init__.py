@@ -1,0 +1,1 @@
+"""How a configuration changes, by item and attribute."""
