@@ -1,4 +1,4 @@
-"""Bytes from wherever they come, in pieces of a size that the service takes."""
+"""Split a source of bytes into chunks of the size that uploads use."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import BinaryIO, TypeGuard
 
+__all__ = ["CHUNK", "Chunks", "Source"]
+
 CHUNK = 64 * 1024
-# Read ahead in larger pieces, because every trip to a thread costs as much as several chunks.
+# Files are read in larger pieces, because a switch to a thread costs as much as several chunks.
 _READ = 16 * CHUNK
 
 Source = bytes | bytearray | memoryview | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
 
 
 class Chunks:
-    """A source of bytes that is read as it is sent, and once more if it can be.
+    """A source of bytes that is read while it is sent, and read again for a retry where the source allows it.
 
     Attributes:
         replayable: Whether `read` gives the same bytes when it is called again.
     """
 
     def __init__(self, source: Source) -> None:
-        """Read `source`; a file from its position on."""
+        """Wrap `source`. A file is read from its current position."""
         self._source = source
         self._start: int | None = None
         if _is_file(source):
@@ -31,7 +33,7 @@ class Chunks:
             self.replayable = not isinstance(source, (Iterator, AsyncIterator))
 
     async def read(self) -> AsyncGenerator[bytes]:
-        """The bytes, in pieces of at most 64 KiB, none of them empty."""
+        """Yield the bytes in chunks of at most 64 KiB, none of them empty."""
         async for piece in self._pieces():
             view = memoryview(piece)
             for begin in range(0, len(view), CHUNK):

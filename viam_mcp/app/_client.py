@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from grpclib.client import Channel
 
+__all__ = ["AppClient"]
+
 
 class AppClient(
     OrganizationMethods,
@@ -55,7 +57,7 @@ class AppClient(
     """
 
     def __init__(self, channel: Channel | Session, metadata: Mapping[str, str], location_id: str | None = None) -> None:
-        """Speak to the app over `channel`.
+        """Make a client that sends its calls over `channel`.
 
         Args:
             channel: A channel, which stays yours to close, or the session that `connect()` makes.
@@ -73,12 +75,12 @@ class AppClient(
 
     @property
     def location_id(self) -> str | None:
-        """What methods with an optional `location_id` fall back to; None for nothing."""
+        """The location that methods with an optional `location_id` use by default; None if there is none."""
         return self._location_id
 
     @property
     def session(self) -> Session:
-        """What calls go through: it can authenticate ahead of them, and be closed."""
+        """The session that carries the calls. It can authenticate before the first call, and it is what is closed."""
         return self._session
 
     def __repr__(self) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from viam_mcp.app._observer import CallObserver
     from viam_mcp.app.credentials._credentials import TokenSource
 
+__all__ = ["DEFAULT_URL", "connect", "open_client"]
+
 DEFAULT_URL = "https://app.viam.com"
 
 
@@ -91,7 +93,7 @@ def open_client(
     ssl_context: ssl.SSLContext | None = None,
     observer: CallObserver | None = None,
 ) -> AppClient:
-    """A client that dials when it is first used, for whoever closes it with `AppClient.session`.
+    """Make a client that connects at its first call. The caller closes it with `app.session.close()`.
 
     Args:
         url: As for `connect`, and so are the others.

@@ -70,7 +70,7 @@ class AppError(GRPCError):
 
 
 class Cancelled(AppError):
-    """The server gave the call up."""
+    """The server cancelled the call."""
 
 
 class Unknown(AppError):
@@ -96,7 +96,7 @@ class NotFound(AppError):
 
 
 class AlreadyExists(AppError):
-    """What was to be made exists already."""
+    """The thing to be created exists already."""
 
     hint = "Choose another name, or use what exists."
 
@@ -182,17 +182,17 @@ def error_for(
     hint: str | None = None,
     outcome_unknown: bool = False,
 ) -> AppError:
-    """The error that stands for `status`, ready to be raised."""
+    """Return the error that stands for `status`, ready to be raised."""
     kind = _CLASSES.get(status, AppError)
     return kind(status, message, rpc=rpc, asked=asked, hint=hint, outcome_unknown=outcome_unknown)
 
 
 def invalid(rpc: str, message: str, hint: str | None = None) -> InvalidArgument:
-    """The error for an argument of `rpc` that is refused before anything is sent."""
+    """Return the error for an argument of `rpc` that is refused before anything is sent."""
     return InvalidArgument(Status.INVALID_ARGUMENT, message, rpc=rpc, hint=hint)
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without control, bidi or invisible characters, and of bounded length."""
+    """Return `text` on one line, without control, bidi or invisible characters, and of bounded length."""
     clean = " ".join("".join(c if c.isprintable() else " " for c in text[:_LONGEST_MESSAGE]).split())
     return clean if len(text) <= _LONGEST_MESSAGE else clean + "…"

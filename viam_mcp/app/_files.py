@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read piece by piece."""
+"""Write files whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+__all__ = ["write_file"]
+
 
 async def write_file(dest: str, text: str) -> None:
-    """Put `text` into the file at `dest`, readable by its owner alone, without blocking the event loop.
+    """Write `text` to the file at `dest`, readable by its owner alone, without blocking the event loop.
 
     Raises:
         OSError: If that fails; what was there before is still there then.
@@ -19,7 +21,7 @@ async def write_file(dest: str, text: str) -> None:
 
 
 def _write(dest: Path, text: str) -> None:
-    # In the same folder, since a file is only replaced at one stroke within its file system; mode 0600.
+    # The draft is in the same folder, since a rename is atomic only within one file system. Its mode is 0600.
     handle, draft = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name}.")
     try:
         with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path

@@ -1,4 +1,4 @@
-"""Whoever wants to know what goes on between a client and the app, or to have a say in it."""
+"""The interface through which another part of a program follows, or stops, the calls of a client."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+__all__ = ["CallObserver", "NoObserver"]
+
 _NOTHING: Mapping[str, str] = {}
 
 
 class CallObserver(Protocol):
-    """Sees every call of a client that has one answer, once however often it is sent, and every repetition of any."""
+    """Follows the calls of a client: each call that has one answer, once, and each repetition of any call."""
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
-        """Around a call with one answer, uploads among them, which ends with the error that the block ends with.
+        """Return a context that surrounds one call, an upload for example, and sees the error that it ends with.
 
         A stream of answers is none: it may last for days, and how it ends says nothing of how it went.
 
@@ -28,7 +30,7 @@ class CallObserver(Protocol):
         """
 
     def repeating(self, rpc: str, status: str) -> None:
-        """A call is about to be sent again.
+        """Take note that a call is about to be sent again.
 
         Args:
             rpc: Its short name.
@@ -37,7 +39,7 @@ class CallObserver(Protocol):
 
 
 class NoObserver:
-    """A observer that does not look."""
+    """An observer that does nothing."""
 
     def calling(self, rpc: str) -> AbstractContextManager[Mapping[str, str]]:
         """See `CallObserver`."""

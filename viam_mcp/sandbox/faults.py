@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, so that tests can see how a client takes it."""
+"""Faults on demand, so that tests can see how a client handles them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from grpclib.const import Status
     from grpclib.server import Stream
 
+__all__ = ["Fault", "Faults"]
+
 
 @dataclass(eq=False)
 class Fault:
-    """Something that goes wrong with calls of one rpc: first it waits, then it hangs, then it breaks.
+    """A fault of calls of one rpc. Each of its effects that is set happens, in this order: latency, hang, cut, status.
 
     Attributes:
         times: How many calls it strikes; None for all of them.
@@ -45,7 +47,7 @@ class Fault:
     release: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     async def strike(self, stream: Stream[object, object]) -> None:
-        """Go wrong.
+        """Apply the fault to one call.
 
         Raises:
             GRPCError: The call ends here: with `status`, or, after a cut, unheard.
@@ -69,20 +71,20 @@ class Faults:
         self._added: list[Fault] = []
 
     def add(self, rpc: str, fault: Fault) -> Fault:
-        """Have `fault` strike the next calls of `rpc`, after the faults that were added before it."""
+        """Apply `fault` to the next calls of `rpc`, after the faults that were added before it."""
         self._waiting[rpc].append(fault)
         self._added.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Forget all faults; what hangs goes on."""
+        """Remove all faults. Calls that hang continue."""
         for fault in self._added:
             fault.release.set()
         self._added.clear()
         self._waiting.clear()
 
     def take(self, rpc: str) -> Fault | None:
-        """The fault that strikes this call of `rpc`, if any."""
+        """Return the fault for this call of `rpc`, or None."""
         waiting = self._waiting.get(rpc)
         if not waiting:
             return None

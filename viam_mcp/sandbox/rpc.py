@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = [
+    "APP_SERVICE",
+    "CHECK_IN",
+    "RPCS",
+    "ApiKey",
+    "IncomingCall",
+    "Refusal",
+    "conflict",
+    "invalid",
+    "nanoseconds",
+    "not_found",
+    "rpc",
+    "set_time",
+]
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _NANOS = 1_000_000_000
@@ -26,8 +41,8 @@ APP_SERVICE = "viam.app.v1.AppService"
 RPCS = {method.name: method for method in POOL.FindServiceByName(APP_SERVICE).methods}
 """The rpcs of AppService, by name."""
 
-# How often a machine that is online asks the service for news, in nanoseconds: a requested restart has
-# happened this long after it was asked for.
+# How often a machine that is online checks in, in nanoseconds. A requested restart happens this long after the
+# request.
 CHECK_IN = 5 * _NANOS
 
 
@@ -41,17 +56,17 @@ class Refusal(Exception):  # noqa: N818 - gRPC's word would be "status", an answ
 
 
 def not_found(what: str, identifier: str) -> Refusal:
-    """The refusal for an id that names nothing (or nothing that the caller may see)."""
+    """Return the refusal for an id that names nothing (or nothing that the caller may see)."""
     return Refusal(Status.NOT_FOUND, f"{what} {identifier!r} was not found")
 
 
 def invalid(message: str) -> Refusal:
-    """The refusal for an argument that could never be right."""
+    """Return the refusal for an argument that could never be right."""
     return Refusal(Status.INVALID_ARGUMENT, message)
 
 
 def conflict(message: str) -> Refusal:
-    """The refusal for a call that the fleet's present state does not allow."""
+    """Return the refusal for a call that the fleet's present state does not allow."""
     return Refusal(Status.FAILED_PRECONDITION, message)
 
 
@@ -99,5 +114,5 @@ def set_time(stamp: Timestamp, nanoseconds: int | None) -> None:
 
 
 def nanoseconds(stamp: Timestamp) -> int:
-    """A Timestamp field as nanoseconds since 1970 UTC, or the nearest that a column holds: the year 1677 or 2262."""
+    """Return a Timestamp as nanoseconds since 1970 UTC, or the nearest that a column holds: the year 1677 or 2262."""
     return min(max(stamp.seconds * _NANOS + stamp.nanos, -(2**63)), 2**63 - 1)

@@ -14,6 +14,8 @@ from viam_mcp.sandbox.server import Sandbox, open_fleet
 if TYPE_CHECKING:
     from pathlib import Path
 
+__all__ = ["run"]
+
 
 async def run(host: str, port: int, state: Path | None) -> None:
     """Serve the demo fleet until SIGINT or SIGTERM.

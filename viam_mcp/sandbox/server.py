@@ -1,7 +1,7 @@
-"""The sandbox: the services' rpcs behind a real socket.
+"""The sandbox: the services' rpcs, served over a real socket.
 
-A call is authenticated, meets the fault that waits for it, runs its handler in one transaction, and is
-answered. Only handlers know what an rpc means, only this module knows how it travels.
+A call is authenticated, gets the fault that a test has added for it, runs its handler in one transaction,
+and is answered. The handlers, in `services`, decide the answer; this module carries it.
 """
 
 from __future__ import annotations
@@ -45,15 +45,17 @@ if TYPE_CHECKING:
 
     Seed = Callable[[FleetStore, int], ApiKey]
 
-AUTHENTICATE = "/proto.rpc.v1.AuthService/Authenticate"
-UPLOAD_LIMIT = 64 * 1024 * 1024  # bytes of a module's file; they are counted and hashed, not kept
+__all__ = ["AUTHENTICATE", "UPLOAD_LIMIT", "Sandbox", "StartError", "empty", "logger", "open_fleet"]
 
-_GOODBYE = 1.0  # seconds that open tails have to take leave when the server stops
+AUTHENTICATE = "/proto.rpc.v1.AuthService/Authenticate"
+UPLOAD_LIMIT = 64 * 1024 * 1024  # bytes of a module's file, which is counted and hashed, not stored
+
+_GOODBYE = 1.0  # seconds in which open tails are ended when the server stops
 
 logger = logging.getLogger(__name__)
 
 
-# An address that is somebody else's, or of a kind that this computer does not have.
+# The address of another computer, or of a kind that this computer does not have.
 _HOST_FAULTS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -62,7 +64,7 @@ class StartError(Exception):
 
 
 def open_fleet(state: Path | None = None, seed: Seed | None = None) -> FleetStore:
-    """The fleet in a state file, or a new one.
+    """Return the fleet in a state file, or a new one.
 
     Args:
         state: The file; None for a fleet in memory.
@@ -94,14 +96,14 @@ def _advice(error: OSError | UnicodeError) -> str:
 
 
 def empty(store: FleetStore, now: int) -> ApiKey:
-    """Fill a new fleet with next to nothing: one organization and a key that owns it."""
+    """Fill a new fleet with one organization and a key that owns it, and nothing else."""
     org_id = store.new_uuid()
     store.insert("organizations", id=org_id, name="Empty", created_on=now)
     return keys.mint(store, org_id, "owner", now, [grants.ownership(org_id)])
 
 
 def _demo(store: FleetStore, now: int) -> ApiKey:
-    # Its many lines of text are read only where a fleet is made.
+    # Imported here, because the demo fleet's data is large, and is not needed with a state file.
     from viam_mcp.sandbox.demo import fleet
 
     with store.ids_from(random.Random(fleet.SEED)):  # noqa: S311 - ids are no secrets
@@ -182,7 +184,7 @@ class Sandbox:
             store.close()
 
     def emit(self, part_id: str, *entries: LogEntry) -> None:
-        """Have a part log something: it is stored, and shown to those who tail the part.
+        """Log entries for a part: store them, and send them to the calls that tail the part.
 
         Entries without a time get the present one.
         """
@@ -194,7 +196,7 @@ class Sandbox:
         self.hub.publish(part_id, entries)
 
     def __mapping__(self) -> dict[str, Handler]:
-        """What grpclib serves: every rpc of AppService, and Authenticate."""
+        """Return the handlers that grpclib serves: every rpc of AppService, and Authenticate."""
         functions = handlers()
         mapping = {
             f"/{APP_SERVICE}/{method.name}": self._handler(method, functions[method.name]) for method in RPCS.values()
@@ -262,7 +264,7 @@ class Sandbox:
 
             tail = OpenTail(self._execute(handle, identity, request), check)
             with self.hub.open(request.id, tail):
-                # So that the client knows that from here on it misses nothing.
+                # The headers tell the client that from here on it misses no entry.
                 await stream.send_initial_metadata()
                 sent = 0
                 async for batch in tail.batches():
@@ -303,7 +305,7 @@ class Sandbox:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Inside, a refusal becomes the status that the client gets."""
+    """Return a context in which a refusal becomes the status that the client gets."""
     try:
         yield
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""The parts of a gRPC server that grpclib does without: limits, cut connections, an end that ends."""
+"""What grpclib's server lacks: a limit for messages, connections that can be cut, a stop that is complete."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from grpclib.server import Server, Stream
 if TYPE_CHECKING:
     from grpclib.protocol import H2Protocol
 
+__all__ = ["MESSAGE_LIMIT", "Listener", "cut", "receive", "receive_one", "send", "status"]
+
 Sent = TypeVar("Sent", bound=Message)
 
 MESSAGE_LIMIT = 32 * 1024 * 1024  # bytes, as in the service's own rpc library
@@ -26,7 +28,7 @@ _PREFIX = struct.Struct(">?I")
 
 
 async def receive(stream: Stream[Any, Any], message_type: type[Sent]) -> Sent | None:
-    """The client's next message, or None after the last.
+    """Return the client's next message, or None after the last.
 
     grpclib's own way to read has no limit: it would take up to 4 GiB into memory.
 
@@ -52,7 +54,7 @@ async def receive(stream: Stream[Any, Any], message_type: type[Sent]) -> Sent | 
 
 
 async def receive_one(stream: Stream[Any, Any], message_type: type[Sent]) -> Sent:
-    """The request of a call that has exactly one.
+    """Return the request of a call that has exactly one.
 
     Raises:
         GRPCError: As `receive`; INTERNAL when there is none.
@@ -64,7 +66,7 @@ async def receive_one(stream: Stream[Any, Any], message_type: type[Sent]) -> Sen
 
 
 async def send(stream: Stream[Any, Any], message: Message) -> None:
-    """Send a message, if it is one that a client would take.
+    """Send a message that is not over the limit.
 
     Raises:
         GRPCError: RESOURCE_EXHAUSTED for one over the limit.
@@ -78,18 +80,18 @@ async def send(stream: Stream[Any, Any], message: Message) -> None:
 
 
 def status(code: Status, message: str) -> GRPCError:
-    """The end of a call with a status, its message cut to what a header may hold."""
+    """Return the error that ends a call with a status, its message cut to what a header may hold."""
     return GRPCError(code, message if len(message) <= _STATUS_LIMIT else f"{message[:_STATUS_LIMIT]}…")
 
 
 def cut(stream: Stream[Any, Any]) -> GRPCError:
-    """Close the connection under a call; what is returned ends its handler, and reaches nobody."""
+    """Close the connection of a call. Return the error that ends its handler; no client receives it."""
     stream._stream.connection.close()
     return GRPCError(Status.UNAVAILABLE, "the connection was cut")
 
 
 class Listener(Server):
-    """grpclib's server, which knows its connections, so that it can end them.
+    """grpclib's server, with a list of its connections, so that it can close them.
 
     Without that, clients of a server that has stopped wait for it, and from Python 3.12 on the server
     waits for them.
@@ -100,7 +102,7 @@ class Listener(Server):
         self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
 
     async def listen(self, host: str, port: int) -> str:
-        """Start to listen; where, as the `HOST:PORT` of a URL.
+        """Start to listen. Return the address as the `HOST:PORT` of a URL.
 
         Raises:
             OSError: Nothing can listen there.
@@ -114,7 +116,7 @@ class Listener(Server):
         made = protocol.connection_made
 
         def noted(transport: asyncio.BaseTransport) -> None:
-            # A connection that grpclib has closed may still be open, and it forgets its transport.
+            # grpclib forgets the transport of a connection that it closes, which may still be open.
             self._transports.add(cast("asyncio.WriteTransport", transport))
             made(transport)
 
@@ -122,11 +124,11 @@ class Listener(Server):
         return protocol
 
     async def stop(self) -> None:
-        """Cancel what runs, close every connection, and return when all of it has ended."""
+        """Cancel all calls, close every connection, and return when all of them have ended."""
         self.close()
         for transport in list(self._transports):
-            # Rather than close(), which would wait for a client that does not read.
+            # close() would wait for a client that does not read.
             transport.abort()
         await self.wait_closed()
-        # Sockets close one turn of the event loop after their connection was aborted.
+        # Sockets close one iteration of the event loop after their connection was aborted.
         await asyncio.sleep(0)

@@ -18,6 +18,8 @@ from viam_mcp.app._errors import DeadlineExceeded, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["AccessToken", "Credentials", "Exchange", "TokenCache", "TokenSource", "seconds_left"]
+
 Exchange = Callable[[str, str], Awaitable[str]]
 """Has the server give an access token for an API key: its id, and the key."""
 
@@ -31,7 +33,7 @@ class AccessToken:
 
 
 class TokenSource(Protocol):
-    """Who a client is, for the server: an API key, or a user's login.
+    """What a client authenticates with: an API key, or a user's login.
 
     Attributes:
         api_key_id: The id of the API key; None for a user.
@@ -41,7 +43,7 @@ class TokenSource(Protocol):
     def api_key_id(self) -> str | None: ...
 
     async def token(self, exchange: Exchange, refused: str | None) -> AccessToken:
-        """A token that may be used from now on.
+        """Return a token that may be used from now on.
 
         Args:
             exchange: Has the server give a token for an API key.
@@ -52,7 +54,7 @@ class TokenSource(Protocol):
         """
 
     def secrets(self) -> Iterable[str]:
-        """What must not be shown, should the server repeat it."""
+        """Yield the credentials that must not be shown when the server repeats them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Credentials:
         for name, value in (("api_key_id", self.api_key_id), ("api_key", self.api_key)):
             if not value:
                 raise ValueError(f"{name} is empty: an API key and its id are both needed to authenticate")
-            # What stands for a byte that is not UTF-8, in a variable of the environment for example.
+            # Python reads a byte that is not UTF-8, from the environment for example, as such a character.
             if any("\ud800" <= character <= "\udfff" for character in value):
                 raise ValueError(f"{name} is not text: copy it once more")
 
@@ -87,12 +89,12 @@ class Credentials:
 
 
 class TokenCache:
-    """The current access token: fetched when needed, once for however many wait, and again before it expires."""
+    """The current access token: fetched when needed, once for all callers that wait, and again before it expires."""
 
     __slots__ = ("_closed", "_due", "_fetch", "_task", "_token")
 
     def __init__(self, fetch: Callable[[str | None], Awaitable[AccessToken]]) -> None:
-        """Keep the token that `fetch` gets, which is told the one that the server refused, if it did."""
+        """Cache the tokens that `fetch` returns. `fetch` gets the token that the server refused, or None."""
         self._fetch = fetch
         self._token: str | None = None
         self._due = inf
@@ -101,26 +103,26 @@ class TokenCache:
 
     @property
     def current(self) -> str | None:
-        """The token, unless there is none yet, it was rejected or it is about to expire."""
+        """The token; None if there is none yet, if it was rejected, or if it is about to expire."""
         return self._token if time.monotonic() < self._due else None
 
     @property
     def last(self) -> str | None:
-        """The token last fetched, good or not."""
+        """The token that was fetched last, whether it is still good or not."""
         return self._token
 
     def reject(self, token: str) -> None:
-        """Forget `token`, which the server refused, unless it has been replaced meanwhile."""
+        """Drop `token`, which the server refused, unless it has been replaced meanwhile."""
         if token == self._token:
             self._due = -inf
 
     async def get(self) -> str:
-        """A fresh token. Callers that come while one is on its way share it."""
+        """Return a fresh token. Callers that ask while one is being fetched share it."""
         joining = self._task is not None
         try:
             return await self._next()
         except DeadlineExceeded:
-            # That was the time of whoever began. Who came later has some left, or is stopped by its own deadline.
+            # The fetch had the deadline of the caller that began it. A caller that joined may have time left.
             if not joining:
                 raise
             return await self._next()
@@ -130,17 +132,17 @@ class TokenCache:
             raise Unavailable(Status.UNAVAILABLE, "the client was closed", rpc="Authenticate")
         if self._task is None:
             self._task = asyncio.create_task(self._renew(), name="viam-app-authenticate")
-            # When everybody who waited has given up, nobody is left to hear how it ended.
+            # When all callers have given up, nothing else retrieves the task's exception.
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         task = self._task
-        # Not `await task`: cancelling one caller must not take the token away from the others.
+        # Not `await task`: cancelling one caller must not cancel the fetch for the others.
         await asyncio.wait({task})
         if task.cancelled():
             raise Unavailable(Status.UNAVAILABLE, "the client was closed", rpc="Authenticate")
         return task.result()
 
     async def close(self) -> None:
-        """Stop a fetch that is under way."""
+        """Cancel a fetch that is under way."""
         self._closed = True
         if (task := self._task) is not None:
             task.cancel()
@@ -157,7 +159,7 @@ class TokenCache:
 
 
 def seconds_left(token: str) -> float | None:
-    """How long a JWT lasts, None when it does not say or says nonsense.
+    """Return how many seconds a JWT lasts, or None if it does not say, or says nonsense.
 
     Measured from `iat` where there is one, so that a wrong local clock does not matter.
     """
@@ -166,5 +168,5 @@ def seconds_left(token: str) -> float | None:
         left = float(claims["exp"]) - float(claims.get("iat", time.time()))
     except (IndexError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    # A token that expired before it was issued means that clocks differ: the server's refusal will tell.
+    # A token that expires before it is issued comes from clocks that differ. The server refuses it when it expires.
     return left if left > 0 else None

@@ -33,6 +33,18 @@ if TYPE_CHECKING:
 
     from viam_mcp.app.credentials._credentials import Exchange, TokenSource
 
+__all__ = [
+    "LOGGER",
+    "PROFILE_VARIABLE",
+    "REFRESH_SECONDS",
+    "Json",
+    "Login",
+    "LoginToken",
+    "UserLogin",
+    "login_path",
+    "read_login",
+]
+
 Json = Any
 
 LOGGER = logging.getLogger("viam_mcp.app")
@@ -72,12 +84,12 @@ class LoginToken:
 
     @property
     def left(self) -> float:
-        """Seconds that the access token has."""
+        """The seconds for which the access token is still good."""
         return self.expires_at - time.time()
 
 
 def login_path(profile: str = "", home: Path | None = None) -> Path:
-    """The file in which the command line keeps the login of a profile.
+    """Return the file in which Viam's command line keeps the login of a profile.
 
     Args:
         profile: The profile; empty for the usual one.
@@ -150,7 +162,7 @@ class UserLogin:
         return AccessToken(grant.access_token, max(0.0, grant.left - REFRESH_SECONDS))
 
     def _latest(self) -> LoginToken:
-        """What is in the file if it has changed there, else what was refreshed since."""
+        """Return the tokens in the file if they have changed there, else those that were refreshed since."""
         grant = _grant(_read(self._path), self._path)
         if grant != self._seen or self._held is None:
             self._seen = self._held = grant
@@ -173,7 +185,7 @@ class UserLogin:
         return self._held
 
     def _keep(self, grant: LoginToken, spent: str) -> None:
-        """Put the new tokens where the spent refresh token is."""
+        """Write the new tokens to the file, in place of the spent refresh token."""
         try:
             content = _read(self._path)
             if content["auth"].get("refresh_token") != spent:
@@ -250,7 +262,7 @@ def _refresh(grant: LoginToken) -> dict[str, Json]:
     if status >= http.client.INTERNAL_SERVER_ERROR:
         raise Unavailable(Status.UNAVAILABLE, f"{url.hostname} answered {status} to the refresh", asked=_USING)
     if status != http.client.OK:
-        # The text beside the code is not ours to show: it may repeat what was sent.
+        # The text beside the code is not shown, since it may repeat what was sent.
         code = str(answer.get("error", ""))
         said = f" ({code})" if _ERROR_CODE.match(code) else ""
         raise _refused(f"the login has expired: {url.hostname} answered {status}{said} to the refresh")
@@ -258,7 +270,7 @@ def _refresh(grant: LoginToken) -> dict[str, Json]:
 
 
 def _address(token_url: str) -> SplitResult:
-    """Where to refresh: by TLS, or on this computer."""
+    """Return the URL to refresh at, which has to be https or on this computer."""
     try:
         url = urlsplit(token_url)
         host, _ = url.hostname or "", url.port

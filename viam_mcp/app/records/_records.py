@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+__all__ = ["Fragment", "FragmentHistoryEntry", "LogEntry", "Page", "Record", "RobotPart", "RobotPartHistoryEntry"]
+
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 
 class Page(list[T]):
-    """A list that knows how to go on: one page of a longer answer.
+    """A list that is one page of a longer answer, with the token of the next page.
 
     Attributes:
         next_page_token: What gets the next page, empty after the last one.
@@ -99,7 +101,7 @@ class Record(Generic[M]):
     __hash__: ClassVar[None]  # type: ignore[assignment]  # messages can change, so neither has a hash
 
     def __init__(self, proto: M) -> None:
-        """Look at `proto`, which is not copied."""
+        """Make a view over `proto`, which is not copied."""
         self._proto = proto
 
     @property
@@ -145,7 +147,7 @@ class RobotPart(Record["app.RobotPart"]):
 
     @classmethod
     def from_proto(cls, robot_part: app.RobotPart) -> Self:
-        """The record over `robot_part`."""
+        """Return the record over `robot_part`."""
         return cls(robot_part)
 
 
@@ -165,7 +167,7 @@ class LogEntry(Record["common.LogEntry"]):
 
     @classmethod
     def from_proto(cls, log_entry: common.LogEntry) -> Self:
-        """The record over `log_entry`."""
+        """Return the record over `log_entry`."""
         return cls(log_entry)
 
 
@@ -191,13 +193,13 @@ class Fragment(Record["app.Fragment"]):
 
         @classmethod
         def from_proto(cls, visibility: app.FragmentVisibility) -> Fragment.Visibility:
-            """The member for the wire's value; UNSPECIFIED for one that is newer than this program."""
+            """Return the member for the wire's value; UNSPECIFIED for one that is newer than this program."""
             known = app.FragmentVisibility.DESCRIPTOR.values_by_number.get(visibility)
             short = known.name.removeprefix("FRAGMENT_VISIBILITY_") if known else "UNSPECIFIED"
             return cls[short]
 
         def to_proto(self) -> app.FragmentVisibility:
-            """The wire's value."""
+            """Return the wire's value."""
             return cast("app.FragmentVisibility", app.FragmentVisibility.Value(f"FRAGMENT_VISIBILITY_{self.name}"))
 
     id = _text("UUID of the fragment.")
@@ -218,7 +220,7 @@ class Fragment(Record["app.Fragment"]):
 
     @classmethod
     def from_proto(cls, fragment: app.Fragment) -> Self:
-        """The record over `fragment`."""
+        """Return the record over `fragment`."""
         return cls(fragment)
 
 
@@ -235,7 +237,7 @@ class FragmentHistoryEntry(Record["app.FragmentHistoryEntry"]):
 
     @classmethod
     def from_proto(cls, fragment_history_entry: app.FragmentHistoryEntry) -> Self:
-        """The record over `fragment_history_entry`."""
+        """Return the record over `fragment_history_entry`."""
         return cls(fragment_history_entry)
 
 
@@ -252,5 +254,5 @@ class RobotPartHistoryEntry(Record["app.RobotPartHistoryEntry"]):
 
     @classmethod
     def from_proto(cls, robot_part_history_entry: app.RobotPartHistoryEntry) -> Self:
-        """The record over `robot_part_history_entry`."""
+        """Return the record over `robot_part_history_entry`."""
         return cls(robot_part_history_entry)

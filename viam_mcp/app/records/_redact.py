@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import FieldDescriptor
     from google.protobuf.message import Message
 
+__all__ = ["REDACTED", "asked", "is_secret", "secrets_in", "shown"]
+
 REDACTED = "[redacted]"
 _LONGEST_VALUE = 120
 _NAMES_WHAT_IS_MEANT = re.compile(r"(^|_)(ids?|name|email|namespace|location|version|platform)$")
@@ -19,12 +21,12 @@ _NAMES_WHAT_IS_MEANT = re.compile(r"(^|_)(ids?|name|email|namespace|location|ver
 
 @cache
 def is_secret(field: FieldDescriptor) -> bool:
-    """Whether the field holds a credential."""
+    """Return whether the field holds a credential."""
     return bool(field.GetOptions().debug_redact)
 
 
 def secrets_in(message: Message) -> Iterator[str]:
-    """The credentials that a message carries, however deep."""
+    """Yield the credentials that a message carries, at any depth."""
     for field, value in message.ListFields():
         for item in _items(field, value):
             if is_secret(field):
@@ -35,12 +37,12 @@ def secrets_in(message: Message) -> Iterator[str]:
 
 
 def asked(rpc: str, request: Message) -> str:
-    """A call as a person would name it, such as `GetRobot(id='…')`: the rpc and what identifies its object."""
+    """Return a call as a person would name it, such as `GetRobot(id='…')`: the rpc and what identifies its object."""
     return f"{rpc}({', '.join(f'{name}={value}' for name, value in _identifiers(request))})"
 
 
 def shown(message: Message) -> str:
-    """The fields of a message as `name=value, …`, without credentials and without configurations.
+    """Return the fields of a message as `name=value, …`, without credentials and without configurations.
 
     Configurations are left out because users keep passwords of their own in them.
     """

@@ -8,19 +8,21 @@ from typing import Any
 
 from viam_mcp.proto.google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-# Struct carries numbers as IEEE doubles: beyond this, neighbouring integers become one.
+__all__ = ["to_plain", "to_struct", "to_value"]
+
+# Struct carries numbers as IEEE doubles. Beyond this limit two neighbouring integers are the same double.
 _EXACT = 2**53
-# Protobuf's parsers give up at 100 messages within each other; a level of objects is three of them.
+# protobuf parses at most 100 nested messages, and a level of objects is three of them.
 _DEEPEST = 30
 
 
 def to_plain(struct: Struct) -> dict[str, Any]:
-    """A `Struct` as a plain dictionary: whole numbers as int, null as None."""
+    """Return a `Struct` as a plain dictionary: whole numbers as int, null as None."""
     return {key: _plain(value) for key, value in struct.fields.items()}
 
 
 def to_struct(mapping: Mapping[str, Any] | None, name: str) -> Struct | None:
-    """A mapping as a `Struct`; None stays None, and an empty mapping is a `Struct` that is there and empty.
+    """Return a mapping as a `Struct`. None stays None; an empty mapping is a `Struct` that is present and empty.
 
     Args:
         mapping: What JSON can carry, with tuples as lists.
@@ -40,7 +42,7 @@ def to_struct(mapping: Mapping[str, Any] | None, name: str) -> Struct | None:
 
 
 def to_value(item: Any, name: str) -> Value:
-    """Anything that JSON can carry as a `Value`; None is JSON's null.
+    """Return anything that JSON can carry as a `Value`. None is JSON's null.
 
     Args:
         item: What JSON can carry, with tuples as lists.
@@ -73,7 +75,7 @@ def _plain(value: Value) -> Any:
 def _fill(struct: Struct, mapping: Mapping[str, Any], path: str, depth: int) -> None:
     for key, item in mapping.items():
         if not isinstance(key, str):
-            # A value of the caller's document, not of the wrong type for this function.
+            # The key is a value of the caller's document, so this is no TypeError.
             raise ValueError(f"{path} has the key {key!r}: keys are strings")  # noqa: TRY004
         _set(struct.fields[_text(key, path)], item, f"{path}.{key}", depth + 1)
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
 
+__all__ = ["to_datetime", "to_timestamp"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Go's zero time: what servers written in Go send for "never".
 _NEVER = -62_135_596_800
 
 
 def to_datetime(stamp: Timestamp) -> datetime | None:
-    """The aware UTC time of `stamp`, None where it says "never".
+    """Return the aware UTC time of `stamp`, or None if it says "never".
 
     `datetime` counts microseconds: what is finer is cut off, never rounded up.
     """
@@ -22,7 +24,7 @@ def to_datetime(stamp: Timestamp) -> datetime | None:
 
 
 def to_timestamp(time: datetime | None, name: str) -> Timestamp | None:
-    """`time` as it goes on the wire.
+    """Return `time` as a `Timestamp`.
 
     Args:
         time: An aware time, or None for a field that stays unset.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
+__all__ = ["BrandingMethods"]
+
 
 class BrandingMethods(Subject):
     """Methods about an organization's support email and logo, and about its hosted applications."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
+__all__ = ["FavoriteMethods"]
+
 
 class FavoriteMethods(Subject):
     """Methods about the caller's own favorite machines. Nobody else sees them."""

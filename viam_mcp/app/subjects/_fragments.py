@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+__all__ = ["FragmentMethods"]
+
 
 class FragmentMethods(Subject):
     """Methods about fragments. A fragment is named by its id, a UUID."""

@@ -13,6 +13,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["APIKeyAuthorization", "KeyMethods"]
+
 
 @dataclass(frozen=True, slots=True)
 class APIKeyAuthorization:
@@ -65,7 +67,7 @@ class KeyMethods(Subject):
         return reply.key, reply.id
 
     async def delete_key(self, id: str) -> None:
-        """Delete an API key: whoever signs in with it no longer can.
+        """Delete an API key. Programs that sign in with it no longer can.
 
         Args:
             id: The key's id.

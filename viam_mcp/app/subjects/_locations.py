@@ -5,6 +5,8 @@ from __future__ import annotations
 from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
+__all__ = ["LocationMethods"]
+
 
 class LocationMethods(Subject):
     """Methods about locations. A location is named by its id, ten lowercase letters and digits.
@@ -117,7 +119,7 @@ class LocationMethods(Subject):
         return (await self._session.unary(self._stub.CreateLocationSecret, request)).auth
 
     async def delete_location_secret(self, secret_id: str, location_id: str | None = None) -> None:
-        """Delete a secret of a location: whoever signs in with it no longer can.
+        """Delete a secret of a location. Machines that sign in with it no longer can.
 
         Args:
             secret_id: The secret's id.

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
     from datetime import datetime
 
-# What the service allows in one answer.
+__all__ = ["LogMethods"]
+
+# The service's limit for one answer.
 _LARGEST_PAGE = 1_000
 
 
@@ -75,7 +77,7 @@ class LogMethods(Subject):
             )
             entries.extend(page)
             token = page.next_page_token
-            # A token that comes a second time would go round for ever.
+            # A token that was seen before would be followed for ever.
             if token in seen or 0 < num_log_entries <= len(entries):
                 break
             seen.add(token)

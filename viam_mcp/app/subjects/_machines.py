@@ -10,6 +10,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["MachineMethods"]
+
 
 class MachineMethods(Subject):
     """Methods about machines. A machine is named by its id, a UUID.

@@ -11,6 +11,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["MetadataMethods"]
+
 
 class MetadataMethods(Subject):
     """Methods about metadata.

@@ -11,6 +11,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+__all__ = ["ModuleMethods"]
+
 
 class ModuleMethods(Subject):
     """Methods about modules. A module is named `namespace:name` or `organization-id:name`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from viam_mcp.app.subjects._subject import Subject, build
 from viam_mcp.proto import app
 
+__all__ = ["OAuthMethods"]
+
 
 class OAuthMethods(Subject):
     """Methods about the auth service of an organization and its OAuth applications.

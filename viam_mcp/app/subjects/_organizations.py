@@ -10,6 +10,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["OrganizationMethods"]
+
 
 class OrganizationMethods(Subject):
     """Methods about organizations. An organization is named by its id, a UUID."""
@@ -27,7 +29,7 @@ class OrganizationMethods(Subject):
         return (await self._session.unary(self._stub.GetUserIDByEmail, request)).user_id
 
     async def create_organization(self, name: str) -> app.Organization:
-        """Make an organization, owned by who asks.
+        """Make an organization, owned by the caller.
 
         Args:
             name: Its name.

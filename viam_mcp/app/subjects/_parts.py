@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+__all__ = ["PartMethods"]
+
 
 class PartMethods(Subject):
     """Methods about the parts of machines. A part is named by its id, a UUID."""
@@ -224,7 +226,7 @@ class PartMethods(Subject):
         return RobotPart.from_proto((await self._session.unary(self._stub.CreateRobotPartSecret, request)).part)
 
     async def delete_robot_part_secret(self, robot_part_id: str, secret_id: str) -> None:
-        """Delete a secret of a part: whoever signs in with it no longer can.
+        """Delete a secret of a part. A machine that signs in with it no longer can.
 
         Args:
             robot_part_id: The part.

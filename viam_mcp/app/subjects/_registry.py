@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from viam_mcp.proto.app.packages import PackageType
 
+__all__ = ["RegistryMethods"]
+
 
 class RegistryMethods(Subject):
     """Methods about registry items. An item is named `namespace:name` or `organization-id:name`."""

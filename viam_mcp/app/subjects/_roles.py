@@ -11,6 +11,8 @@ from viam_mcp.proto import app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["ResourceType", "Role", "RoleMethods", "authorization", "check_role"]
+
 Role = Literal["owner", "operator"]
 ResourceType = Literal["organization", "location", "robot"]
 
@@ -39,7 +41,7 @@ def authorization(
     identity_id: str = "",
     identity_type: str = "",
 ) -> app.Authorization:
-    """The message for a role on a resource."""
+    """Return the message for a role on a resource."""
     check_role(rpc, role, resource_type)
     return app.Authorization(
         authorization_type="role",

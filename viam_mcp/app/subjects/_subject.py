@@ -1,4 +1,4 @@
-"""What the subjects of the API have in common."""
+"""The base of the subjects, and how arguments become requests."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
     from viam_mcp.proto.google.protobuf.struct_pb2 import Struct, Value
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
+
+__all__ = ["Subject", "build", "struct", "timestamp", "value"]
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Message)
@@ -65,7 +67,7 @@ def _unfit(kind: Callable[..., Message], fields: Mapping[str, object], error: Ex
 
 
 def timestamp(rpc: str, name: str, time: datetime | None) -> Timestamp | None:
-    """The argument `name` of `rpc` as it goes on the wire."""
+    """Return the argument `name` of `rpc` as a field of its request."""
     try:
         return to_timestamp(time, name)
     except ValueError as error:
@@ -73,7 +75,7 @@ def timestamp(rpc: str, name: str, time: datetime | None) -> Timestamp | None:
 
 
 def struct(rpc: str, name: str, mapping: Mapping[str, Any] | None) -> Struct | None:
-    """The argument `name` of `rpc` as it goes on the wire."""
+    """Return the argument `name` of `rpc` as a field of its request."""
     try:
         return to_struct(mapping, name)
     except ValueError as error:
@@ -81,7 +83,7 @@ def struct(rpc: str, name: str, mapping: Mapping[str, Any] | None) -> Struct | N
 
 
 def value(rpc: str, name: str, item: Any) -> Value:
-    """The argument `name` of `rpc` as it goes on the wire."""
+    """Return the argument `name` of `rpc` as a field of its request."""
     try:
         return to_value(item, name)
     except ValueError as error:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+__all__ = ["TRANSIENT", "OutgoingCall", "Rpc", "rpc_at"]
+
 TRANSIENT = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
 _AMBIGUOUS = frozenset(
     {Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN, Status.INTERNAL}
@@ -38,7 +40,7 @@ class Rpc(NamedTuple):
 
 @cache
 def rpc_at(path: str) -> Rpc:
-    """The facts about the rpc at an HTTP/2 path such as `/viam.app.v1.AppService/GetRobot`."""
+    """Return what the contract says about the rpc at a path such as `/viam.app.v1.AppService/GetRobot`."""
     method = POOL.FindMethodByName(path.lstrip("/").replace("/", "."))
     return Rpc(method.name, bool(method.GetOptions().idempotency_level))
 
@@ -71,7 +73,7 @@ class OutgoingCall:
         self.renewed = False
 
     def remaining(self) -> float:
-        """Seconds until the deadline."""
+        """Return the seconds until the deadline."""
         return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
     def failure(self, error: Exception, target: str, secrets: Iterable[str]) -> AppError:
@@ -113,7 +115,7 @@ def _status_of(error: Exception, target: str, timeout: float) -> tuple[Status, s
         return Status.DEADLINE_EXCEEDED, f"{target} did not answer within {timeout:g} s"
     if isinstance(error, _BROKEN):
         return Status.UNAVAILABLE, f"the connection to {target} broke: {error}"
-    # protobuf raises DecodeError, grpclib asserts that a message is complete, and an odd header is a ValueError.
-    # The last one's text may repeat what was sent, an access token among it.
+    # protobuf raises DecodeError, and grpclib asserts that a message is complete. The text of any other exception
+    # is not shown: grpclib's ValueError for a header repeats the header, which may be an access token.
     what = str(error) if isinstance(error, DecodeError | AssertionError) else type(error).__name__
     return Status.INTERNAL, f"the answer of {target} cannot be read: {what}"

@@ -37,7 +37,7 @@ LOGGER = logging.getLogger("viam_mcp.app")
 CLOSED_STREAMS = 256
 """How many streams that are closed a connection remembers; h2 would remember 65,536, which are some 5 MB."""
 
-# What is wrong with a server that does not begin with HTTP/2; its address goes before it.
+# What is wrong with a server that does not begin with HTTP/2. The server's address stands before each of them.
 SPEAKS_HTTP1 = "speaks HTTP/1, and gRPC needs HTTP/2"
 EXPECTS_TLS = "expects TLS"
 SPEAKS_OTHERWISE = "speaks another protocol than HTTP/2, which gRPC needs"
@@ -114,7 +114,7 @@ class ClientProtocol(H2Protocol):
         self.processor.close(reason)
 
     def _flush(self) -> None:
-        # A connection that an event has closed has nothing left to send through.
+        # An event may have closed the connection.
         if not self.connection.is_closing():
             self.connection.flush()
 
@@ -145,8 +145,8 @@ class ClientChannel(Channel):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Every byte is a character in this encoding, so no answer's headers can fail to be decoded. What is to be
-        # UTF-8 is made of it where it is read, in `_stream`.
+        # Every byte is a character in this encoding, so that no header fails to be decoded. `_stream` converts the
+        # one header that is UTF-8.
         self._h2_config.header_encoding = "latin-1"
 
     def _protocol_factory(self) -> H2Protocol:

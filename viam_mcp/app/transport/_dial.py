@@ -1,4 +1,4 @@
-"""Addresses and connections."""
+"""From an address to a connection, and what is wrong where none can be made."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from grpclib.client import Channel
 
+__all__ = ["Address", "DialError", "Dialer", "open_channel", "parse_url", "tls_error"]
+
 _ALLOWED = "give https://host[:port], a bare host, or http://host:port for a plain local server"
 
-# Pings find out that the peer of a silent log stream is gone. Servers of Viam take one every five seconds.
+# Pings detect that the peer of a silent log stream is gone. Viam's servers accept one every five seconds.
 _CONFIGURATION = Configuration(
     _keepalive_time=30.0,
     _keepalive_timeout=10.0,
@@ -37,7 +39,7 @@ _CONFIGURATION = Configuration(
 )
 
 
-# What OpenSSL calls an answer that is not TLS, and one that has no protocol in common.
+# OpenSSL's reasons for an answer that is not TLS, and for a server that offers no HTTP/2.
 _NOT_TLS = (
     "WRONG_VERSION_NUMBER",
     "HTTP_REQUEST",
@@ -59,7 +61,7 @@ class DialError(Exception):
     """No connection could be established, so nothing was sent."""
 
     def __init__(self, message: str, *, hint: str | None = None, permanent: bool = False) -> None:
-        """Say what is wrong; `permanent` when dialing again cannot help."""
+        """Make the error. `permanent` says that dialing again cannot help."""
         super().__init__(message)
         self.hint = hint
         self.permanent = permanent
@@ -107,12 +109,12 @@ def parse_url(url: str) -> Address:
 
 
 def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tuple[Channel, Callable[[], None] | None]:
-    """A channel to `address` that dials when it is first used, and what is to run in a thread before it does."""
+    """Return a channel to `address` that dials when it is first used, and what has to run in a thread before."""
     prepare = None
     if address.tls:
         if context is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            # Tens of milliseconds, which neither a start nor the event loop should pay.
+            # Loading takes tens of milliseconds, so it is done in a thread, and only if a connection is made.
             prepare = context.load_default_certs
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         context.set_alpn_protocols(["h2"])
@@ -120,7 +122,7 @@ def open_channel(address: Address, context: ssl.SSLContext | None = None) -> tup
         address.host,
         address.port,
         ssl=context if address.tls else None,
-        # Named, because the default also looks for error details of googleapis, in a pool that is not ours.
+        # With grpclib's default it would look for error details in protobuf's default pool, which is not ours.
         codec=ProtoCodec(),
         config=_CONFIGURATION,
     )
@@ -146,7 +148,7 @@ class Dialer:
             return False
         protocol = self._channel._protocol
         if protocol is not None and protocol.connection.is_closing():
-            # It missed its pings: already closed, and the channel does not know yet that it is lost.
+            # The connection was closed for a missed ping, and the channel has not been told yet.
             protocol.handler.close()
             return False
         return not isinstance(protocol, ClientProtocol) or protocol.greeting.done()
@@ -175,11 +177,11 @@ class Dialer:
             raise tls_error(error, self.target) from error
         except OSError as error:
             if self._channel._ssl is not None and isinstance(error, ConnectionError) and error.errno is None:
-                # asyncio's own, without a text: the connection was there, and ended during the handshake.
+                # asyncio raises this, without a text, for a connection that ends during the handshake.
                 raise DialError(f"{self.target} ended the TLS handshake", hint=_TLS_HINT) from error
             raise DialError(f"could not connect to {self.target}: {_reason(error)}") from error
         if isinstance(protocol, ClientProtocol) and (problem := protocol.greeting.result()) is not None:
-            # A server that stops, or is about to be there, closes connections too.
+            # A server that is being restarted closes connections too, so that one may be dialed again.
             raise DialError(f"{self.target} {problem}", hint=_HINTS.get(problem), permanent=problem != SAYS_NOTHING)
 
 
@@ -221,5 +223,5 @@ def _missing_authorities() -> str | None:
 
 
 def _reason(error: OSError) -> str:
-    # Errors of name lookups have negative numbers and texts of their own.
+    # Errors of name lookups have negative numbers, which os.strerror does not know.
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

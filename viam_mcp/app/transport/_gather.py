@@ -1,4 +1,4 @@
-"""Writes that follow each other at once, sent as one.
+"""Combine writes that directly follow each other into one.
 
 The head of a message and its body are written one after the other, by grpclib as by uvicorn. Sent apart, each
 wakes whoever waits for them, who can do nothing yet with the first.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+__all__ = ["Gathering"]
+
 _MOST = 65_536
 """How many bytes are kept back. More are sent at once, so that the transport can say that it is full."""
 
 
 class Gathering:
-    """A transport that sends what was written until the loop's next turn together.
+    """A transport that collects what is written until the event loop's next iteration, and sends it at once.
 
     Args:
         transport: What sends it, and does everything else.
@@ -29,7 +31,7 @@ class Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send some bytes soon, after all that were written before."""
+        """Send some bytes in the event loop's next iteration, after all that were written before."""
         if not self._kept:
             self._loop.call_soon(self.flush)
         self._kept += data
@@ -37,12 +39,12 @@ class Gathering:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was written, now."""
+        """Send what was collected now."""
         if self._kept:
             kept, self._kept = self._kept, bytearray()
             self._transport.write(kept)
 
     def close(self) -> None:
-        """Send what was written, and close the transport."""
+        """Send what was collected, and close the transport."""
         self.flush()
         self._transport.close()

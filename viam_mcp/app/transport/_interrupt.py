@@ -1,4 +1,4 @@
-"""A repair of how grpclib wakes tasks."""
+"""Keep grpclib's way to wake a task from marking the task as cancelled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+__all__ = ["Interrupted"]
 
 
 class Interrupted:
@@ -33,5 +35,5 @@ class Interrupted:
         if isinstance(error, (StreamTerminatedError, TimeoutError, GRPCError)) and (
             self._task.cancelling() > self._before and self._task.uncancel() > self._before
         ):
-            # The caller's own cancellation came at the same moment, and it counts for more.
+            # The task was also cancelled by its caller, which has to win.
             raise asyncio.CancelledError from error

@@ -1,4 +1,4 @@
-"""The one road that every call takes: authorization, deadline, repetition, errors."""
+"""How every call is made: authorization, deadline, repetition, errors."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from viam_mcp.app._observer import CallObserver
     from viam_mcp.app.credentials._credentials import AccessToken, TokenSource
 
+__all__ = ["DEFAULT_CONNECT_TIMEOUT", "DEFAULT_TIMEOUT", "LOGGER", "Session", "SourceError"]
+
 LOGGER = logging.getLogger("viam_mcp.app")
 
 DEFAULT_TIMEOUT = 20.0
@@ -51,7 +53,7 @@ Res = TypeVar("Res", bound=Message)
 
 
 class Session:
-    """A channel with everything that a call needs.
+    """A channel, and the authorization, deadlines and repetition of the calls over it.
 
     Calls are repeated only where the wire contract allows it (`idempotency_level`), or where they
     provably never reached the server: no connection, or a refused token.
@@ -68,7 +70,7 @@ class Session:
         prepare: Callable[[], None] | None = None,
         observer: CallObserver | None = None,
     ) -> None:
-        """Send calls over `channel`, which stays the caller's own.
+        """Send calls over `channel`, which `close` closes.
 
         Args:
             channel: Any grpclib channel.
@@ -124,7 +126,7 @@ class Session:
         if self._tokens is not None:
             await self._tokens.close()
         self.channel.close()
-        # The transport closes its socket in the loop's next turn, which may be the last one.
+        # The transport closes its socket in the loop's next iteration, which may be the last one.
         await asyncio.sleep(0)
 
     async def unary(
@@ -237,7 +239,7 @@ class Session:
             try:
                 metadata = {**await self._headers(call), **more}
                 await self._dial(call)
-                # Without a way to start over, a refused token is final.
+                # If the messages cannot be sent again, a refused token is final.
                 call.renewed = call.renewed or not replayable
                 with Interrupted():
                     reply = await self._send_all(method, metadata, messages())
@@ -283,7 +285,7 @@ class Session:
         request = AuthenticateRequest(
             entity=api_key_id, credentials=CredentialsMessage(type="api-key", payload=api_key)
         )
-        # Without the header: the server refuses to authenticate who is authenticated.
+        # Without the authorization header: the server refuses a call of Authenticate that has one.
         reply = await self.unary(AuthServiceStub(self.channel).Authenticate, request, authorized=False)
         LOGGER.debug("%s: authenticated", self.target)
         return reply.access_token
@@ -342,7 +344,7 @@ class Session:
 
     def _secrets(self) -> Iterator[str]:
         for value in self._metadata.values():
-            # The words of "Bearer …", and not values so short that they stand in any text.
+            # The words of "Bearer …". Short values are left out, since they occur in any text.
             yield from (word for word in value.split() if len(word) >= _SHORTEST_SECRET)
         if self._credentials is not None:
             yield from self._credentials.secrets()
@@ -356,7 +358,7 @@ class SourceError(Exception):
 
 @contextmanager
 def _unsendable() -> Iterator[None]:
-    """Report a stream that the server has ended the way in which grpclib then looks for the server's status."""
+    """Raise, for a stream that the server has ended, the error for which grpclib looks up the server's status."""
     try:
         yield
     except StreamClosedError:

@@ -86,8 +86,8 @@ class ClientStream(Stream[Any, Any]):
         wake = self._wrapper.cancel
 
         def wake_once(error: Exception) -> None:
-            # A connection that is closed is reported twice, and the second cancellation could not be told from
-            # one of the caller's.
+            # grpclib reports a connection that is closed twice. The second cancellation of the task could not be
+            # told from one by the caller.
             if not self._wrapper.cancelled:
                 wake(error)
 
@@ -164,7 +164,7 @@ class ClientStream(Stream[Any, Any]):
         except ValueError:
             status, message = Status.UNKNOWN, f"its answer ended with the gRPC status {number!r}, which does not exist"
         if message is not None:
-            # To be ASCII, percent-encoded from UTF-8. Some servers send UTF-8 as it is, some send other bytes.
+            # The message has to be UTF-8, percent-encoded to ASCII. Some servers send bytes that are not encoded.
             message = unquote_to_bytes(message.encode("latin-1", "replace")).decode("utf-8", "replace")
         return status, None if status is Status.OK else message, None
 
@@ -188,7 +188,7 @@ def open_stream(
         opened._send_type,
         opened._recv_type,
         codec=_CODEC,
-        # Details would be looked for in protobuf's default pool, which is not ours.
+        # grpclib's default looks for details in protobuf's default pool, which is not ours.
         status_details_codec=None,
         dispatch=opened._dispatch,
         deadline=opened._deadline,

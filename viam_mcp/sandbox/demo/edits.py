@@ -1,4 +1,4 @@
-"""How a configuration came to be: the states that it plausibly had before, one edit apart."""
+"""Make up the edits that led to a configuration: the states that it plausibly had before, one edit apart."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     # For each module, its versions, oldest first.
     Versions = Mapping[str, Sequence[str]]
-    # Undoes an edit of a configuration in place, or says that there is none of its kind.
+    # Undoes an edit of a configuration in place, and returns whether there was one of its kind.
     Undo = Callable[[Json, Versions, random.Random], bool]
+
+__all__ = ["lineage"]
 
 
 def lineage(config: Json, edits: int, versions: Versions, rng: random.Random) -> list[Json]:
-    """The states that `edits` edits of an empty configuration led through, the last being `config`.
+    """Return the states that `edits` edits of an empty configuration led through, the last being `config`.
 
     Neighbours differ. The newest edit is the update of a module, where there is one to update.
     """

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from viam_mcp.proto import app
 from viam_mcp.sandbox.demo.places import KESTREL, TIDEWATER
 
+__all__ = ["DEPRECATED_VERSIONS", "EXTRAS", "FAVORITES", "HOSTED_APPS", "LOGO", "OAUTH_USERS", "PHONE", "DemoExtras"]
+
 # A PNG file of one dark blue pixel.
 LOGO = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNgYPj/HwADAgH/p+wuWQAAAABJRU5ErkJggg=="
@@ -55,10 +57,10 @@ EXTRAS = (
 # Which machines the sandbox's own key has as favorites.
 FAVORITES = ("picker-01", "hauler-02")
 
-# Whom an OAuth application knows, by the application's name: address, first and last name.
+# The user of an OAuth application, by the application's name: address, first and last name.
 OAUTH_USERS = {"Tidewater Console": ("dispatch@harbour.example", "Noor", "Visser")}
 
-# The phone that the sandbox's own key is told on, for the application of its organization.
+# The device that gets the notifications of the sandbox's own key.
 PHONE = "5b0d5b0d-0000-4000-8000-00000000f00d"
 
 # Versions that are no longer to be used, by the item's name.

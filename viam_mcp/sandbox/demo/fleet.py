@@ -57,7 +57,7 @@ __all__ = [
 
 SEED = 20
 
-# What `new_secret` makes, and nothing else in the fleet looks like.
+# The form of `new_secret`. Nothing else in the fleet has it.
 _CREDENTIAL = re.compile(r"(?<![\w-])[\w-]{32}(?![\w-])", re.ASCII)
 
 
@@ -85,7 +85,7 @@ def seed(store: FleetStore, now: int) -> ApiKey:
 
 
 def planted_credentials(store: FleetStore) -> set[str]:
-    """Every credential of a fleet: of locations, parts, keys and applications, and those inside configurations."""
+    """Return every credential of a fleet: of locations, parts, keys, applications, and in configurations."""
     listed = store.all(
         "SELECT secret FROM secrets UNION SELECT key FROM api_keys UNION SELECT secret FROM oauth_apps"
         " UNION SELECT token FROM push_tokens"

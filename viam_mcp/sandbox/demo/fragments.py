@@ -20,6 +20,8 @@ from viam_mcp.sandbox.demo.resources import Json, component, module, service, we
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["FRAGMENTS", "DemoFragment"]
+
 
 @dataclass(frozen=True)
 class DemoFragment:

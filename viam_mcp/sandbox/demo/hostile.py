@@ -1,4 +1,4 @@
-"""Log messages that try to harm whoever shows or reads them, as data.
+"""Log messages that try to harm the programs and people that show or read them, as data.
 
 The part that logs them scans labels, so anybody who can print a label can write into its log.
 """
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = ["HOSTILE_MESSAGES", "LONG_MESSAGE_BYTES"]
 
 LONG_MESSAGE_BYTES = 50_000
 

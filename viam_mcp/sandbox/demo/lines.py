@@ -11,6 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "BY_KIND",
+    "CRASH_LOOP",
+    "CRASH_LOOP_EDIT",
+    "EVERY_PART",
+    "NOISE",
+    "START",
+    "UNDERVOLTAGE",
+    "VOICES",
+    "Ending",
+    "Line",
+    "Voice",
+]
+
 
 @dataclass(frozen=True)
 class Line:

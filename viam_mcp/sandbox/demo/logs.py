@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
+__all__ = ["SECOND", "LogRow", "log_rows"]
+
 SECOND = 1_000_000_000
 _WEEK = 7 * 86_400 * SECOND
 _STARTS = 2
@@ -24,11 +26,11 @@ _HOSTILE_LINE = Line("info", "barcode-reader", "", "src/label.py:96")
 _ZAP_INTEGER, _ZAP_STRING = 11, 15
 
 LogRow = tuple[str, int, str, str, bytes]
-_Said = tuple[int, LogEntry, str]  # when, all that is the same each time, the message
+_Said = tuple[int, LogEntry, str]  # time, the entry's constant fields, message
 
 
 def log_rows(part_id: str, name: str, last: int, rng: random.Random) -> Iterator[LogRow]:
-    """A part's rows of the table `logs`: part, time, level, message, entry; oldest first.
+    """Yield a part's rows of the table `logs` (part, time, level, message, entry), oldest first.
 
     Args:
         part_id: The part.
@@ -45,7 +47,7 @@ def log_rows(part_id: str, name: str, last: int, rng: random.Random) -> Iterator
 def _said(name: str, last: int, rng: random.Random) -> Iterator[_Said]:
     voice = VOICES[name]
     first = last - _WEEK
-    # Not a word after the story's end has begun: what a machine last said is what people look for.
+    # Nothing else is logged once the ending has begun, so that the last entries show why a machine went silent.
     quiet = last - (voice.ending[0][0] if voice.ending else 0) * SECOND
 
     lines = EVERY_PART + tuple(line for kind in voice.kinds for line in BY_KIND[kind])
@@ -56,7 +58,7 @@ def _said(name: str, last: int, rng: random.Random) -> Iterator[_Said]:
 
     noise = [_entry(name, line) for line in NOISE]
     for entry in rng.choices(noise, [line.weight for line in NOISE], k=voice.noise):
-        # The square brings most of it close to the end: it gets worse.
+        # The square places most of it close to the end, so that it gets worse.
         yield quiet - int(rng.random() ** 2 * (quiet - first)), entry, _with_numbers(entry.message, rng)
 
     for _ in range(_STARTS):

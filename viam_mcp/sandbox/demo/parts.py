@@ -10,6 +10,8 @@ from viam_mcp.sandbox.demo.resources import Json, component, module, service, we
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["FEW_EDITS", "PARTS", "PART_EDITS"]
+
 
 def _network(port: int = 8080) -> Json:
     return {"fqdn": "", "bind_address": f":{port}", "no_tls": False, "traffic_tunnel_endpoints": []}

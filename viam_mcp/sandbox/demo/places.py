@@ -8,6 +8,38 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "AWAITING_SETUP_MACHINE",
+    "AWAITING_SETUP_MACHINES",
+    "CRASH_LOOP_MACHINE",
+    "CRASH_LOOP_PART",
+    "EDITORS",
+    "HOSTILE_PART",
+    "INJECTION_MACHINE",
+    "INVITES",
+    "KESTREL",
+    "KESTREL_CI_KEY",
+    "KEYS",
+    "LOCATIONS",
+    "LONG_GONE_MACHINE",
+    "MACHINES",
+    "MEMBERS",
+    "NOISY_PART",
+    "OFFLINE_MACHINES",
+    "ORGANIZATIONS",
+    "OWNER_KEY",
+    "SHARED_LOCATION",
+    "TIDEWATER",
+    "TIDEWATER_CI_KEY",
+    "UNDERVOLTAGE_MACHINE",
+    "DemoGrant",
+    "DemoKey",
+    "DemoLocation",
+    "DemoMachine",
+    "DemoOrganization",
+    "DemoPerson",
+]
+
 TIDEWATER = "Tidewater Robotics"
 KESTREL = "Kestrel Integration"
 
@@ -204,7 +236,7 @@ KEYS = (
     DemoKey("demo-cell-01-machine", KESTREL, 355, (DemoGrant(KESTREL, "owner", "robot", "demo-cell-01"),)),
 )
 
-# Who edits what an organization owns: owners of it, by address or by the name of a key.
+# The editors of what an organization owns: its owners, by address or by the name of a key.
 EDITORS: Mapping[str, tuple[str, ...]] = {
     TIDEWATER: ("ines.okafor@tidewater.example", "marek.lindqvist@tidewater.example", TIDEWATER_CI_KEY),
     KESTREL: ("jo.abara@kestrel.example", KESTREL_CI_KEY),

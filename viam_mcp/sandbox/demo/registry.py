@@ -23,6 +23,8 @@ from viam_mcp.proto.app.packages import (
 )
 from viam_mcp.sandbox.demo.places import KESTREL, TIDEWATER
 
+__all__ = ["ITEMS", "DemoItem"]
+
 _LINUX = ("linux/amd64", "linux/arm64")
 _ANY = ("any",)
 

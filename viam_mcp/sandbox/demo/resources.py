@@ -12,27 +12,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["Json", "component", "module", "service", "webcam"]
+
 Json = dict[str, Any]
 
 
 def component(name: str, api: str, model: str, attributes: Mapping[str, Any], *depends_on: str) -> Json:
-    """A component; `api` is the last word of its API."""
+    """Return a component; `api` is the last word of its API."""
     made = {"name": name, "api": f"rdk:component:{api}", "model": model, "attributes": dict(attributes)}
     return {**made, "depends_on": list(depends_on)} if depends_on else made
 
 
 def service(name: str, api: str, model: str, attributes: Mapping[str, Any]) -> Json:
-    """A service; `api` is the last word of its API."""
+    """Return a service; `api` is the last word of its API."""
     return {"name": name, "api": f"rdk:service:{api}", "model": model, "attributes": dict(attributes)}
 
 
 def module(item: str, version: str, env: Mapping[str, str] | None = None) -> Json:
-    """A module from the registry, by its item's id."""
+    """Return a module from the registry, by its item's id."""
     made = {"type": "registry", "name": item.replace(":", "_"), "module_id": item, "version": version}
     return made if env is None else {**made, "env": dict(env), "log_level": "info"}
 
 
 def webcam(name: str, width: int = 1280, height: int = 720, fps: int = 15) -> Json:
-    """A camera of that many pixels and frames per second."""
+    """Return a camera of that many pixels and frames per second."""
     attributes = {"video_path": f"usb-{name}", "width_px": width, "height_px": height, "frame_rate": fps}
     return component(name, "camera", "rdk:builtin:webcam", attributes)

@@ -1,4 +1,4 @@
-"""How the demo fleet comes to be: rows made from its data, in the order in which they refer to each other.
+"""Make the demo fleet's rows from its data, in the order in which they refer to each other.
 
 What has a history is made by the services' own rpcs, one edit after the other at times gone by, so that
 revisions, histories and the use of fragments are what those rpcs leave behind.
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.demo.resources import Json
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = ["Seeding"]
+
 _HOUR = 3_600 * SECOND
 _DAY = 24 * _HOUR
 _FIRST_EDIT = 20 * 60 * SECOND  # after a thing was made
@@ -70,11 +72,11 @@ class Seeding:
         self._store = store
         self._now = now
         self._rng = random.Random(seed)  # noqa: S311 - nothing secret comes from it
-        # The newest midnight, UTC, that all of last night's story lies before.
+        # The last midnight, UTC, that is at least two hours ago: the events of "last night" are relative to it.
         self._midnight = (now - 2 * _HOUR) // _DAY * _DAY
 
     def people(self) -> None:
-        """Organizations, their members and invites, their keys."""
+        """Make organizations, their members and invites, and their keys."""
         for org in ORGANIZATIONS:
             org_id = self._new("org", org.name)
             self._store.insert(
@@ -109,7 +111,7 @@ class Seeding:
             )
 
     def places(self) -> None:
-        """Locations, and machines whose parts are not configured yet."""
+        """Make locations, and machines whose parts are not configured yet."""
         for location in LOCATIONS:
             location_id = self.made["location", location.name] = self._store.new_location_id()
             created = self._ago(location.age)
@@ -150,7 +152,7 @@ class Seeding:
             self.made["fqdn", name] = f"{dns(name)}.{location_id}.viam.cloud"
 
     def grants(self) -> None:
-        """Who may do what."""
+        """Grant roles to members, invites and keys."""
         holders = [
             *(("user", self.made["user", member.email], member.grants) for member in MEMBERS),
             *(("invite", invite.email, invite.grants) for invite in INVITES),
@@ -170,7 +172,7 @@ class Seeding:
                 )
 
     def fragments(self) -> None:
-        """Fragments with their revisions, history and tags, edit by edit as clients would."""
+        """Make fragments with their revisions, history and tags, edit by edit as clients would."""
         service = FragmentRpcs()
         for name, fragment in FRAGMENTS.items():
             org_id, created = self.made["org", fragment.org], self._ago(fragment.age)
@@ -197,7 +199,7 @@ class Seeding:
                 )
 
     def configurations(self) -> None:
-        """What parts are configured with, edit by edit as clients would."""
+        """Configure parts, edit by edit as clients would."""
         service = parts.PartRpcs()
         for machine, name in _parts_of_machines():
             if not PARTS[name]:
@@ -212,11 +214,11 @@ class Seeding:
                     id=self.made["part", name], name=name, robot_config_json=json.dumps(state)
                 )
                 service.update(self._by_editor(owner, time), update)
-                # From its first configuration on, so that its history says that it was online.
+                # Set at its first configuration, so that its history says that it was online.
                 self._store.run("UPDATE parts SET online = 1 WHERE id = ?", self.made["part", name])
 
     def presence(self) -> None:
-        """Which parts are online, when the others were last, and what they say about themselves."""
+        """Set which parts are online, when the others were last, and what they say about themselves."""
         for machine, name in _parts_of_machines():
             if name not in VOICES:
                 continue
@@ -238,7 +240,7 @@ class Seeding:
             )
 
     def registry(self) -> None:
-        """Registry items, and how much they are in use."""
+        """Make registry items, and count how much they are in use."""
         texts = self._texts()
         for item in ITEMS:
             org_id = self.made["org", item.org]
@@ -297,14 +299,14 @@ class Seeding:
                 )
 
     def logs(self) -> Iterator[LogRow]:
-        """A week of log entries, part by part."""
+        """Yield a week of log entries, part by part."""
         for name in VOICES:
             # Those that are online have logged within the last minute.
             last = self._silent_since(name) or self._now - self._rng.randrange(5 * SECOND, 50 * SECOND)
             yield from log_rows(self.made["part", name], name, last, self._rng)
 
     def extras(self) -> None:
-        """What organizations have beside their machines, and the sandbox's own key's favorites."""
+        """Make what organizations have beside their machines, and the favorites of the sandbox's own key."""
         for extras in EXTRAS:
             org_id = self.made["org", extras.org]
             self._store.run(
@@ -388,7 +390,7 @@ class Seeding:
         return IncomingCall(self._store, self.made["key", who], "api-key", time)
 
     def _resolved(self, config: Json) -> Json:
-        """A configuration with its placeholders replaced."""
+        """Return a configuration with its placeholders replaced."""
 
         def replacement(match: re.Match[str]) -> str:
             kind, name = match.groups()
@@ -398,7 +400,7 @@ class Seeding:
         return resolved
 
     def _texts(self) -> list[tuple[str, str]]:
-        """For each machine, the organization that has it and all that configures it, fragments included."""
+        """Return, for each machine, its organization and the text of all that configures it, fragments included."""
 
         @cache
         def fragment(fragment_id: str) -> str:

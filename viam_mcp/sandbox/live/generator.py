@@ -1,7 +1,7 @@
 """What online machines log while the sandbox runs.
 
-A part says again what it has said before, with the present time: that sounds like that part, in every
-fleet. When it checks in and was asked to restart, it says that it does.
+A part repeats entries that it has logged before, with the present time, so that they fit the part in any
+fleet. When it checks in and was asked to restart, it logs that it restarts.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = ["LIVE_INTERVAL", "again", "checked_in", "speak"]
+
 LIVE_INTERVAL = 2.0
 """Seconds between two entries of an online part, on average, in a fleet that people look at."""
 
-# Only a part's oldest entries: with the new ones among them, the fleet would say ever less.
+# Only a part's oldest entries are repeated, so that repetitions are not repeated themselves.
 _REPERTOIRE = 1_000
 
 
 async def speak(store: FleetStore, emit: Callable[[str, LogEntry], None], rng: random.Random, interval: float) -> None:
-    """Have every online part log something now and then, for ever.
+    """Let every online part log something now and then, for ever.
 
     Args:
         store: The fleet.
@@ -46,7 +48,7 @@ async def speak(store: FleetStore, emit: Callable[[str, LogEntry], None], rng: r
 
 
 def again(store: FleetStore, part_id: str, rng: random.Random, time: int) -> tuple[str, LogEntry] | None:
-    """Something that the part has logged before, as if it were logged at `time`; None if it never has."""
+    """Return an entry that the part has logged before, with the time `time`; None if it has logged nothing."""
     seqs = store.all("SELECT seq FROM logs WHERE part_id = ? ORDER BY time, seq LIMIT ?", part_id, _REPERTOIRE)
     if not seqs:
         return None
@@ -56,7 +58,7 @@ def again(store: FleetStore, part_id: str, rng: random.Random, time: int) -> tup
 
 
 def checked_in(store: FleetStore, time: int) -> list[str]:
-    """The parts that have heard by `time` that they should restart, and so do; they are not told again."""
+    """Return the parts that have learnt by `time` that they have to restart, and clear their restart flags."""
     heard = "online AND restart_requested <= ?"
     parts = [row["id"] for row in store.all(f"SELECT id FROM parts WHERE {heard} ORDER BY id", time - CHECK_IN)]  # noqa: S608
     store.run(f"UPDATE parts SET restart_requested = NULL WHERE {heard}", time - CHECK_IN)  # noqa: S608

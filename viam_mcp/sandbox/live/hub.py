@@ -1,4 +1,4 @@
-"""Live log entries on their way from the parts that log them to the calls that tail them."""
+"""Pass live log entries from the parts that log them to the calls that tail them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from viam_mcp.proto.common import LogEntry
 
+__all__ = ["BACKLOG", "BATCH", "OpenTail", "TailHub"]
+
 BATCH = 100
-BACKLOG = 1_000  # entries that a slow reader may be behind
+BACKLOG = 1_000  # entries; a reader that is further behind is ended
 
 
 class OpenTail:
-    """The entries of one part that one call has yet to send.
+    """The entries of one part that one call still has to send.
 
     Args:
         wanted: Which entries the call asked for.
@@ -36,7 +38,7 @@ class OpenTail:
         self._news = asyncio.Event()
 
     def offer(self, entries: Sequence[LogEntry]) -> None:
-        """Take what the call asked for; end it when it is too far behind, rather than leave a gap unsaid."""
+        """Add the entries that the call asked for. End a call that is too far behind, or a gap would go unnoticed."""
         self._entries.extend(entry for entry in entries if self._wanted(entry))
         if len(self._entries) > BACKLOG:
             self._entries.clear()
@@ -48,12 +50,12 @@ class OpenTail:
             self._news.set()
 
     def end(self, refusal: Refusal) -> None:
-        """Have the call end with a status, after what it has yet to send."""
+        """End the call with a status, after what it still has to send."""
         self._end = self._end or refusal
         self._news.set()
 
     async def batches(self) -> AsyncIterator[list[LogEntry]]:
-        """New entries as they come, up to 100 at once, for ever.
+        """Yield new entries as they arrive, up to 100 at once, for ever.
 
         Raises:
             Refusal: The tail was ended.
@@ -69,7 +71,7 @@ class OpenTail:
 
 
 class TailHub:
-    """Every open tail, by part."""
+    """The open tails, by part."""
 
     def __init__(self) -> None:
         self._tails: dict[OpenTail, str] = {}
@@ -77,12 +79,12 @@ class TailHub:
 
     @property
     def tails(self) -> int:
-        """How many tails are open."""
+        """The number of open tails."""
         return len(self._tails)
 
     @contextmanager
     def open(self, part_id: str, tail: OpenTail) -> Iterator[None]:
-        """Inside, the tail gets the part's new entries."""
+        """Return a context inside which the tail gets the part's new entries."""
         self._tails[tail] = part_id
         self._notify()
         try:
@@ -92,7 +94,7 @@ class TailHub:
             self._notify()
 
     def publish(self, part_id: str, entries: Sequence[LogEntry]) -> None:
-        """Give new entries of a part to everybody who tails it."""
+        """Give new entries of a part to the tails of that part."""
         for tail in [tail for tail, tailed in self._tails.items() if tailed == part_id]:
             tail.offer(entries)
 
@@ -105,7 +107,7 @@ class TailHub:
                 tail.end(refusal)
 
     def close(self) -> None:
-        """End every tail, because the server stops."""
+        """End every tail. The server is stopping."""
         for tail in list(self._tails):
             tail.end(Refusal(Status.UNAVAILABLE, "the server is stopping; tail again when it is back"))
 

@@ -11,6 +11,8 @@ the number of the wire contract.
 that it has not taken. A step that was released is never changed; a change is a step more.
 """
 
+__all__ = ["STEPS"]
+
 _FIRST = """
 CREATE TABLE settings (                         -- what the sandbox itself has to remember
     key TEXT PRIMARY KEY,

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+__all__ = ["SCHEMA_VERSION", "FleetStore", "StateError", "new_api_key", "new_secret", "now"]
+
 SCHEMA_VERSION = len(STEPS)
 
 _ANOTHER = "Give another path, or move the file away."
-_LOCK_WAIT = 0.1  # seconds; whoever holds the file holds it as long as it runs
+_LOCK_WAIT = 0.1  # seconds; a sandbox that has the file locked keeps it until it stops
 
 
 class StateError(Exception):
@@ -41,7 +43,7 @@ class FleetStore:
         self._rng: random.Random = random.SystemRandom()
         try:
             if path is not None:
-                # It holds credentials: nobody else may read it, not even before the first write.
+                # The file holds credentials, so no other user may read it, not even while it is empty.
                 path.touch(mode=0o600, exist_ok=True)
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_LOCK_WAIT)
         except (OSError, sqlite3.Error) as error:
@@ -51,7 +53,7 @@ class FleetStore:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA synchronous = NORMAL")
             if path is not None:
-                # A second process on the same fleet would answer from other tokens and other live logs.
+                # A second process on the same file would have other access tokens and other live logs.
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._open(path)
         except (OSError, sqlite3.Error) as error:
@@ -77,7 +79,7 @@ class FleetStore:
             self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def copy(self) -> FleetStore:
-        """The same fleet in memory, a store of its own."""
+        """Return a copy of the fleet in memory."""
         twin = FleetStore()
         self._db.backup(twin._db)
         return twin
@@ -88,7 +90,7 @@ class FleetStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside happens, or, if an exception leaves the block, nothing of it."""
+        """Return a context whose writes are committed together, or rolled back if an exception leaves it."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -98,21 +100,21 @@ class FleetStore:
         self._db.execute("COMMIT")
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """Every row of a query."""
+        """Return every row of a query."""
         return self._db.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
         return row
 
     def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = self.one(sql, *values)
         return None if row is None else row[0]
 
     def run(self, sql: str, *values: Any) -> int:
-        """Execute a statement that changes rows; how many it changed."""
+        """Execute a statement that changes rows. Return how many it changed."""
         return self._db.execute(sql, values).rowcount
 
     def insert(self, table: str, **columns: Any) -> None:
@@ -127,7 +129,7 @@ class FleetStore:
 
     @contextmanager
     def ids_from(self, rng: random.Random) -> Iterator[None]:
-        """Inside, new ids come from `rng`: the same ones every time, if it is seeded. Secrets never do."""
+        """Return a context in which new ids come from `rng`: the same every time if it is seeded. Secrets never do."""
         self._rng, before = rng, self._rng
         try:
             yield
@@ -135,37 +137,37 @@ class FleetStore:
             self._rng = before
 
     def new_uuid(self) -> str:
-        """An id for everything but locations."""
+        """Return a new id, for everything but locations."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def new_location_id(self) -> str:
-        """An id for a location: 10 lowercase alphanumerics."""
+        """Return a new id for a location: 10 lowercase alphanumerics."""
         return "".join(self._rng.choices(string.ascii_lowercase + string.digits, k=10))
 
 
 def _columns(database: sqlite3.Connection) -> set[tuple[str, str]]:
-    """The names of all tables, each with the names of its columns."""
+    """Return pairs of table and column, for all columns of all tables."""
     tables = "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
     return {(table, column) for table, column in database.execute(tables)}
 
 
 def _fleet_columns(version: int) -> set[tuple[str, str]]:
-    """The same of a fleet of that version."""
+    """Return the same for a fleet of a version of the schema."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript("".join(STEPS[:version]))
         return _columns(database)
 
 
 def _close_to_others(path: Path) -> None:
-    """Keep everybody else from reading a file of which it is sure by now that it is ours."""
-    # What SQLite has written beside it while it was opened has its mode.
+    """Take the file from the other users of this computer, now that it is known to be a fleet's."""
+    # SQLite's files beside it were made with its mode.
     for file in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))):
         if file.exists() and file.stat().st_mode & 0o077:
             file.chmod(0o600)
 
 
 def _unusable(path: Path | None, error: Exception) -> StateError:
-    # The upper bytes of a code say more closely what it was.
+    # The lowest byte is the primary result code.
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
         return StateError(f"another sandbox uses the state file {path}: stop it, or give another path.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -173,15 +175,15 @@ def _unusable(path: Path | None, error: Exception) -> StateError:
 
 
 def new_api_key() -> str:
-    """The value of an API key: as hard to guess as any secret, and plainly not a real fleet's."""
+    """Return the value of a new API key. It cannot be guessed, and is plainly not a real fleet's."""
     return f"sandbox-{secrets.token_urlsafe(18)}"
 
 
 def new_secret() -> str:
-    """A credential that nobody can guess, not even from a seeded store."""
+    """Return a new credential, which cannot be guessed even from a seeded store."""
     return secrets.token_urlsafe(24)
 
 
 def now() -> int:
-    """Nanoseconds since 1970 UTC."""
+    """Return the present time in nanoseconds since 1970 UTC."""
     return time.time_ns()

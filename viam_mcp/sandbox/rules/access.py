@@ -1,4 +1,4 @@
-"""Who may see and change what: the one place that knows.
+"""Access control: which caller may see and change which row. No other module decides this.
 
 Every service finds the row that a request names through here, so that a missing id and a forbidden
 one are refused in the same words everywhere:
@@ -42,6 +42,23 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rpc import IncomingCall
 
+__all__ = [
+    "ResourceType",
+    "Role",
+    "ancestors",
+    "fragment",
+    "holds",
+    "location",
+    "location_form",
+    "organization",
+    "part",
+    "quoted",
+    "require",
+    "robot",
+    "uuid",
+    "visible_organizations",
+]
+
 
 Role = Literal["visible", "operator", "owner"]
 ResourceType = Literal["organization", "location", "robot"]
@@ -71,44 +88,44 @@ _PUBLIC = (app.FRAGMENT_VISIBILITY_PUBLIC, app.FRAGMENT_VISIBILITY_PUBLIC_UNLIST
 
 
 def quoted(text: str) -> str:
-    """A text from a request as a message may repeat it: escaped, and cut when it is long."""
+    """Return a text from a request as a message may repeat it: escaped, and cut when it is long."""
     return repr(text) if len(text) <= _QUOTED else f"{text[:_QUOTED]!r}... ({len(text)} characters)"
 
 
 def uuid(value: str, what: str) -> str:
-    """The value, when it has the form of a UUID; `what` names the field in the refusal."""
+    """Return the value if it has the form of a UUID. `what` names the field in the refusal."""
     if not _UUID.fullmatch(value):
         raise invalid(f"{what}: expected a UUID like 01234567-89ab-cdef-0123-456789abcdef, got {quoted(value)}")
     return value
 
 
 def location_form(value: str, what: str = "location_id") -> str:
-    """The value, when it has the form of a location's id; `what` names the field in the refusal."""
+    """Return the value if it has the form of a location's id. `what` names the field in the refusal."""
     if not _LOCATION_ID.fullmatch(value):
         raise invalid(f"{what}: expected 10 lowercase letters and digits, got {quoted(value)}")
     return value
 
 
 def organization(call: IncomingCall, org_id: str, role: Role = "operator") -> sqlite3.Row:
-    """The organization, for a caller that holds `role` on it."""
+    """Return the organization, for a caller that holds `role` on it."""
     row = call.store.one("SELECT * FROM organizations WHERE id = ?", uuid(org_id, "organization_id"))
     return _granted(call, role, "organization", org_id, row)
 
 
 def location(call: IncomingCall, location_id: str, role: Role = "operator") -> sqlite3.Row:
-    """The location, for a caller that holds `role` on it."""
+    """Return the location, for a caller that holds `role` on it."""
     row = call.store.one("SELECT * FROM locations WHERE id = ?", location_form(location_id))
     return _granted(call, role, "location", location_id, row)
 
 
 def robot(call: IncomingCall, robot_id: str, role: Role = "operator") -> sqlite3.Row:
-    """The machine with its organization's id, for a caller that holds `role` on it."""
+    """Return the machine with its organization's id, for a caller that holds `role` on it."""
     row = call.store.one(_ROBOT, uuid(robot_id, "robot_id"))
     return _granted(call, role, "robot", robot_id, row)
 
 
 def part(call: IncomingCall, part_id: str, role: Role = "operator") -> sqlite3.Row:
-    """The part with the ids of its location and organization, for a caller that holds `role` on its machine."""
+    """Return the part with the ids of its location and organization, for a caller that holds `role` on its machine."""
     row = call.store.one(_PART, uuid(part_id, "part_id"))
     if row is None or not holds(call, "visible", "robot", row["robot_id"]):
         raise not_found("machine part", part_id)
@@ -117,7 +134,7 @@ def part(call: IncomingCall, part_id: str, role: Role = "operator") -> sqlite3.R
 
 
 def fragment(call: IncomingCall, fragment_id: str, role: Role = "operator") -> sqlite3.Row:
-    """The fragment: to read, for everybody when it is public and else for its organization; to own, for its owners."""
+    """Return the fragment: public ones for every reader, others for their organization, as owner for its owners."""
     row = call.store.one("SELECT * FROM fragments WHERE id = ?", uuid(fragment_id, "fragment_id"))
     if row is None or not (row["visibility"] in _PUBLIC or holds(call, "visible", "organization", row["org_id"])):
         raise not_found("fragment", fragment_id)
@@ -127,7 +144,7 @@ def fragment(call: IncomingCall, fragment_id: str, role: Role = "operator") -> s
 
 
 def visible_organizations(call: IncomingCall) -> list[sqlite3.Row]:
-    """Every organization in which the caller holds something, by name."""
+    """Return every organization in which the caller holds a role, by name."""
     return call.store.all(
         "SELECT * FROM organizations WHERE id IN (SELECT org_id FROM authorizations WHERE identity_id = ?)"
         " ORDER BY name, id",
@@ -136,7 +153,7 @@ def visible_organizations(call: IncomingCall) -> list[sqlite3.Row]:
 
 
 def require(call: IncomingCall, role: Role, resource_type: ResourceType, resource_id: str) -> None:
-    """Go on only for a caller that holds `role`; the id's form is taken as right."""
+    """Refuse a caller that does not hold `role`. The id's form is taken as right."""
     rank = _rank(call, resource_type, resource_id)
     if not rank:
         raise not_found(_WORDS[resource_type], resource_id)
@@ -145,12 +162,12 @@ def require(call: IncomingCall, role: Role, resource_type: ResourceType, resourc
 
 
 def holds(call: IncomingCall, role: Role, resource_type: ResourceType, resource_id: str) -> bool:
-    """Whether the caller holds `role` on the resource, itself or inherited."""
+    """Return whether the caller holds `role` on the resource, itself or inherited."""
     return _rank(call, resource_type, resource_id) >= _RANKS[role]
 
 
 def ancestors(call: IncomingCall, location_id: str) -> list[str]:
-    """The location's id and those of all that it lies in, innermost first; empty when there is no such location."""
+    """Return the location's id and those of all that it lies in, innermost first; [] if there is no such location."""
     return [row["id"] for row in call.store.all(_ANCESTORS, location_id)]
 
 
@@ -173,7 +190,7 @@ def _denied(call: IncomingCall, role: Role, what: str) -> Refusal:
 
 
 def _rank(call: IncomingCall, resource_type: ResourceType, resource_id: str) -> int:
-    """The highest role that the caller holds on the resource, as a number; 0 for none."""
+    """Return the highest role that the caller holds on the resource, as a number; 0 for none."""
     store = call.store
     grants = store.all(
         "SELECT role, resource_type, resource_id, org_id FROM authorizations WHERE identity_id = ?", call.identity_id
@@ -192,7 +209,7 @@ def _rank(call: IncomingCall, resource_type: ResourceType, resource_id: str) -> 
 
 
 def _scope(call: IncomingCall, resource_type: str, resource_id: str) -> set[tuple[str, str]]:
-    """The resource and all that it inherits roles from."""
+    """Return the resource and all that it inherits roles from."""
     scope = {(resource_type, resource_id)}
     location_id: str | None = resource_id
     if resource_type == "robot":
@@ -204,7 +221,7 @@ def _scope(call: IncomingCall, resource_type: str, resource_id: str) -> set[tupl
 
 
 def _shared(call: IncomingCall, scope: set[tuple[str, str]]) -> bool:
-    """Whether a location of the scope is shared with an organization on which the caller holds a role."""
+    """Return whether a location of the scope is shared with an organization on which the caller holds a role."""
     locations = [identifier for kind, identifier in scope if kind == "location"]
     marks = ", ".join("?" * len(locations))
     return (

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from viam_mcp.proto import app
     from viam_mcp.proto.google.protobuf.struct_pb2 import Struct, Value
 
-# Each level is three messages inside one another on the wire, and protobuf reads at most 100.
+__all__ = ["Entry", "entries", "fill", "importing", "parse", "plain", "references", "requested", "text_of"]
+
+# Each level is three nested messages, and protobuf parses at most 100.
 _DEEPEST = 30
 _LARGEST_EXACT = 2**53
 
 
 def requested(request: app.UpdateRobotPartRequest | app.UpdateFragmentRequest, struct: str, text: str) -> str | None:
-    """The configuration that an update asks for, as text; None if it leaves the present one.
+    """Return the configuration that an update asks for, as text; None if it leaves the present one.
 
     Args:
         request: An update that can carry a configuration in two ways.
@@ -47,7 +49,7 @@ def requested(request: app.UpdateRobotPartRequest | app.UpdateFragmentRequest, s
 
 
 def parse(text: str, what: str) -> dict[str, Any]:
-    """The JSON object that a text holds.
+    """Return the JSON object that a text holds.
 
     Args:
         text: What was sent.
@@ -71,7 +73,7 @@ def parse(text: str, what: str) -> dict[str, Any]:
 
 
 def text_of(struct: Struct) -> str:
-    """A Struct as JSON text, its whole numbers as integers and its keys in order.
+    """Return a Struct as JSON text, its whole numbers as integers and its keys in order.
 
     Raises:
         Refusal: INVALID_ARGUMENT: it holds a number that JSON has no way to write, or is nested too deep.
@@ -101,13 +103,13 @@ def plain(value: Value, what: str) -> Any:
 
 
 def fill(struct: Struct, text: str) -> None:
-    """Make a Struct field hold the object that a stored text holds, even if that is empty."""
+    """Fill a Struct field with the object that a stored text holds, even if that is empty."""
     struct.SetInParent()
     struct.update(json.loads(text))
 
 
 def importing(imports: Iterable[app.FragmentImport]) -> str:
-    """A configuration of nothing but fragments, as text."""
+    """Return a configuration of nothing but fragments, as text."""
     entries = []
     for one in imports:
         entry: dict[str, Any] = {"id": one.fragment_id}
@@ -164,7 +166,7 @@ def references(text: str) -> dict[str, str]:
     """
     named: dict[str, str] = {}
     for entry in entries(text):
-        # The same fragment may be there more than once, under different prefixes: it is in use once.
+        # A fragment that is imported several times, under different prefixes, counts once.
         named.setdefault(entry.fragment_id, entry.version)
     return named
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rpc import IncomingCall
 
+__all__ = ["NESTING", "keep_in_step", "refuse_nesting", "refuse_unusable", "revision"]
+
 NESTING = 5  # fragments in a chain, the outermost included
 
 
@@ -48,7 +50,7 @@ def refuse_unusable(call: IncomingCall, text: str, before: str) -> None:
 
 
 def revision(store: FleetStore, fragment_id: str, version: str) -> sqlite3.Row | None:
-    """The revision of a fragment that a version means: its own name, or a tag that is on it."""
+    """Return the revision of a fragment that a version means, by its own name or by a tag; None if there is none."""
     return store.one(
         "SELECT fragment_revisions.* FROM fragment_revisions LEFT JOIN fragment_tags AS tags "
         "ON tags.fragment_id = fragment_revisions.fragment_id AND tags.revision = fragment_revisions.revision "
@@ -59,14 +61,14 @@ def revision(store: FleetStore, fragment_id: str, version: str) -> sqlite3.Row |
 
 
 def keep_in_step(store: FleetStore, part_id: str, text: str) -> None:
-    """Write down which fragments a part's configuration names."""
+    """Store which fragments a part's configuration names."""
     store.run("DELETE FROM fragment_uses WHERE part_id = ?", part_id)
     for fragment_id, version in config.references(text).items():
         store.insert("fragment_uses", part_id=part_id, fragment_id=fragment_id, version=version)
 
 
 def refuse_nesting(call: IncomingCall, fragment_id: str) -> None:
-    """Refuse a fragment that was just saved if it closes a circle or nests too deep.
+    """Refuse a fragment that was just saved if it contains itself or nests too deep.
 
     What each fragment names is taken from its newest revision.
 
@@ -92,7 +94,7 @@ def refuse_nesting(call: IncomingCall, fragment_id: str) -> None:
 
 
 def _way_back(inner: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
-    """A chain that leads from a fragment to itself, or ()."""
+    """Return a chain that leads from a fragment to itself, or ()."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen: set[str] = set()
     while ways:
@@ -107,7 +109,7 @@ def _way_back(inner: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]
 
 
 def _longest(edges: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
-    """The longest chain from a fragment, itself first; there must be no circle."""
+    """Return the longest chain from a fragment, itself first. There must be no circle."""
 
     @cache
     def longest(fragment_id: str) -> tuple[str, ...]:
@@ -122,7 +124,7 @@ def _chain(call: IncomingCall, fragment_ids: Iterable[str]) -> str:
 
 
 def _title(call: IncomingCall, fragment_id: str) -> str:
-    """A fragment's name, or its id if it is gone or not for this caller to see."""
+    """Return a fragment's name, or its id if it is gone or the caller may not see it."""
     try:
         return repr(access.fragment(call, fragment_id)["name"])
     except Refusal:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     IdentityType = Literal["user", "api-key", "invite"]
 
+__all__ = ["ROLES", "StoredGrant", "details", "grant", "message", "of", "ownership", "requested"]
+
 ROLES = {
     f"{resource_type}_{role}": (resource_type, role)
     for resource_type in ("organization", "location", "robot")
@@ -36,7 +38,7 @@ class StoredGrant:
     role: str
 
     def give(self, store: FleetStore, identity_id: str, identity_type: IdentityType) -> None:
-        """Have an identity hold this grant; it must not hold it yet."""
+        """Give this grant to an identity, which must not hold it yet."""
         store.insert(
             "authorizations",
             org_id=self.org_id,
@@ -48,7 +50,7 @@ class StoredGrant:
         )
 
     def take(self, store: FleetStore, identity_id: str) -> bool:
-        """Have an identity hold this grant no longer; whether it did."""
+        """Take this grant from an identity. Return whether it held it."""
         return bool(
             store.run(
                 "DELETE FROM authorizations WHERE org_id = ? AND identity_id = ? AND resource_type = ?"
@@ -63,12 +65,12 @@ class StoredGrant:
 
 
 def ownership(org_id: str) -> StoredGrant:
-    """The highest grant that there is: owner of an organization."""
+    """Return the highest grant: owner of an organization."""
     return StoredGrant(org_id, "organization", org_id, "owner")
 
 
 def requested(call: IncomingCall, authorization: app.Authorization) -> StoredGrant:
-    """The grant that a message describes, if the caller may give and take it.
+    """Return the grant that a message describes, if the caller may give and take it.
 
     Raises:
         Refusal: INVALID_ARGUMENT for a contradiction, else as `access` refuses.
@@ -97,7 +99,7 @@ def requested(call: IncomingCall, authorization: app.Authorization) -> StoredGra
 
 
 def of(store: FleetStore, identity_id: str, org_id: str | None = None) -> list[sqlite3.Row]:
-    """The rows of what an identity holds, in one organization or in all."""
+    """Return the rows of what an identity holds, in one organization or in all."""
     return store.all(
         "SELECT * FROM authorizations WHERE identity_id = ? AND org_id = ifnull(?, org_id)"
         " ORDER BY org_id, resource_type, resource_id, role",
@@ -107,12 +109,12 @@ def of(store: FleetStore, identity_id: str, org_id: str | None = None) -> list[s
 
 
 def grant(row: sqlite3.Row) -> StoredGrant:
-    """A row of `authorizations` as the grant that it holds."""
+    """Return the grant in a row of `authorizations`."""
     return StoredGrant(row["org_id"], row["resource_type"], row["resource_id"], row["role"])
 
 
 def message(row: sqlite3.Row) -> app.Authorization:
-    """A row of `authorizations` on the wire."""
+    """Return a row of `authorizations` as its message."""
     return app.Authorization(
         authorization_type="role",
         authorization_id=f"{row['resource_type']}_{row['role']}",
@@ -125,7 +127,7 @@ def message(row: sqlite3.Row) -> app.Authorization:
 
 
 def details(row: sqlite3.Row) -> app.AuthorizationDetails:
-    """A row of `authorizations` on the wire, beside the key that holds it."""
+    """Return a row of `authorizations` as the message that stands beside the key that holds it."""
     return app.AuthorizationDetails(
         authorization_type="role",
         authorization_id=f"{row['resource_type']}_{row['role']}",

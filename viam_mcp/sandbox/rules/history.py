@@ -1,4 +1,4 @@
-"""What changed, when, by whom: the history of parts and of fragments, and edits that came too late."""
+"""The history of parts and fragments: what was edited, when and by whom; and the refusal of late edits."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rpc import IncomingCall
 
+__all__ = ["FRAGMENTS", "LONGEST_PAGE", "PAGE", "PARTS", "EditHistory", "edit_time", "editor"]
+
 PAGE = 10
 LONGEST_PAGE = 100
 
@@ -31,7 +33,7 @@ _WORDS = {app.AUTHENTICATION_TYPE_API_KEY: "API key "}
 
 
 def edit_time(previous: int, now: int) -> int:
-    """The `last_updated` of an edit: later than the one before, in whole microseconds.
+    """Return the `last_updated` of an edit: later than the one before, in whole microseconds.
 
     Most clients keep times in microseconds; a finer one would never match what they send back.
     """
@@ -55,7 +57,7 @@ class EditHistory:
     def refuse_stale(
         self, call: IncomingCall, row: sqlite3.Row, request: app.UpdateRobotPartRequest | app.UpdateFragmentRequest
     ) -> None:
-        """Refuse an update by somebody who has not seen the newest state of `row`.
+        """Refuse an update whose `last_known_update` is older than the present state of `row`.
 
         Raises:
             Refusal: FAILED_PRECONDITION, saying who changed it when.
@@ -76,7 +78,7 @@ class EditHistory:
         )
 
     def record(self, call: IncomingCall, owner_id: str, edited_on: int, old: Message) -> None:
-        """Keep the state before an edit, and who edited."""
+        """Store the state before an edit, and the editor."""
         email = call.store.value("SELECT email FROM users WHERE id = ?", call.identity_id)
         call.store.insert(
             self.table,
@@ -96,7 +98,7 @@ class EditHistory:
         start: int | None = None,
         end: int | None = None,
     ) -> tuple[list[sqlite3.Row], str]:
-        """Some edits of a thing, newest first.
+        """Return one page of the edits of a thing, newest first.
 
         Args:
             store: The rows.
@@ -151,7 +153,7 @@ FRAGMENTS = EditHistory("fragment_history", "fragment_id", "fragment")
 
 
 def editor(store: FleetStore, row: sqlite3.Row) -> app.AuthenticatorInfo:
-    """Who made an edit, and whether that key or user is gone by now."""
+    """Return who made an edit, and whether that key or user is gone by now."""
     who = row["editor"]
     gone = (
         store.one("SELECT 1 FROM api_keys WHERE id = ? UNION SELECT 1 FROM users WHERE ? IN (id, email)", who, who)

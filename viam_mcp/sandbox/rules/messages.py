@@ -1,4 +1,4 @@
-"""Rows as the wire has them: locations, machines and parts."""
+"""Convert rows to messages: locations, machines and parts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = ["location", "location_auth", "part", "part_rows", "robots", "set_presence"]
+
 _SECOND = 1_000_000_000
 
 
 def set_presence(
     message: app.Robot | app.RobotPart | app.PartSummary, online: int | None, last_access: int | None, now: int
 ) -> None:
-    """Fill in whether a machine or part is online, and since when not.
+    """Fill in whether a machine or part is online, and since when it is not.
 
     Args:
         message: What to fill.
@@ -39,7 +41,7 @@ def set_presence(
 
 
 def location(store: FleetStore, row: sqlite3.Row) -> app.Location:
-    """A row of `locations`, without its secrets, which have an rpc of their own."""
+    """Return a row of `locations` as its message, without secrets, which have an rpc of their own."""
     organization = store.all("SELECT id, name FROM organizations WHERE id = ?", row["org_id"])[0]
     shares = store.all("SELECT org_id FROM location_shares WHERE location_id = ? ORDER BY rowid", row["id"])
     message = app.Location(
@@ -59,7 +61,7 @@ def location(store: FleetStore, row: sqlite3.Row) -> app.Location:
 
 
 def robots(store: FleetStore, now: int, where: str, *values: object) -> list[app.Robot]:
-    """The machines that a condition on `robots` selects, by name."""
+    """Return the machines that a condition on `robots` selects, by name."""
     rows = store.all(
         "SELECT robots.*, MAX(parts.online) AS online, MAX(parts.last_access) AS last_access "  # noqa: S608
         f"FROM robots LEFT JOIN parts ON parts.robot_id = robots.id WHERE {where} "
@@ -77,7 +79,7 @@ def _robot(row: sqlite3.Row, now: int) -> app.Robot:
 
 
 def part_rows(store: FleetStore, where: str, *values: object) -> list[sqlite3.Row]:
-    """The parts that a condition on `parts` and `robots` selects, with their `location_id`; main parts first."""
+    """Return the parts that a condition on `parts` and `robots` selects, with their `location_id`; main parts first."""
     return store.all(
         f"SELECT parts.*, robots.location_id FROM parts JOIN robots ON robots.id = parts.robot_id WHERE {where} "  # noqa: S608
         "ORDER BY robots.name, robots.id, parts.main DESC, parts.name",
@@ -86,7 +88,7 @@ def part_rows(store: FleetStore, where: str, *values: object) -> list[sqlite3.Ro
 
 
 def part(row: sqlite3.Row, now: int, secrets: list[app.SharedSecret]) -> app.RobotPart:
-    """A row of `part_rows`.
+    """Return a row of `part_rows` as its message.
 
     Args:
         row: The part.
@@ -116,6 +118,6 @@ def part(row: sqlite3.Row, now: int, secrets: list[app.SharedSecret]) -> app.Rob
 
 
 def location_auth(store: FleetStore, location_id: str) -> app.LocationAuth:
-    """A location's secrets; the deprecated single one is the newest."""
+    """Return a location's secrets; the deprecated single one is the newest."""
     secrets = shared_secrets.LOCATION.of(store, location_id)
     return app.LocationAuth(location_id=location_id, secret=secrets[0].secret if secrets else "", secrets=secrets)

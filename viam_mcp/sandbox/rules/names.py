@@ -7,8 +7,23 @@ import re
 from viam_mcp.sandbox.rpc import invalid
 from viam_mcp.sandbox.rules.access import quoted
 
-# Published for registry items; for machines and parts it is not, and these are the characters that
-# survive in an address.
+__all__ = [
+    "EMAIL_LIMIT",
+    "LABEL_LIMIT",
+    "MACHINE_LIMIT",
+    "PART_LIMIT",
+    "REGISTRY_LIMIT",
+    "dns",
+    "email",
+    "label",
+    "machine",
+    "part",
+    "region",
+    "registry_item",
+]
+
+# The form is published for registry items. For machines and parts it is not; these characters are allowed in
+# addresses.
 _FORM = re.compile(r"[a-zA-Z0-9][-\w]*", re.ASCII)
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OUTSIDE_DNS = re.compile(r"[^a-z0-9]+")
@@ -22,7 +37,7 @@ REGISTRY_LIMIT = 200
 
 
 def label(name: str, what: str) -> str:
-    """A name for people, of a location or a fragment: anything printable that is not blank.
+    """Return a name for people, of a location or a fragment for example: anything printable that is not blank.
 
     Raises:
         Refusal: INVALID_ARGUMENT, naming what is wrong with it.
@@ -37,7 +52,7 @@ def label(name: str, what: str) -> str:
 
 
 def region(name: str) -> str:
-    """A region's name, whichever: the list of those that exist is not published.
+    """Return a region's name. Which ones exist is not published, so any name of the right form is taken.
 
     Raises:
         Refusal: INVALID_ARGUMENT: nothing that could be one.
@@ -48,7 +63,7 @@ def region(name: str) -> str:
 
 
 def machine(name: str) -> str:
-    """A machine's name; short enough for the name of its first part.
+    """Return a machine's name, which has to be short enough for the name of its first part.
 
     Raises:
         Refusal: INVALID_ARGUMENT, saying which form it needs.
@@ -57,7 +72,7 @@ def machine(name: str) -> str:
 
 
 def part(name: str) -> str:
-    """A part's name, which its address is made from.
+    """Return a part's name, which its address is made from.
 
     Raises:
         Refusal: INVALID_ARGUMENT, saying which form it needs.
@@ -66,7 +81,7 @@ def part(name: str) -> str:
 
 
 def registry_item(name: str) -> str:
-    """A registry item's name, which is the second half of its id.
+    """Return a registry item's name, which is the second half of its id.
 
     Raises:
         Refusal: INVALID_ARGUMENT, saying which form it needs.
@@ -75,7 +90,7 @@ def registry_item(name: str) -> str:
 
 
 def email(address: str) -> str:
-    """An e-mail address in the form that people are found by: lowercase.
+    """Return an e-mail address in the form that users are found by: lowercase.
 
     Raises:
         Refusal: INVALID_ARGUMENT: it is none.
@@ -95,5 +110,5 @@ def _formed(name: str, what: str, limit: int) -> str:
 
 
 def dns(name: str) -> str:
-    """A name as one label of a DNS name: lowercase, with '-' for what does not fit."""
+    """Return a name as one label of a DNS name: lowercase, with '-' for what does not fit."""
     return _OUTSIDE_DNS.sub("-", name.lower()).strip("-")

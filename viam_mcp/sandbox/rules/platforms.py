@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["PLATFORMS", "overlap"]
+
 PLATFORMS = (
     "any",
     "any/amd64",
@@ -19,7 +21,7 @@ PLATFORMS = (
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some machine is of both platforms: "linux/any" and "any/arm64" are, for linux/arm64."""
+    """Return whether a machine can be of both platforms: linux/arm64 is of "linux/any" and of "any/arm64"."""
     return all("any" in pair or pair[0] == pair[1] for pair in zip(_halves(one), _halves(other), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The rows of the registry: how they are found, what may be done to them, how they look on the wire."""
+"""Registry items: find their rows, change them, and convert them to messages."""
 
 from __future__ import annotations
 
@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = [
+    "OF_NAMESPACE",
+    "create",
+    "deprecations",
+    "find",
+    "is_listed",
+    "item_id",
+    "may_see",
+    "message",
+    "module_message",
+    "move",
+    "page_url",
+    "refuse_in_use",
+    "rows",
+    "update",
+    "versions",
+]
+
 _ROWS = """
 SELECT registry_items.*, organizations.public_namespace FROM registry_items
 JOIN organizations ON organizations.id = org_id
@@ -31,7 +49,7 @@ OF_NAMESPACE = "org_id IN (?, (SELECT namespaces.org_id FROM namespaces WHERE na
 
 
 def find(call: IncomingCall, item_id: str, role: access.Role = "operator") -> sqlite3.Row:
-    """The item with its organization's `public_namespace`: to read, or for its organization's owners.
+    """Return the item with its organization's `public_namespace`: to read, or as owner for its organization's owners.
 
     Raises:
         Refusal: INVALID_ARGUMENT: no item id. NOT_FOUND: no item that the caller may see.
@@ -55,22 +73,22 @@ def find(call: IncomingCall, item_id: str, role: access.Role = "operator") -> sq
 
 
 def rows(store: FleetStore, where: str = "TRUE", *values: object) -> list[sqlite3.Row]:
-    """The items that a condition selects, with their organization's `public_namespace`, by namespace and name."""
+    """Return the items that a condition selects, each with its `public_namespace`, by namespace and name."""
     return store.all(f"{_ROWS} WHERE {where} ORDER BY public_namespace, org_id, registry_items.name", *values)
 
 
 def may_see(call: IncomingCall, row: sqlite3.Row) -> bool:
-    """Whether an item is public or of an organization in which the caller holds something."""
+    """Return whether an item is public, or of an organization in which the caller holds a role."""
     return row["visibility"] in _PUBLIC or access.holds(call, "visible", "organization", row["org_id"])
 
 
 def is_listed(call: IncomingCall, row: sqlite3.Row) -> bool:
-    """Whether lists show an item to the caller: unlisted ones of other organizations are found by id alone."""
+    """Return whether lists show an item to the caller. Unlisted ones of other organizations are found by id alone."""
     return row["visibility"] == app.VISIBILITY_PUBLIC or access.holds(call, "visible", "organization", row["org_id"])
 
 
 def create(call: IncomingCall, org_id: str, name: str, item_type: int) -> sqlite3.Row:
-    """Add an item: private, without versions.
+    """Add an item, private and without versions.
 
     Raises:
         Refusal: INVALID_ARGUMENT: no name for an item. ALREADY_EXISTS: the organization has one of that name.
@@ -113,7 +131,7 @@ def update(call: IncomingCall, row: sqlite3.Row, visibility: int, **columns: obj
 
 
 def move(call: IncomingCall, row: sqlite3.Row, organization: sqlite3.Row, name: str) -> sqlite3.Row:
-    """Give an item another name, another organization, or both; what was uploaded to it comes along.
+    """Give an item another name, another organization, or both, along with what was uploaded to it.
 
     Returns:
         The item as it is now.
@@ -161,18 +179,18 @@ def refuse_in_use(row: sqlite3.Row, what: str) -> None:
 
 
 def item_id(row: sqlite3.Row) -> str:
-    """An item's id: by its organization's namespace, if there is one."""
+    """Return an item's id, by its organization's namespace if there is one."""
     return f"{row['public_namespace'] or row['org_id']}:{row['name']}"
 
 
 def page_url(row: sqlite3.Row) -> str:
-    """Where people read about a module."""
+    """Return the address of a module's page."""
     return f"https://app.viam.com/module/{row['public_namespace'] or row['org_id']}/{row['name']}"
 
 
 def versions(store: FleetStore, row: sqlite3.Row) -> dict[str, list[app.Uploads]]:
-    """An item's versions, ascending, each with its files."""
-    # Uploads outlive a deleted item; a later one of the same name does not inherit its files.
+    """Return an item's versions, ascending, each with its files."""
+    # Uploads of a deleted item are kept. A later item of the same name does not have them.
     uploads = store.all(
         "SELECT * FROM registry_uploads WHERE org_id = ? AND name = ? AND uploaded_at >= ? ORDER BY version, platform",
         row["org_id"],
@@ -186,7 +204,7 @@ def versions(store: FleetStore, row: sqlite3.Row) -> dict[str, list[app.Uploads]
 
 
 def message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.RegistryItem:
-    """A row as a registry item, with its long description only if asked."""
+    """Return a row as a registry item's message, with its long description only if asked."""
     item = app.RegistryItem(
         item_id=item_id(row),
         organization_id=row["org_id"],
@@ -241,7 +259,7 @@ def message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Regis
 
 
 def module_message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> app.Module:
-    """A row of type module as a module, with its long description only if asked."""
+    """Return a row of type module as a module's message, with its long description only if asked."""
     deprecated = deprecations(store, row)
     module = app.Module(
         module_id=item_id(row),
@@ -264,7 +282,7 @@ def module_message(store: FleetStore, row: sqlite3.Row, *, markdown: bool) -> ap
 
 
 def _fill_module(target: app.ModuleMetadata | app.Module, row: sqlite3.Row, *, markdown: bool) -> None:
-    """What a module's own message and a registry item's part about modules have in common."""
+    """Fill in what a module's own message and a registry item's part about modules have in common."""
     offered = app.Module()
     offered.ParseFromString(row["models"] or b"")
     target.models.extend(offered.models)
@@ -277,7 +295,7 @@ def _fill_module(target: app.ModuleMetadata | app.Module, row: sqlite3.Row, *, m
 
 
 def deprecations(store: FleetStore, row: sqlite3.Row) -> dict[str, app.DeprecatedStatus]:
-    """An item's deprecations by version; that of the item as a whole by ""."""
+    """Return an item's deprecations by version; that of the item as a whole by ""."""
     found = {}
     sql = "SELECT * FROM deprecations WHERE org_id = ? AND name = ?"
     for deprecation in store.all(sql, row["org_id"], row["name"]):
@@ -294,5 +312,5 @@ def _upload(row: sqlite3.Row) -> app.Uploads:
 
 
 def _first(uploads: Iterable[app.Uploads]) -> Timestamp:
-    """When the first file of a version came."""
+    """Return when the first file of a version was uploaded."""
     return min((upload.uploaded_at for upload in uploads), key=lambda time: (time.seconds, time.nanos))

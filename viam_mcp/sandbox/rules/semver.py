@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+__all__ = ["Precedence", "precedence"]
+
 _NUMBER = r"(0|[1-9]\d*)"
 _TAG = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
 _FORM = re.compile(
@@ -14,7 +16,7 @@ Precedence = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
 
 def precedence(version: str) -> Precedence | None:
-    """What versions are compared by, or None if this is not a version.
+    """Return the key that versions are compared by, or None if this is not a version.
 
     A version with a pre-release tag comes before the one without; within tags, numbers are compared
     as numbers and come before words. Build metadata does not count.

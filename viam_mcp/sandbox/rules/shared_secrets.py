@@ -1,4 +1,4 @@
-"""The secrets of locations and parts: how many there may be, and how they look on the wire."""
+"""The secrets of locations and parts: at most two, at least one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rpc import IncomingCall
 
-MOST = 2  # two, so that machines can be moved from the old to the new one without a gap
+__all__ = ["LOCATION", "MOST", "PART", "SharedSecrets"]
+
+MOST = 2  # so that machines can move from an old secret to a new one without a gap
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class SharedSecrets:
     what: str
 
     def of(self, store: FleetStore, owner_id: str) -> list[app.SharedSecret]:
-        """The enabled secrets of a thing, newest first."""
+        """Return the enabled secrets of a thing, newest first."""
         rows = store.all(
             f"SELECT * FROM secrets WHERE {self.column} = ? ORDER BY created_on DESC, rowid DESC",  # noqa: S608
             owner_id,
@@ -37,7 +39,7 @@ class SharedSecrets:
         return [_message(row["id"], row["secret"], row["created_on"]) for row in rows]
 
     def add(self, call: IncomingCall, owner_id: str) -> None:
-        """Give a thing one more secret.
+        """Add a secret to a thing.
 
         Raises:
             Refusal: FAILED_PRECONDITION: it has as many as it may have.
@@ -55,7 +57,7 @@ class SharedSecrets:
         )
 
     def remove(self, call: IncomingCall, owner_id: str, secret_id: str) -> None:
-        """Take a secret away.
+        """Remove a secret of a thing.
 
         Raises:
             Refusal: NOT_FOUND: it is none of the thing's. FAILED_PRECONDITION: it is the only one.
@@ -63,7 +65,7 @@ class SharedSecrets:
         present = [secret.id for secret in self.of(call.store, owner_id)]
         if secret_id not in present:
             raise not_found(f"in the {self.what} {owner_id}, the secret", secret_id)
-        # Unpublished; without any secret no machine could connect again until somebody reconfigures it by hand.
+        # Not published. Without a secret no machine could connect until it is reconfigured by hand.
         if len(present) == 1:
             raise conflict(
                 f"{secret_id} is the only secret of the {self.what} {owner_id}: create another one before deleting it"

@@ -1,4 +1,4 @@
-"""Who calls: API keys are changed for tokens, and tokens stand for keys.
+"""Authentication: access tokens for API keys, and the key that a token stands for.
 
 A token is a JWT, signed with a secret that lives as long as the process. It carries a mark of the key's
 value, so that rotating or deleting the key ends all of its tokens at once.
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from viam_mcp.proto.proto.rpc.v1 import auth_pb2
     from viam_mcp.sandbox.rows.store import FleetStore
+
+__all__ = ["TOKEN_LIFETIME", "Identity", "TokenIssuer", "check"]
 
 TOKEN_LIFETIME = 3600.0  # seconds; what the service uses is not published
 
@@ -54,13 +56,13 @@ class TokenIssuer:
         self._generation = 0
 
     def expire(self) -> None:
-        """End every token made so far, whatever time it says."""
+        """Make every token that was issued so far worthless, whatever expiry it has."""
         self._generation += 1
 
     def authenticate(
         self, store: FleetStore, metadata: Mapping[str, str | bytes], request: auth_pb2.AuthenticateRequest
     ) -> str:
-        """A token for a key.
+        """Return a token for an API key.
 
         Args:
             store: Where the keys are.
@@ -85,7 +87,7 @@ class TokenIssuer:
         return jwt.encode(claims, self._secret, _ALGORITHM)
 
     def identity(self, store: FleetStore, metadata: Mapping[str, str | bytes]) -> Identity:
-        """The key that a call is made with.
+        """Return the API key that a call is made with.
 
         Raises:
             Refusal: UNAUTHENTICATED, saying what is wrong with the authorization header.
@@ -96,7 +98,7 @@ class TokenIssuer:
         if not isinstance(header, str) or not header.startswith(_BEARER):
             raise _unauthenticated(f"expected authorization header with prefix: {_BEARER}")
         try:
-            # PyJWT would cut the end to whole seconds.
+            # PyJWT would compare `exp` in whole seconds.
             claims = jwt.decode(header.removeprefix(_BEARER), self._secret, [_ALGORITHM], options={"verify_exp": False})
         except jwt.PyJWTError as error:
             raise _unauthenticated(f"unauthenticated: {error}") from None
@@ -108,7 +110,7 @@ class TokenIssuer:
 
 
 def check(store: FleetStore, identity: Identity) -> None:
-    """Go on only while the key still exists and still has the value that the token was made for.
+    """Refuse a token whose key no longer exists, or no longer has the value that the token was made for.
 
     Raises:
         Refusal: UNAUTHENTICATED.

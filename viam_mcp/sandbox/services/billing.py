@@ -17,6 +17,8 @@ from viam_mcp.sandbox.services.branding import logo_url
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["BillingRpcs"]
+
 _NEEDED = ("address_line_1", "city", "zipcode", "country")
 
 

@@ -12,6 +12,8 @@ from viam_mcp.sandbox.rules import access, names, registry_items
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["LOGO_LIMIT", "BrandingRpcs", "logo_url"]
+
 LOGO_LIMIT = 200 * 1024  # bytes
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -12,6 +12,8 @@ from viam_mcp.sandbox.rules import access, registry_items
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["LONGEST_MESSAGE", "DeprecationRpcs"]
+
 LONGEST_MESSAGE = 1_000
 
 

@@ -6,6 +6,8 @@ from viam_mcp.proto import app
 from viam_mcp.sandbox.rpc import IncomingCall, rpc, set_time
 from viam_mcp.sandbox.rules import access, messages
 
+__all__ = ["FavoriteRpcs"]
+
 
 class FavoriteRpcs:
     """The rpcs about favorite machines. An API key has favorites of its own, like a user."""
@@ -30,7 +32,7 @@ class FavoriteRpcs:
             "DELETE FROM favorites WHERE identity_id = ? AND robot_id = ?", call.identity_id, machine_id
         )
         if not removed:
-            # One that is no favorite is none afterwards; a machine that does not exist is a mistake.
+            # Removing a machine that is no favorite is allowed; naming a machine that does not exist is not.
             access.robot(call, machine_id)
         return app.RemoveFavoriteMachineResponse()
 
@@ -44,7 +46,7 @@ class FavoriteRpcs:
         )
         reply = app.ListFavoriteMachinesResponse()
         for row in rows:
-            # What was taken from the caller since is a favorite again once it is given back.
+            # A machine that the caller may no longer see stays a favorite, and is listed again with the role.
             if access.holds(call, "operator", "robot", row["robot_id"]):
                 (machine,) = messages.robots(call.store, call.now, "robots.id = ?", row["robot_id"])
                 favorite = reply.favorites.add(machine=machine, organization_id=row["org_id"])

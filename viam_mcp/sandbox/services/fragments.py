@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = ["FragmentRpcs", "message"]
+
 _TAG = re.compile(r"[a-uw-z_-][a-z0-9_-]{0,59}")
 _PUBLIC = (app.FRAGMENT_VISIBILITY_PUBLIC, app.FRAGMENT_VISIBILITY_PUBLIC_UNLISTED)
 
@@ -40,7 +42,7 @@ class FragmentRpcs:
         if not wanted:
             # The deprecated switch is one or the other: only public fragments, or only private ones.
             wanted = {app.FRAGMENT_VISIBILITY_PUBLIC if request.show_public else app.FRAGMENT_VISIBILITY_PRIVATE}
-        # Public means listed for everybody, whichever organization they belong to; the others are listed at home alone.
+        # Public fragments of all organizations are listed; others only in their own organization.
         rows = [
             row
             for row in call.store.all("SELECT * FROM fragments ORDER BY name, id")
@@ -124,7 +126,7 @@ class FragmentRpcs:
     def history(self, call: IncomingCall, request: app.GetFragmentHistoryRequest) -> app.GetFragmentHistoryResponse:
         fragment = access.fragment(call, request.id)
         if not access.holds(call, "visible", "organization", fragment["org_id"]):
-            # A public fragment may have been private before, and its history still says what it was then.
+            # The history of a public fragment may hold states from when it was private.
             raise Refusal(
                 Status.PERMISSION_DENIED,
                 f"the history of the fragment {fragment['name']!r} is for members of its organization",
@@ -136,7 +138,7 @@ class FragmentRpcs:
             entry = response.history.add(fragment=fragment["id"], edited_by=editor(call.store, row))
             entry.old.ParseFromString(row["old"])
             set_time(entry.edited_on, row["edited_on"])
-            # `old` is the state before; these two are what the edit made of it.
+            # `old` is the state before the edit; `revision` and `config` are the state after it.
             made = call.store.one(
                 "SELECT revision, config_json FROM fragment_revisions WHERE fragment_id = ? AND created_at = ?",
                 fragment["id"],
@@ -150,7 +152,7 @@ class FragmentRpcs:
     @rpc("GetFragmentUsage")
     def usage(self, call: IncomingCall, request: app.GetFragmentUsageRequest) -> app.GetFragmentUsageResponse:
         row = access.fragment(call, request.fragment_id)
-        # The request names no current organization: the fragment's own is the one that the caller most likely means.
+        # The request names no current organization. The fragment's own is the likely one.
         versions = call.store.all(
             f"SELECT uses.version, {_USAGE} {_USES} GROUP BY uses.version ORDER BY uses.version",
             row["org_id"],
@@ -182,7 +184,7 @@ class FragmentRpcs:
 
 
 def message(store: FleetStore, row: sqlite3.Row, revision: sqlite3.Row | None = None) -> app.Fragment:
-    """A row of `fragments`, as it is now or as it was at a row of `fragment_revisions`."""
+    """Return a row of `fragments` as its message, as it is now or as it was at a row of `fragment_revisions`."""
     state = revision or row
     organization = store.all("SELECT name, public_namespace FROM organizations WHERE id = ?", row["org_id"])[0]
     used_by = store.all(
@@ -212,7 +214,7 @@ def message(store: FleetStore, row: sqlite3.Row, revision: sqlite3.Row | None = 
 
 
 def _save(store: FleetStore, fragment_id: str, text: str, saved_at: int) -> None:
-    """Make a configuration the newest revision; they are numbered, which no tag can be mistaken for."""
+    """Store a configuration as the newest revision. Revisions are numbered, which no tag can be mistaken for."""
     revision = str(1 + store.value("SELECT COUNT(*) FROM fragment_revisions WHERE fragment_id = ?", fragment_id))
     store.insert(
         "fragment_revisions", fragment_id=fragment_id, revision=revision, created_at=saved_at, config_json=text
@@ -234,7 +236,7 @@ def _tags(store: FleetStore, fragment_id: str) -> list[app.FragmentTag]:
 
 
 def _usage(store: FleetStore, fragment_id: str, org_id: str) -> app.FragmentUsage:
-    """Where a fragment is in use, whatever the version; "here" is in one organization."""
+    """Return the usage of a fragment at all versions together; "here" is in one organization."""
     row = store.all(f"SELECT {_USAGE} {_USES}", org_id, fragment_id)[0]
     return _usage_message(fragment_id, row)
 
@@ -250,7 +252,7 @@ def _usage_message(fragment_id: str, row: sqlite3.Row, version: str | None = Non
 
 
 def _visibility(request: app.UpdateFragmentRequest, present: int) -> int:
-    """The visibility that an update asks for; the deprecated switch counts only without the other."""
+    """Return the visibility that an update asks for. The deprecated switch counts only without the other field."""
     if request.visibility != app.FRAGMENT_VISIBILITY_UNSPECIFIED:
         return request.visibility
     if request.HasField("public"):

@@ -1,4 +1,4 @@
-"""API keys: who has which, and their values, which are shown once."""
+"""API keys: made, listed, renamed, rotated and deleted. A key's value is shown once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rules.grants import StoredGrant
 
+__all__ = ["KeyRpcs", "mint", "remember", "remembered"]
+
 
 def mint(store: FleetStore, org_id: str, name: str, now: int, held: list[StoredGrant]) -> ApiKey:
-    """A new key of an organization that holds some grants."""
+    """Add a key to an organization, with some grants."""
     credential = ApiKey(store.new_uuid(), new_api_key())
     store.insert("api_keys", id=credential.key_id, org_id=org_id, key=credential.key, name=name, created_on=now)
     for grant in held:
@@ -26,12 +28,12 @@ def mint(store: FleetStore, org_id: str, name: str, now: int, held: list[StoredG
 
 
 def remember(store: FleetStore, credential: ApiKey) -> None:
-    """Have the sandbox start with this key from now on."""
+    """Store the key that the sandbox starts with from now on."""
     store.run("INSERT OR REPLACE INTO settings VALUES ('credential', ?)", credential.key_id)
 
 
 def remembered(store: FleetStore, now: int) -> ApiKey | None:
-    """The key that the sandbox starts with; a new one if that was deleted, so that nobody is locked out.
+    """Return the key that the sandbox starts with. If it was deleted, make a new one, or no client could sign in.
 
     Returns:
         The key, or None for a fleet that has never had one.
@@ -117,12 +119,12 @@ class KeyRpcs:
             " WHERE resource_type = 'robot' AND resource_id = ?) ORDER BY created_on, id",
             robot["id"],
         )
-        # Unlike the list of all keys: whoever sets a machine up needs the value, and its page shows it.
+        # Unlike the list of all keys, this shows values: they are needed to set the machine up.
         return app.GetRobotAPIKeysResponse(api_keys=[_message(call.store, row, row["key"]) for row in rows])
 
 
 def _find(call: IncomingCall, key_id: str) -> sqlite3.Row:
-    """The key, for a caller that owns its organization or everything that it reaches.
+    """Return the key, for a caller that owns its organization or everything that it reaches.
 
     Raises:
         Refusal: NOT_FOUND or PERMISSION_DENIED, or INVALID_ARGUMENT for a malformed id.

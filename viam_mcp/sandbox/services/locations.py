@@ -1,4 +1,4 @@
-"""Locations: the tree that an organization's machines live in, who else sees it, and its secrets."""
+"""Locations: the tree that an organization's machines are in, the organizations that it is shared with, its secrets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from viam_mcp.sandbox.rules.shared_secrets import LOCATION
 
 if TYPE_CHECKING:
     import sqlite3
+
+__all__ = ["LEVELS", "PER_ORGANIZATION", "LocationRpcs", "seen_from"]
 
 LEVELS = 3
 PER_ORGANIZATION = 100
@@ -36,7 +38,7 @@ SELECT * FROM locations WHERE org_id = ? OR id IN shared ORDER BY name, id
 
 
 def seen_from(call: IncomingCall, org_id: str) -> list[sqlite3.Row]:
-    """The locations that an organization owns or has shared with it, as far as the caller may see them, by name.
+    """Return the locations that an organization owns or has shared with it and the caller may see, by name.
 
     Raises:
         Refusal: NOT_FOUND: there is no such organization for this caller.
@@ -171,7 +173,7 @@ class LocationRpcs:
 
 
 def _placed(call: IncomingCall, org_id: str, parent_id: str, levels: int) -> str | None:
-    """The parent under which a tree of `levels` levels may go; None for the root, which "" asks for.
+    """Return the parent under which a tree of `levels` levels may go; None for the root, which "" asks for.
 
     Raises:
         Refusal: The caller may not change it, it belongs to another organization, or it lies too deep.
@@ -197,7 +199,7 @@ def _placed(call: IncomingCall, org_id: str, parent_id: str, levels: int) -> str
 def _sharing(
     call: IncomingCall, request: app.ShareLocationRequest | app.UnshareLocationRequest
 ) -> tuple[sqlite3.Row, sqlite3.Row]:
-    """The location, and the organization it is shared with: any, because the caller need not belong to it."""
+    """Return the location, and the organization it is shared with, which the caller need not belong to."""
     row = access.location(call, request.location_id, "owner")
     org_id = access.uuid(request.organization_id, "organization_id")
     other = call.store.one("SELECT id, name FROM organizations WHERE id = ?", org_id)

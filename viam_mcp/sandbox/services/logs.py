@@ -1,4 +1,4 @@
-"""Log entries: what parts have logged, page by page, and what they log from now on."""
+"""Log entries: those that are stored, page by page, and those that parts log from now on."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from viam_mcp.sandbox.rows.store import FleetStore
 
+__all__ = ["LEVELS", "LONGEST_PAGE", "PAGE", "LogRpcs", "append"]
+
 LEVELS = ("debug", "info", "warn", "error")
 PAGE = 100
 LONGEST_PAGE = 1_000
@@ -30,8 +32,7 @@ LONGEST_PAGE = 1_000
 _SECOND = 1_000_000_000
 _RANGE = re.compile(r"([1-9][0-9]{0,8})([mhd])")
 _UNITS = {"m": 60 * _SECOND, "h": 3_600 * _SECOND, "d": 86_400 * _SECOND}
-# The service is said to look back 12 to 24 hours when nobody says how far. Who wants more, also who
-# wants everything, says `start` or `range`.
+# The service looks back 12 to 24 hours by default. `start` or `range` ask for more.
 _WINDOW = 24 * _UNITS["h"]
 _LATEST = 2**63 - 1  # what a column holds; a Timestamp can be later
 
@@ -95,7 +96,7 @@ class LogRpcs:
 
 @dataclass(frozen=True)
 class _Position:
-    """Where a page begins. What is logged meanwhile is outside the window and shifts nothing."""
+    """Where a page begins. Entries that are logged meanwhile are outside the window, so they shift no page."""
 
     start: int
     end: int
@@ -140,12 +141,12 @@ def _limit(request: app.GetRobotPartLogsRequest) -> int:
 def _levels(request: app.GetRobotPartLogsRequest) -> list[str]:
     if unknown := [level for level in request.levels if level not in LEVELS]:
         raise invalid(f"levels: {quoted(unknown[0])} is none of {', '.join(LEVELS)}")
-    # The field that `levels` replaced still means what it did.
+    # `errors_only` is the older form of `levels`.
     return ["error"] if request.errors_only and not request.levels else sorted(set(request.levels))
 
 
 def _window(request: app.GetRobotPartLogsRequest, now: int) -> tuple[int, int]:
-    """From when to when, both included, in nanoseconds since 1970 UTC."""
+    """Return the first and last time of the entries asked for, in nanoseconds since 1970 UTC."""
     start = nanoseconds(request.start) if request.HasField("start") else None
     end = nanoseconds(request.end) if request.HasField("end") else None
     if start is not None and end is not None and start > end:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+__all__ = ["SUMMARIES", "MachineRpcs"]
+
 SUMMARIES = 100
 
 
@@ -126,9 +128,9 @@ class MachineRpcs:
 
 
 def _in_locations(call: IncomingCall, location_ids: Iterable[str]) -> list[app.Robot]:
-    """The machines of some locations that the caller may see, location by location."""
+    """Return the machines of some locations that the caller may see, location by location."""
     whole = cache(partial(access.holds, call, "operator", "location"))
-    # Whoever holds a role on a single machine may see that the location exists, but only that machine in it.
+    # A caller with a role on one machine may see its location, but no other machine there.
     return [
         robot
         for location_id in location_ids
@@ -140,7 +142,7 @@ def _in_locations(call: IncomingCall, location_ids: Iterable[str]) -> list[app.R
 
 
 def _using(call: IncomingCall, fragment_ids: Iterable[str]) -> set[str] | None:
-    """The machines that use any of some fragments; None, for all of them, if none are named."""
+    """Return the ids of the machines that use any of some fragments; None, for all machines, if none are named."""
     sql = "SELECT robot_id FROM fragment_uses JOIN parts ON parts.id = part_id WHERE fragment_id = ?"
     found = [{row["robot_id"] for row in call.store.all(sql, fragment_id)} for fragment_id in fragment_ids]
     return set().union(*found) if found else None
@@ -171,7 +173,7 @@ def _part_summary(call: IncomingCall, row: sqlite3.Row) -> app.PartSummary:
     for field, key in (("os", "os"), ("platform", "platform")):
         if key in info:
             setattr(summary, field, info[key])
-    # Which member of the choice the service fills is not published: readers take the one that is there.
+    # Which member of the oneof the service sets is not published. Readers take the one that is set.
     if "version" in info:
         summary.viam_server_version.major = info["version"]
     if "agent_version" in info:
@@ -183,7 +185,7 @@ def _part_summary(call: IncomingCall, row: sqlite3.Row) -> app.PartSummary:
 
 
 def _first_configuration(call: IncomingCall, org_id: str) -> str:
-    """What the organization's new machines start with: its default fragments, as far as they still exist."""
+    """Return what the organization's new machines start with: its default fragments, as far as they still exist."""
     defaults = app.FragmentImportList()
     defaults.ParseFromString(
         call.store.value("SELECT default_fragments FROM organizations WHERE id = ?", org_id) or b""

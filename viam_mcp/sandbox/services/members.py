@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
     from viam_mcp.sandbox.rules.grants import StoredGrant
 
+__all__ = ["MemberRpcs"]
+
 
 class MemberRpcs:
     """The rpcs about members and invites."""
@@ -66,7 +68,7 @@ class MemberRpcs:
         if call.store.one("SELECT 1 FROM invites WHERE org_id = ? AND email = ?", organization["id"], email):
             raise _exists(f"{email} has an invite to organization {organization['name']!r} already: resend it")
         wanted = _requested(call, organization, request.authorizations) or {grants.ownership(organization["id"])}
-        # `send_email_invite` changes nothing here: the sandbox sends no e-mail.
+        # `send_email_invite` has no effect: the sandbox sends no e-mail.
         call.store.insert("invites", org_id=organization["id"], email=email, created_on=call.now)
         _hold(call.store, email, wanted)
         return app.CreateOrganizationInviteResponse(invite=_find(call, organization, email))

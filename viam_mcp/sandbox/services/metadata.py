@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     Table = Literal["organizations", "locations", "robots", "parts"]
 
+__all__ = ["MetadataRpcs"]
+
 
 class MetadataRpcs:
     """The rpcs about metadata."""

@@ -17,6 +17,8 @@ from viam_mcp.sandbox.rules.semver import precedence
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["ModuleRpcs"]
+
 _URL = re.compile(r"https?://[^\s/]+\S*")
 _TRIPLET = re.compile(r"[\w-]+:[\w-]+:[\w-]+", re.ASCII)
 _LONGEST_VERSION = 100
@@ -46,7 +48,7 @@ class ModuleRpcs:
                     )
         offered = app.Module(models=request.models, apps=request.apps)
         if not request.apps:
-            # Clients that know nothing of apps send none; that must not delete them.
+            # Older clients do not know apps and send none, which must not delete them.
             present = app.Module()
             present.ParseFromString(row["models"] or b"")
             offered.apps.extend(present.apps)
@@ -109,7 +111,7 @@ class ModuleRpcs:
 
 
 def _find(call: IncomingCall, module_id: str, role: access.Role = "operator") -> sqlite3.Row:
-    """The module; an item of another type is none.
+    """Return the module. An item of another type is not found.
 
     Raises:
         Refusal: See `registry_items.find`.

@@ -13,6 +13,8 @@ from viam_mcp.sandbox.services.fragments import message
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["NestedFragmentRpcs"]
+
 
 class NestedFragmentRpcs:
     """The rpcs that follow fragments into each other."""
@@ -23,7 +25,7 @@ class NestedFragmentRpcs:
     ) -> app.ListNestedFragmentsResponse:
         wanted = [(one.fragment_id, one.version) for one in request.additional_fragments]
         if request.HasField("fragment_id"):
-            # The one that is asked for by itself must be there; those beside it may turn out not to be.
+            # This one must exist. For an additional one that does not, the reply says so.
             wanted.insert(0, (access.fragment(call, request.fragment_id)["id"], ""))
         if not wanted:
             raise invalid("fragment_id and additional_fragments are both empty: name at least one fragment")

@@ -10,6 +10,8 @@ from viam_mcp.proto import app
 from viam_mcp.sandbox.rpc import IncomingCall, invalid, not_found, rpc
 from viam_mcp.sandbox.rules import access, config, names
 
+__all__ = ["NotificationRpcs"]
+
 
 class NotificationRpcs:
     """The rpcs about push tokens and Firebase configurations."""

@@ -19,10 +19,12 @@ from viam_mcp.sandbox.rules import access, names
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["SHORTEST_PASSWORD", "OAuthRpcs"]
+
 SHORTEST_PASSWORD = 8
 
 _SETTINGS = {"client_authentication": app.ClientAuthentication, "pkce": app.PKCE, "url_validation": app.URLValidation}
-# Applications on phones have schemes of their own, and an address may have a wildcard in it.
+# Phone applications use schemes of their own, and an address may contain a wildcard.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]+\S*", re.IGNORECASE)
 _REDIRECTING = (app.ENABLED_GRANT_AUTHORIZATION_CODE, app.ENABLED_GRANT_IMPLICIT)
 

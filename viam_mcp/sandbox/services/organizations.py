@@ -1,4 +1,4 @@
-"""Organizations: what everything else belongs to."""
+"""Organizations, which everything else belongs to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from viam_mcp.sandbox.services.locations import LocationRpcs
 
 if TYPE_CHECKING:
     import sqlite3
+
+__all__ = ["FIRST_LOCATION", "OrganizationRpcs"]
 
 FIRST_LOCATION = "First Location"
 
@@ -44,7 +46,7 @@ class OrganizationRpcs:
         org_id = call.store.new_uuid()
         name = names.label(request.name, "organization")
         call.store.insert("organizations", id=org_id, name=name, created_on=call.now)
-        # A key that founds an organization owns it, though it belongs to another one: who else could?
+        # An API key that creates an organization becomes its owner, though the key belongs to another organization.
         if call.identity_type == "user":
             call.store.insert("members", org_id=org_id, user_id=call.identity_id, date_added=call.now)
             grants.ownership(org_id).give(call.store, call.identity_id, "user")
@@ -67,7 +69,7 @@ class OrganizationRpcs:
         if not call.store.one("SELECT 1 FROM users WHERE id = ?", user_id):
             raise not_found("user", user_id)
         member = {row["org_id"] for row in call.store.all("SELECT org_id FROM members WHERE user_id = ?", user_id)}
-        # Where else somebody is a member is nobody's business.
+        # Memberships in organizations that the caller cannot see are not shown.
         shown = [row for row in access.visible_organizations(call) if row["id"] in member]
         return app.ListOrganizationsByUserResponse(orgs=[_details(row) for row in shown])
 
@@ -75,7 +77,7 @@ class OrganizationRpcs:
     def search(self, call: IncomingCall, request: app.SearchOrganizationsRequest) -> app.SearchOrganizationsResponse:
         if not request.ListFields():
             raise invalid("nothing to search for: give org_id, org_name, cid or public_namespace")
-        # The service lets its own staff search everywhere; everybody else finds what they can see.
+        # Viam's staff can search all organizations. Other callers find those that they can see.
         return app.SearchOrganizationsResponse(
             organizations=[_details(row) for row in access.visible_organizations(call) if _matches(row, request)]
         )
@@ -175,10 +177,10 @@ def _taken(call: IncomingCall, namespace: str) -> bool:
 
 
 def _claimed(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> str:
-    """The namespace, from now on the organization's."""
+    """Return a namespace that now belongs to the organization."""
     present = organization["public_namespace"]
     if _namespace(namespace) == present:
-        # Nothing changes, so a repeated update does no harm.
+        # A repeated update changes nothing.
         return namespace
     if present:
         raise conflict(f"organization {organization['name']!r} has the namespace {present!r}, which cannot be changed")
@@ -187,7 +189,7 @@ def _claimed(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> s
 
 
 def _take(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> None:
-    """Have a namespace lead to the organization from now on, beside those that it had before.
+    """Register a namespace for the organization, beside those that it had before.
 
     Raises:
         Refusal: ALREADY_EXISTS: it is or was somebody's.
@@ -203,7 +205,7 @@ def _take(call: IncomingCall, organization: sqlite3.Row, namespace: str) -> None
 
 
 def _matches(row: sqlite3.Row, request: app.SearchOrganizationsRequest) -> bool:
-    """Whether an organization is what every field of a search says."""
+    """Return whether an organization matches every field of a search."""
     return (
         (not request.HasField("org_id") or row["id"] == request.org_id)
         and (not request.HasField("org_name") or request.org_name.casefold() in row["name"].casefold())

@@ -16,9 +16,11 @@ from viam_mcp.sandbox.rules.shared_secrets import PART
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["PartRpcs", "add"]
+
 
 def add(call: IncomingCall, robot_id: str, name: str, *, main: bool, config_json: str = "{}") -> str:
-    """Give a machine one more part, which gets its first secret.
+    """Add a part to a machine, with its first secret.
 
     Returns:
         The part's id.
@@ -155,7 +157,7 @@ class PartRpcs:
     def mark_for_restart(
         self, call: IncomingCall, request: app.MarkPartForRestartRequest
     ) -> app.MarkPartForRestartResponse:
-        # Operators control machines, and a restart is control: it changes nothing that is configured.
+        # A restart is control, which operators have: it changes no configuration.
         row = access.part(call, request.part_id)
         call.store.run("UPDATE parts SET restart_requested = ? WHERE id = ?", call.now, row["id"])
         return app.MarkPartForRestartResponse()
@@ -178,7 +180,7 @@ class PartRpcs:
 
 
 def _message(call: IncomingCall, row: sqlite3.Row) -> app.RobotPart:
-    """A part as this caller may see it: its secrets are for owners."""
+    """Return a part as this caller may see it. Its secrets are for owners."""
     owner = access.holds(call, "owner", "robot", row["robot_id"])
     return messages.part(row, call.now, PART.of(call.store, row["id"]) if owner else [])
 
@@ -197,7 +199,7 @@ def _refuse_taken(call: IncomingCall, robot_id: str, name: str) -> None:
 
 
 def _save(call: IncomingCall, row: sqlite3.Row, name: str, text: str) -> None:
-    """Give a part a name and a configuration, and keep what it had in its history."""
+    """Store a part's name and configuration, and its previous state in the history."""
     edited_on = edit_time(row["last_updated"], call.now)
     PARTS.record(call, row["id"], edited_on, messages.part(row, call.now, secrets=[]))
     sql = "UPDATE parts SET name = ?, config_json = ?, last_updated = ? WHERE id = ?"

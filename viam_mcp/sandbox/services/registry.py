@@ -14,6 +14,8 @@ from viam_mcp.sandbox.rules import access, names, platforms, registry_items
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["RegistryRpcs"]
+
 _KINDS = {
     packages.PACKAGE_TYPE_MODULE: "update_module_metadata",
     packages.PACKAGE_TYPE_ML_MODEL: "update_ml_model_metadata",
@@ -96,13 +98,13 @@ class RegistryRpcs:
             raise not_found("an organization with the namespace", request.new_public_namespace)
         if receiver == row["org_id"]:
             raise conflict(f"{request.item_id!r} belongs to the organization with that namespace already")
-        # Nobody is given what they have not agreed to own: the caller has to own both organizations.
+        # The receiving organization has to agree, so the caller has to own both organizations.
         registry_items.move(call, row, access.organization(call, receiver, "owner"), row["name"])
         return app.TransferRegistryItemResponse()
 
 
 def _metadata(row: sqlite3.Row, request: app.UpdateRegistryItemRequest) -> dict[str, object]:
-    """The columns that an update's metadata, which depends on the type, sets."""
+    """Return the columns that an update's metadata sets, which depend on the item's type."""
     if request.HasField("billing"):
         raise _unkept("billing")
     kind = request.WhichOneof("metadata")
@@ -122,7 +124,7 @@ def _metadata(row: sqlite3.Row, request: app.UpdateRegistryItemRequest) -> dict[
 
 
 def _matches(row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
-    """Whether an item passes the filters on what its row says; a filter without values passes all."""
+    """Return whether an item passes the filters on its row. A filter without values passes all."""
     term = request.search_term.casefold()
     return (
         (not request.types or row["type"] in request.types)
@@ -133,7 +135,7 @@ def _matches(row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
 
 
 def _is_built(call: IncomingCall, row: sqlite3.Row, request: app.ListRegistryItemsRequest) -> bool:
-    """Whether an item passes the filters on what was uploaded to it."""
+    """Return whether an item passes the filters on what was uploaded to it."""
     wanted = [platform for platform in request.platforms if platform]
     if not wanted and not request.statuses:
         return True
@@ -147,7 +149,7 @@ def _is_built(call: IncomingCall, row: sqlite3.Row, request: app.ListRegistryIte
 
 
 def _after(rows: list[sqlite3.Row], token: str) -> list[sqlite3.Row]:
-    """The items that follow the page before.
+    """Return the items that follow the page before.
 
     The response has no field for the next page's token, so everything fits on one page, and a token is
     something that a caller knows: the id of the last item it has seen.

@@ -14,11 +14,13 @@ from viam_mcp.sandbox.rules.access import quoted
 if TYPE_CHECKING:
     from viam_mcp.sandbox.rules.grants import StoredGrant
 
+__all__ = ["PERMISSIONS", "RoleRpcs", "keep_an_owner"]
+
 _LEVELS: tuple[access.ResourceType, ...] = ("organization", "location", "robot")
 
 
 def _permissions() -> dict[str, tuple[access.ResourceType, access.Role]]:
-    """Each permission's name, the innermost kind of resource that it is about, and the role that it takes.
+    """Return, by permission, the innermost kind of resource that it is about and the role that it takes.
 
     Which role carries which is not published in full: here operators see and control, owners do the rest,
     among it the reading of logs and of secrets.
@@ -86,7 +88,7 @@ class RoleRpcs:
 
 
 def keep_an_owner(call: IncomingCall, org_id: str, identity_type: grants.IdentityType) -> None:
-    """Go on only while somebody owns the organization: a person, if it was a person who ceased to.
+    """Refuse to leave an organization without an owner; without a person, if a person has just stopped to be one.
 
     Raises:
         Refusal: FAILED_PRECONDITION.
@@ -126,7 +128,7 @@ def _take(
 
 
 def _identity(call: IncomingCall, authorization: app.Authorization, what: str) -> Literal["user", "api-key"]:
-    """Whether the identity is a person or a key; it must belong to the organization."""
+    """Return whether the identity is a user or an API key. It must belong to the organization."""
     identity_id = access.uuid(authorization.identity_id, f"{what}identity_id")
     org_id = authorization.organization_id
     found: Literal["user", "api-key"]
@@ -146,7 +148,7 @@ def _identity(call: IncomingCall, authorization: app.Authorization, what: str) -
 
 
 def _permitted(call: IncomingCall, asked: app.AuthorizedPermissions) -> app.AuthorizedPermissions:
-    """What the caller may do of what it asks about; names that mean nothing are left out, as is what it may not."""
+    """Return the permissions that the caller has among those it asks about. Unknown names are left out."""
     kind = next((level for level in _LEVELS if level == asked.resource_type), None)
     if kind is None:
         raise invalid(f"resource_type {quoted(asked.resource_type)}: expected one of {', '.join(_LEVELS)}")
@@ -164,5 +166,5 @@ def _may(call: IncomingCall, name: str, kind: access.ResourceType, resource_id: 
     if name not in PERMISSIONS:
         return False
     level, role = PERMISSIONS[name]
-    # What an organization permits is no question to ask of a machine; the other way round it is: of all its machines.
+    # A permission of organizations cannot be asked of a machine. One of machines can be asked of an organization.
     return _LEVELS.index(kind) <= _LEVELS.index(level) and access.holds(call, role, kind, resource_id)
