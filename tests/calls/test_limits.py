@@ -26,6 +26,7 @@ SHOWN = {
     Kind.WAITING_CALLS: "tests/calls/test_slow_upstream.py",
     Kind.QUESTIONS: "tests/calls/test_confirmed_slots.py",
     Kind.REQUESTS: "tests/http/test_greed.py",
+    Kind.UNANSWERED: "tests/server/test_stdio.py",
     Kind.CLIENTS: "tests/server/test_shares.py",
     Kind.STREAMS: "tests/server/test_shares.py",
     Kind.URIS: "tests/server/test_log_subscriptions.py",

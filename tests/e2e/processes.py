@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+import termios
+from array import array
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +18,11 @@ from tests.e2e.prepared import Forked, prepared
 from tests.pace import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 COMMAND = (sys.executable, "-m", "viam_mcp")
+_PIPE_BYTES = 65_536
+"""How much a pipe holds that nobody reads."""
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
@@ -88,6 +93,32 @@ class Running:
     async def call(self, tool: str, **arguments: Any) -> Any:
         """Call a tool; the result, which may be an error result."""
         return (await self.request("tools/call", name=tool, arguments=arguments))["result"]
+
+    @contextmanager
+    def reading_paused(self) -> Iterator[None]:
+        """Inside, nothing is taken from its standard output and its standard error, whose pipes fill up."""
+        transports = [reader._transport for reader in (self._stdout, self._stderr)]  # type: ignore[attr-defined]
+        for transport in transports:
+            transport.pause_reading()
+        try:
+            yield
+        finally:
+            for transport in transports:
+                transport.resume_reading()
+
+    async def until_stuck(self) -> None:
+        """Wait until it cannot write to its standard output any more, because nobody reads."""
+        pipe = self._stdout._transport.get_extra_info("pipe").fileno()  # type: ignore[attr-defined]
+        waiting = array("i", [0])
+        async with asyncio.timeout(PATIENCE):
+            while waiting[0] < _PIPE_BYTES:
+                await asyncio.sleep(0.01)
+                fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+
+    async def code(self) -> int:
+        """Wait until it ends, whether or not anybody reads what it says; its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
 
     def stop_reading(self) -> None:
         """Close our end of its standard output."""

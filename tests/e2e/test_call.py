@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import viam_mcp
-from tests.e2e.processes import Ended, ended, running
+from tests.e2e.processes import COMMAND, Ended, ended, running
 from viam_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -57,6 +57,27 @@ async def test_the_installed_command_and_the_module_are_the_same(env: dict[str, 
     for command in ([str(Path(sys.executable).with_name("viam-mcp"))], [sys.executable, "-m", "viam_mcp"]):
         async with running(*command, "--version", env=env, fresh=True) as process:
             assert await process.end() == Ended(0, f"viam-mcp {viam_mcp.__version__}\n", "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+async def test_what_a_terminal_cannot_show_does_not_turn_work_into_an_error(env: dict[str, str], encoding: str) -> None:
+    env = {**env, "PYTHONIOENCODING": encoding}
+    arguments = json.dumps({"name": "工場 \U0001f916"})
+    create = ("call", "create_organization", arguments, "--sandbox")
+    async with running(*COMMAND, *create, env=env, fresh=True) as process:
+        end = await process.end()
+    assert (end.code, end.stderr) == (0, "")
+    assert json.loads(end.stdout)["organization"]["name"] == "工場 \U0001f916"
+    async with running(*COMMAND, "audit", "show", env=env, fresh=True) as process:
+        end = await process.end()
+    assert (end.code, end.stderr) == (0, "")
+    assert "create_organization" in end.stdout
+
+
+async def test_a_call_whose_stdout_is_closed_is_no_error(fleet_env: dict[str, str]) -> None:
+    script = f"{sys.executable} -m viam_mcp call list_organizations >&-"
+    async with running("sh", "-c", script, env=fleet_env) as shell:
+        assert await shell.end() == Ended(0, "", "")
 
 
 @pytest.mark.parametrize("command", ["serve", "call list_organizations"])

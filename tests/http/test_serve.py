@@ -154,6 +154,24 @@ async def test_a_subscription_is_ended_and_not_cut_off(served: Served, sandbox: 
         await within(PATIENCE, asyncio.shield(site.running))
 
 
+async def test_an_open_tail_answers_when_the_server_is_told_to_stop(
+    served: Served, sandbox: Sandbox, mode: Mode
+) -> None:
+    part = sandbox.store.value("SELECT id FROM parts LIMIT 1")
+    arguments = {"robot_part_id": part, "wait_seconds": 50, "filter": "nothing says this"}
+    async with served(server={"grace_seconds": 600}) as site, site.client(mode) as client:
+        await client.list_tools()
+        tail = asyncio.create_task(client.call_tool("tail_robot_part_logs", arguments))
+        async with asyncio.timeout(PATIENCE):
+            while not sandbox.calls["TailRobotPartLogs"]:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        site.server.stop()
+        result = await within(PATIENCE / 2, tail)
+        assert not result.is_error
+        assert result.structured_content["next_cursor"]
+        await within(PATIENCE, asyncio.shield(site.running))
+
+
 async def test_a_subscription_that_comes_while_the_server_stops_is_refused(served: Served) -> None:
     async with served(server={"grace_seconds": 600}) as site, site.client("auto") as client:
         site.server.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +213,17 @@ async def test_a_wait_ends_when_it_is_over_and_when_it_is_cancelled(server: LogS
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_readers_return_what_they_have_when_the_program_is_about_to_end(server: LogServer, tails: Tails) -> None:
+    waiting, later = Reader(tails), Reader(tails.of(lambda query: nullcontext()))
+    reading = asyncio.create_task(waiting.read())
+    await server.until_streams(1)
+    tails.stop_waiting()
+    async with asyncio.timeout(PATIENCE / 2):
+        assert await reading == []
+        assert await later.read() == []
+    assert waiting.cursor
 
 
 async def test_equal_entries_are_as_many_as_were_logged(server: LogServer, tails: Tails) -> None:

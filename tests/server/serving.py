@@ -60,9 +60,8 @@ async def running(
     """
     async with open_service(settings, limits) as service:
         app, front = app_of(settings, service)
-        async with serving(
-            app, on_stop=[front.close, service.server.subscriptions.close], limits=service.limits, **server
-        ) as site:
+        on_stop = [front.close, service.server.subscriptions.close, service.pool.stop_waiting]
+        async with serving(app, on_stop=on_stop, limits=service.limits, **server) as site:
             yield site, service
 
 

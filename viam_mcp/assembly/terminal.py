@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import termios
@@ -45,7 +46,8 @@ def _ask(question: Question, closed: threading.Event) -> Answer:
         with _TERMINAL.open("r+b", buffering=0) as terminal:
             # What was typed before the question was shown is no answer to it.
             termios.tcflush(terminal, termios.TCIFLUSH)
-            terminal.write(f"{question.message}\n{prompt}".encode())
+            encoding = os.device_encoding(terminal.fileno()) or "utf-8"
+            terminal.write(f"{question.message}\n{prompt}".encode(encoding, errors="backslashreplace"))
             # A thread that blocks on a read would keep the process from ending.
             while not select.select([terminal], [], [], _POLL_SECONDS)[0]:
                 if closed.is_set():
@@ -56,7 +58,7 @@ def _ask(question: Question, closed: threading.Event) -> Answer:
         return Answer(question.id, Reply.LOST)
     if not line:
         return Answer(question.id, Reply.CANCELLED)
-    text = line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+    text = line.decode(encoding, errors="replace").removesuffix("\n").removesuffix("\r")
     if question.type_name:
         return Answer(question.id, Reply.ACCEPTED, typed=text)
     agreed = text.strip().lower() == "yes"

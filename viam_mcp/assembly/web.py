@@ -110,7 +110,7 @@ async def _serve(
             [listener],
             tls=tls,
             on_start=on_start,
-            on_stop=[front.close, service.server.subscriptions.close],
+            on_stop=[front.close, service.server.subscriptions.close, service.pool.stop_waiting],
             limits=limits,
         )
         loop = asyncio.get_running_loop()

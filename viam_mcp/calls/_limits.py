@@ -64,6 +64,7 @@ class Kind(StrEnum):
     WAITING_CALLS = "waiting_calls"
     QUESTIONS = "questions"
     REQUESTS = "requests"
+    UNANSWERED = "unanswered"
     CLIENTS = "clients"
     STREAMS = "streams"
     URIS = "uris"
@@ -152,6 +153,10 @@ def table(
             retry_after=60,  # people take about this long
         ),
         Kind.REQUESTS: Limit("requests other than calls and subscriptions that are worked on; further ones wait", 8),
+        Kind.UNANSWERED: Limit(
+            "requests on stdin that are not answered yet, without subscriptions; further ones are not read",
+            in_all=128,
+        ),
         Kind.CLIENTS: Limit(
             "connections to the Viam app, one for each caller and key; idle ones are closed to make room",
             64,

@@ -125,6 +125,11 @@ class ClientPool:
         """How many logs are followed."""
         return sum({entry.client: entry.pipeline.tails.open for entry in self._entries.values()}.values())
 
+    def stop_waiting(self) -> None:
+        """Have all calls that wait for log entries return what they have: the server is about to end."""
+        for entry in self._entries.values():
+            entry.pipeline.tails.stop_waiting()
+
     async def close(self) -> None:
         """Close all of them."""
         if self._timer is not None:

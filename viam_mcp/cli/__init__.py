@@ -1,7 +1,7 @@
 """The command `viam-mcp`.
 
-Each subcommand lives in a module of its own, which is imported only when it is asked for: a server
-that an assistant starts has to answer quickly.
+Each subcommand is a module of its own, which is imported only when it runs: a server that an MCP client starts has to
+answer quickly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from viam_mcp._version import __version__
 from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.output import print_any_character
 from viam_mcp.assembly.settings import wants_debug
+from viam_mcp.assembly.stderr import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +42,10 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
-    # Imports make many objects and hardly any garbage: collecting during them is a tenth of the start.
+    """Run the command, and return its exit code."""
+    # Imports make many objects and hardly any garbage. Collecting garbage meanwhile takes a tenth of the start.
     gc.disable()
+    print_any_character()
     parser = argparse.ArgumentParser(prog="viam-mcp", description="An MCP server for fleets of Viam robots.")
     parser.add_argument("--version", action="version", version=f"viam-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -61,61 +64,42 @@ def _run(options: argparse.Namespace) -> int:
         debug = wants_debug(vars(options), os.environ)
     except SettingsError as error:
         return _failed(options, error)
-    _log_to_stderr(debug, json=_log_format(options) == "json")
+    log_to_stderr(debug=debug, json=_log_format(options) == "json", serves=options.command == "serve")
     module = import_module(f"viam_mcp.cli._{options.command}")
     gc.freeze()
     gc.enable()
     try:
         code = int(module.run(options))
-        # Here, and not when Python ends, which would tell that whoever read it has gone.
-        sys.stdout.flush()
+        # Not when Python ends: it would print a message where the reader of stdout has gone.
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
+        # The reader of stdout has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:  # noqa: BLE001 - the last resort: everything below here ends as one sentence
+    except Exception as error:  # noqa: BLE001 - every error ends as one sentence
         if debug:
             traceback.print_exc()
         return _failed(options, error)
 
 
 def _failed(options: argparse.Namespace, error: Exception) -> int:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
     print(f"viam-mcp {options.command}: {_message(error)}", file=sys.stderr)
     return 1
 
 
 def _log_format(options: argparse.Namespace) -> str:
-    # Logs begin before the settings are read, whose faults they may have to tell.
+    # Logging begins before the settings are read, because reading them may log something.
     return getattr(options, "log_format", None) or os.environ.get("VIAM_MCP_LOG_FORMAT", "")
 
 
-def _log_to_stderr(debug: bool, *, json: bool = False) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    if json:
-        # Only who serves many has a use for it.
-        from viam_mcp.operations import JsonFormatter
-
-        handler.setFormatter(JsonFormatter())
-        logging.getLogger("viam_mcp").setLevel(logging.INFO)
-    if not debug:
-        handler.addFilter(_without_traceback)
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Reduce an exception to its type: its text may hold anything, and its traceback helps only who debugs."""
-    if record.exc_info and record.exc_info[0]:
-        record.msg = f"{record.getMessage()} ({record.exc_info[0].__name__}; --debug shows where)"
-        record.args, record.exc_info = (), None
-    return True
-
-
 def _message(error: Exception) -> str:
-    """One sentence for a person. Only errors that were worded for people show their text."""
+    """Return one sentence for a person. Only errors that were worded for people show their text."""
     if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         return _message(error.exceptions[0])
     if isinstance(error, SettingsError) or type(error).__module__.startswith("viam_mcp."):

@@ -1,4 +1,4 @@
-"""`viam-mcp call`: one call from the shell, on the same road as an MCP client's."""
+"""`viam-mcp call`: one call from the shell, through the same pipeline as the calls of MCP clients."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.assembly.fleet import open_fleet
 from viam_mcp.assembly.options import SettingsError, add_options
+from viam_mcp.assembly.output import as_json
 from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.assembly.settings import settings_of
 from viam_mcp.assembly.terminal import TerminalAsker
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if result.is_error:
         print(result.text, file=sys.stderr)
         return 1
-    print(json.dumps(result.data, indent=2, ensure_ascii=False))
+    print(as_json(result.data, indent=2))
     return 0
 
 

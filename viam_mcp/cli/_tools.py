@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from viam_mcp.assembly.options import add_options
+from viam_mcp.assembly.output import as_json
 from viam_mcp.assembly.pipeline import chosen_tools
 from viam_mcp.assembly.settings import settings_of
 from viam_mcp.tools import definition
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     tools = chosen_tools(settings_of(options))
     if options.json:
         effects = {name: {"toolset": tool.spec.toolset, "effect": tool.spec.effect} for name, tool in tools.items()}
-        print(json.dumps([{**definition(tool), **effects[name]} for name, tool in tools.items()], indent=2))
+        print(as_json([{**definition(tool), **effects[name]} for name, tool in tools.items()], indent=2))
         return 0
     width = max(len(name) for name in tools)
     for tool in tools.values():

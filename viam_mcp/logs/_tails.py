@@ -83,6 +83,8 @@ class Tails:
         self._share: Share = nullcontext
         self._open: dict[Query, _Watched] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._readers: set[asyncio.Event] = set()
+        self._stopping = asyncio.Event()
 
     @classmethod
     def shared(cls, app: AppClient, options: Options | None = None) -> Tails:
@@ -116,6 +118,12 @@ class Tails:
         for one in watched:
             one.stay()
         await asyncio.gather(*(one.tail.close() for one in watched), *self._closing, return_exceptions=True)
+
+    def stop_waiting(self) -> None:
+        """Have all readers return what they have, from now on: the program is about to end."""
+        self._stopping.set()
+        for news in self._readers:
+            news.set()
 
     @property
     def open(self) -> int:
@@ -179,6 +187,8 @@ class Tails:
         news = asyncio.Event()
         deadline = asyncio.get_running_loop().time() + wait
         with ExitStack() as stack:
+            self._readers.add(news)
+            stack.callback(self._readers.discard, news)
             tails = [stack.enter_context(self.watch(query)) for query in queries]
             for tail in tails:
                 stack.enter_context(tail.listening(news))
@@ -190,7 +200,7 @@ class Tails:
                 readings = await asyncio.gather(
                     *(read(tail, positions.setdefault(tail.query, tail.start(backlog)), limit) for tail in tails)
                 )
-                if any(reading.entries or reading.gap for reading in readings):
+                if self._stopping.is_set() or any(reading.entries or reading.gap for reading in readings):
                     return News(readings)
                 failures = [tail.failure for tail in tails if tail.failure is not None]
                 if len(failures) == len(tails):

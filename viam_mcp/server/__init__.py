@@ -2,6 +2,5 @@
 
 from viam_mcp.server._requests import lent_keys, pipelines
 from viam_mcp.server._server import SERVER_NAME, FleetServer, build_server
-from viam_mcp.server._stdio import stdio
 
-__all__ = ["SERVER_NAME", "FleetServer", "build_server", "lent_keys", "pipelines", "stdio"]
+__all__ = ["SERVER_NAME", "FleetServer", "build_server", "lent_keys", "pipelines"]

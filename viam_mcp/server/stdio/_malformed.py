@@ -1,6 +1,7 @@
 """Lines that are no message, and what their sender is told.
 
-The SDK drops what it cannot read, and who sent it as a request waits for ever.
+The SDK drops a line that it cannot read, and a client that sent it as a request would wait for ever.
+https://www.jsonrpc.org/specification#error_object
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic_core import from_json
 if TYPE_CHECKING:
     from mcp_types import JSONRPCMessage
 
-# How clients write requests: the id either before the method, or at the very end of the line. Elsewhere, or without
+# Clients write the id of a request either before the method or at the very end of the line. Anywhere else, or without
 # a method, it may be the id of something else.
 _ID = rb'"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?\d{1,15}|"[ !#-\[\]-~]{0,100}")\s*'
 _BEGINNING = re.compile(rb"\s*\{\s*" + _ID + rb',\s*"method"\s*:')
@@ -24,14 +25,14 @@ _METHOD = re.compile(rb'\s*\{\s*"method"\s*:')
 _END = re.compile(_ID + rb"\}\s*\Z")
 
 HEAD = 1_000
-"""How many bytes at either end of a line show its id."""
+"""How many bytes at either end of a line are searched for its id."""
 
 
 class Malformed(Exception):  # noqa: N818 - it is the sender's fault
     """A line is no message.
 
     Attributes:
-        answer: What its sender is told.
+        answer: The answer to its sender.
     """
 
     def __init__(self, code: int, reason: str, request_id: str | int | None) -> None:
@@ -40,10 +41,10 @@ class Malformed(Exception):  # noqa: N818 - it is the sender's fault
 
 
 def message_in(line: bytes) -> JSONRPCMessage:
-    """The message that a line holds.
+    """Return the message in a line.
 
     Raises:
-        Malformed: It holds none.
+        Malformed: There is none.
     """
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
@@ -60,17 +61,17 @@ def message_in(line: bytes) -> JSONRPCMessage:
 
 
 def too_long(head: bytes, most: int) -> Malformed:
-    """What is wrong with a line of which only the beginning was kept.
+    """Return what is wrong with a line of which only the beginning was kept.
 
     Args:
         head: The beginning.
-        most: How many bytes it might have had.
+        most: How many bytes a line may have.
     """
     return Malformed(PARSE_ERROR, f"The line is longer than {most:,} bytes.", _id_of(head))
 
 
 def _id_of(line: bytes) -> Any:
-    """The id of what was meant as a request, where it can be seen without reading the line."""
+    """Return the id of what was meant as a request, where it can be seen without parsing the line."""
     match = _BEGINNING.match(line[:HEAD]) or (_METHOD.match(line[:HEAD]) and _END.search(line[-HEAD:]))
     return json.loads(match[1]) if match else None
 
