@@ -6,6 +6,7 @@ changes nothing that matters: `tests/mutants.toml` then says why, by function.
 
     python scripts/mutants.py                 all areas
     python scripts/mutants.py rules paging    these
+    python scripts/mutants.py --sample 100    a hundred faults of each, drawn at random: a minute or two for each area
     python scripts/mutants.py --survivors paging    the faults, too, as differences
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -54,6 +56,8 @@ def main() -> int:
     areas = {name: Area(tuple(area["modules"]), tuple(area["tests"])) for name, area in notes["areas"].items()}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"of {', '.join(areas)}; all if none is named")
+    parser.add_argument("--sample", type=int, metavar="N", help="put in only so many faults of each area")
+    parser.add_argument("--seed", type=int, default=1, help="which ones are drawn")
     parser.add_argument("--survivors", action="store_true", help="show each fault that no test notices")
     options = parser.parse_args()
     for name in options.areas:
@@ -62,9 +66,20 @@ def main() -> int:
     failed = False
     for name in options.areas or areas:
         folder = _prepared(name, areas[name])
-        subprocess.run([_tool(), "run"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        _run(folder, options.sample, options.seed)
         failed |= not _report(name, folder, notes.get("explained", {}), show=options.survivors)
     return int(failed)
+
+
+def _run(folder: Path, sample: int | None, seed: int) -> None:
+    """Put the faults in, one at a time, and run the tests of each."""
+    names: list[str] = []
+    if sample is not None:
+        # It makes all faults before it finds that there is none of this name.
+        subprocess.run([_tool(), "run", "none"], cwd=folder, check=False, capture_output=True)
+        known = [mutant for path in _results(folder) for mutant in _codes(path)]
+        names = random.Random(seed).sample(known, min(sample, len(known)))  # noqa: S311 - nothing secret
+    subprocess.run([_tool(), "run", *names], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def _prepared(name: str, area: Area) -> Path:
@@ -110,9 +125,20 @@ def _report(name: str, folder: Path, explained: Mapping[str, str], *, show: bool
 
 
 def _statuses(folder: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted((folder / "mutants").rglob("*.meta")):
-        for mutant, code in json.loads(path.read_text())["exit_code_by_key"].items():
-            yield mutant, status_by_exit_code[code]
+    for path in _results(folder):
+        for mutant, code in _codes(path).items():
+            if code is not None:
+                yield mutant, status_by_exit_code[code]
+
+
+def _results(folder: Path) -> list[Path]:
+    return sorted((folder / "mutants").rglob("*.meta"))
+
+
+def _codes(path: Path) -> dict[str, int | None]:
+    """Return how the tests of each fault of a module ended; None for one that was not put in."""
+    codes: dict[str, int | None] = json.loads(path.read_text())["exit_code_by_key"]
+    return codes
 
 
 def _tool() -> str:
