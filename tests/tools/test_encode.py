@@ -17,6 +17,7 @@ from tests.fleet import FORMATS
 from tests.tools.messages import RESULTS, messages, struct
 from viam_mcp.proto import POOL, app, common
 from viam_mcp.proto.google.protobuf.timestamp_pb2 import Timestamp
+from viam_mcp.tools.redaction._marks import NOT_SHOWN
 from viam_mcp.tools.results._encode import encode, enum_names, rfc3339, schema_of
 
 if TYPE_CHECKING:
@@ -102,9 +103,11 @@ def test_a_struct_keeps_integers_whole_and_null_null() -> None:
     assert [type(encoded[key]) for key in ("whole", "half", "huge")] == [int, float, float]
 
 
-def test_numbers_that_json_does_not_have_become_text() -> None:
+def test_numbers_that_json_does_not_have_become_marks() -> None:
     encoded = encode(common.LogEntry(caller=struct({"values": [inf, -inf, nan]})))
-    assert encoded["caller"] == {"values": ["inf", "-inf", "nan"]}
+    marks = [f"[not a JSON number: {number}]" for number in ("inf", "-inf", "nan")]
+    assert encoded["caller"] == {"values": marks}
+    assert all(NOT_SHOWN.fullmatch(mark) for mark in marks)
 
 
 def test_a_configuration_is_given_once() -> None:
@@ -113,14 +116,24 @@ def test_a_configuration_is_given_once() -> None:
     assert "robot_config_json" not in encode(part)
 
 
-def test_text_is_sanitized_wherever_it_stands() -> None:
-    bad = "a\x1b[31mb\u202ec"
-    part = app.RobotPart(name=bad, robot_config=struct({bad: [bad, {"x": bad}]}))
+BAD = "a\x1b[31mb\u202ec\r\n\u00ad"
+
+
+def test_text_that_can_be_sent_back_stays_what_it_is() -> None:
+    part = app.RobotPart(name=BAD, robot_config=struct({BAD: [BAD, {"x": BAD}]}))
     encoded = encode(part)
-    assert encoded["name"] == "abc"
-    assert encoded["robot_config"] == {"abc": ["abc", {"x": "abc"}]}
-    member = app.OrganizationMember(emails=[bad])
-    assert encode(member)["emails"] == ["abc"]
+    assert encoded["name"] == BAD
+    assert encoded["robot_config"] == {BAD: [BAD, {"x": BAD}]}
+    assert encode(app.OrganizationMember(emails=[BAD]))["emails"] == [BAD]
+    assert encode(app.FragmentImport(variables={BAD: BAD}))["variables"] == {BAD: BAD}
+
+
+def test_text_of_a_log_entry_is_sanitized_wherever_it_stands() -> None:
+    entry = common.LogEntry(host=BAD, message=BAD, stack=BAD, caller=struct({BAD: [BAD]}), fields=[struct({"x": BAD})])
+    safe = "abc\n"
+    assert encode(entry) == {
+        "host": safe, "message": safe, "stack": safe, "caller": {safe: [safe]}, "fields": [{"x": safe}]
+    }  # fmt: skip
 
 
 def test_credentials_of_the_contract_are_redacted_unless_they_are_asked_for() -> None:
@@ -159,7 +172,7 @@ def test_credentials_in_a_configuration_are_redacted_unless_they_are_asked_for()
                 "auth": {"credentials": {"payload": "[redacted]", "type": "t"}},
             }
         ],
-        "attributes": {"password": "[redacted]", "pin_code": 7, "token": "[redacted]", "enabled_token": True},
+        "attributes": {"pa\u200bssword": "[redacted]", "pin_code": 7, "token": "[redacted]", "enabled_token": True},
     }
     assert encode(part, reveal=True)["robot_config"]["remotes"] == config["remotes"]
 

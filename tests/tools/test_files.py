@@ -93,6 +93,28 @@ def test_a_link_to_a_file_is_neither_read_nor_written_through(files: Files, root
     assert read(files, "link") == b"x"
 
 
+def test_a_hard_link_is_not_read_and_is_replaced_not_written_through(files: Files, root: Path, outside: Path) -> None:
+    (root / "link").hardlink_to(outside)
+    with pytest.raises(ToolError, match="hard links"):
+        read(files, "link")
+    with pytest.raises(ToolError, match="hard links"):
+        files.digest("link")
+    files.write("link", b"x", overwrite=True)
+    assert outside.read_bytes() == b"untouched"
+    assert read(files, "link") == b"x"
+
+
+@pytest.mark.parametrize(
+    "name", ["a\u200bb", "report\u202egnp.json", "a\u00ad", "a\nb", "a\x1b[2Jb", "a\ufe0f", "a\tb", "\u2028"]
+)
+async def test_a_file_name_with_characters_that_cannot_be_seen_is_refused(fleet: Fleet, name: str) -> None:
+    part_id = fleet.id("parts", "picker-01-main")
+    for path in (name, f"{name}/f", f"f/{name}"):
+        error = await fleet.call.error("get_robot_part", robot_part_id=part_id, dest=path)
+        assert "cannot be seen" in error
+    assert [*fleet.files.iterdir()] == []
+
+
 def test_a_link_to_a_folder_is_not_followed(files: Files, root: Path, outside: Path) -> None:
     (root / "up").symlink_to(outside.parent)
     with pytest.raises(ToolError, match="link"):

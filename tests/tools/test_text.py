@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.pace import is_linear
 from viam_mcp.sandbox.demo.fleet import HOSTILE_MESSAGES
-from viam_mcp.tools.redaction._text import sanitize, shorten, visible
+from viam_mcp.tools.redaction._text import cleaned, is_clean, json_text, sanitize, shorten, visible
 
 # Unicode's format characters that are seen: signs that stand before or around numbers in Arabic and other scripts.
 SEEN = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"}
@@ -93,3 +95,45 @@ def test_visible_text_shows_what_sanitized_text_leaves_out(text: str) -> None:
 def test_a_shortened_text_says_how_much_is_missing() -> None:
     assert shorten("a" * 1_500, 10) == "a" * 10 + "… [1,490 more characters]"
     assert shorten("a" * 10, 10) == "a" * 10
+
+
+STACK = "\u0301\u0300\u0302\u0303\u0304" * 8
+ENCLOSING = "\u0488\u0489" * 10
+
+
+@pytest.mark.parametrize("marks", [STACK, ENCLOSING, STACK + ENCLOSING])
+def test_stacked_marks_cover_no_other_line(marks: str) -> None:
+    text = f"Allow a{marks}b?"
+    assert sanitize(text) == f"Allow a{marks[:4]}b?"
+    assert visible(text).startswith(f"Allow a{marks[:4]}\\u")
+    assert json_text([text]).startswith(f'["Allow a{marks[:4]}\\u')
+    assert json.loads(json_text([text])) == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["Tiếng Việt", "Tie\u0302\u0301ng Vie\u0323\u0302t", "שָׁלוֹם", "น้ำ", "नमस्ते", "བསྒྲུབས", "日本語" * 9]
+)
+def test_writing_of_the_world_stays(text: str) -> None:
+    assert sanitize(text) == text
+
+
+values = st.recursive(
+    st.none() | st.integers() | st.text() | st.text(st.sampled_from([*GONE, *SELECTORS, "a", "\u0301", '"', "\\"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(values, st.sampled_from([None, 2]))
+def test_json_for_display_says_the_same_and_does_not_act(value: Any, indent: int | None) -> None:
+    text = json_text(value, indent)
+    assert json.loads(text) == value
+    assert sanitize(text) == text
+
+
+@given(st.text() | st.text(st.sampled_from([*GONE, "a", "b"])))
+def test_what_is_left_of_a_cleaned_text_is_found_in_it(text: str) -> None:
+    seen, places = cleaned(text)
+    assert seen == "".join(text[place] for place in places[:-1])
+    assert places[-1] == len(text)
+    assert is_clean(text) is (sanitize(text) == text and text.isprintable())

@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from viam_mcp.tools import json_text
+
 Json = Any
 
 
@@ -23,8 +25,10 @@ def print_any_character() -> None:
 
 
 def as_json(value: Json, indent: int | None = None) -> str:
-    """Return a value as JSON that stdout can encode and that stays JSON."""
-    return json.dumps(value, indent=indent, ensure_ascii=not _is_unicode(getattr(sys.stdout, "encoding", None)))
+    """Return a value as JSON that stdout can encode, that acts on no terminal, and that stays JSON."""
+    if _is_unicode(getattr(sys.stdout, "encoding", None)):
+        return json_text(value, indent)
+    return json.dumps(value, indent=indent)
 
 
 def _is_unicode(encoding: str | None) -> bool:

@@ -14,11 +14,10 @@ import mcp_types as types
 from grpclib.const import Status
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
-from pydantic_core import to_json
 
 from viam_mcp.server import _log_resource
 from viam_mcp.server._directory import Kind, is_id
-from viam_mcp.tools import TOOLS, ListTool, ToolError, quoted, redacted
+from viam_mcp.tools import TOOLS, ListTool, ToolError, json_text, quoted, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +237,7 @@ class Resources:
 
 
 def _contents(uri: str, data: Json) -> dict[str, Json]:
-    return {"contents": [{"uri": uri, "mimeType": MIME_TYPE, "text": to_json(data).decode()}]}
+    return {"contents": [{"uri": uri, "mimeType": MIME_TYPE, "text": json_text(data)}]}
 
 
 def _add(data: dict[str, Json], more: dict[str, Json], tool: str, arguments: dict[str, Json]) -> None:

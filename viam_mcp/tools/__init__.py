@@ -17,7 +17,8 @@ from viam_mcp.tools.previews._model import Consequence, Preview, Risk
 from viam_mcp.tools.previews._names import quoted
 from viam_mcp.tools.previews._pages import FORM_BYTES, PAGE_BYTES, TOKEN_BYTES, Page, StaleCursor, fits, page
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
-from viam_mcp.tools.redaction._text import sanitize, shorten
+from viam_mcp.tools.redaction._share import removed_share
+from viam_mcp.tools.redaction._text import json_text, sanitize, shorten
 from viam_mcp.tools.results._budget import fit
 from viam_mcp.tools.results._log_entries import line
 from viam_mcp.tools.results._output import Done, Whole, as_text, output_schema
@@ -76,6 +77,7 @@ __all__ = [
     "hints",
     "input_schema",
     "is_organization",
+    "json_text",
     "line",
     "marks_of",
     "models_in",
@@ -86,6 +88,7 @@ __all__ = [
     "quoted",
     "redacted",
     "references",
+    "removed_share",
     "sanitize",
     "shorten",
     "without_secrets",

@@ -2,7 +2,8 @@
 
 Paths are relative to it, and stay in it: no absolute path, no `..`, and no link on the way, even one
 that is put there between the check and the use, since each step of a path is opened relative to the
-one before, refusing links. Files are written whole or not at all, readable by their owner only.
+one before, refusing links. A file with several hard links is not read. Files are written whole or not at all,
+readable by their owner only.
 """
 
 from __future__ import annotations
@@ -106,6 +107,12 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise ToolError(f"{quoted(path)} is not a regular file.")
+        # A hard link may be another name of a file outside of the folder.
+        if status.st_nlink > 1:
+            os.close(descriptor)
+            raise ToolError(
+                f"{quoted(path)} has other names (hard links), so it may be a file from elsewhere: copy it."
+            )
         with os.fdopen(descriptor, "rb") as file:
             yield file, status.st_size
 

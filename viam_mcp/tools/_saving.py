@@ -15,6 +15,7 @@ from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import Tool
 from viam_mcp.tools.previews._names import quoted
+from viam_mcp.tools.redaction._text import is_clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ def _plain(path: str) -> str:
     # One file has one name here, so that a rule about a name cannot be dodged by another one.
     if str(PurePosixPath(path)) != path:
         raise PydanticCustomError("expected", "a path without '.', doubled slashes or a slash at its end")
+    # Nobody who is asked about one of two names that look the same can tell them apart.
+    if not is_clean(path):
+        raise PydanticCustomError("expected", "a path of one line without characters that cannot be seen")
     return path
 
 

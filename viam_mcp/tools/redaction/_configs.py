@@ -1,22 +1,32 @@
-"""Configurations that callers send: checked before anything else is done, and made whole where they read `[redacted]`.
+"""Configurations that callers send: parsed strictly, and made whole where a mark stands for what is stored.
 
-Whoever reads a configuration gets it without its credentials, changes something and sends all of it back.
-What was shown at a place and comes back there unchanged stands for what is stored there.
+A configuration is read with marks in it: for credentials, for what did not fit, for what JSON cannot say. Its reader
+changes something and sends all of it back. A mark that comes back at the place where it was read stands for what is
+stored there; any other mark is refused. So a value that was read can be sent back, and means what is stored.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews._names import quoted
-from viam_mcp.tools.redaction._marks import NOT_SHOWN, REDACTED
+from viam_mcp.tools.redaction._marks import (
+    NOT_SHOWN,
+    REDACTED,
+    left_out,
+    not_a_number,
+    others_key,
+    others_left_out,
+)
 from viam_mcp.tools.redaction._matching import Looks, matches
 from viam_mcp.tools.redaction._secrets import redacted
-from viam_mcp.tools.redaction._text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +34,14 @@ if TYPE_CHECKING:
 Json = Any
 
 _EXACT = 2**53  # up to here a Struct, which keeps all numbers as doubles, tells integers apart
+_CUT = re.compile(r"(?P<head>.*)… \[(?P<more>[\d,]+) more characters\]", re.DOTALL)
 
 
 def config_from(text: str) -> dict[str, Json]:
-    """The configuration that JSON text holds.
+    """Return the configuration that JSON text holds.
 
     Raises:
-        ValueError: It is not a JSON object, or says something twice, so that readers may understand it differently.
+        ValueError: It is not a JSON object, or has a key twice, so that readers may understand it differently.
     """
     try:
         config = json.loads(
@@ -51,17 +62,17 @@ def config_from(text: str) -> dict[str, Json]:
 
 
 def number_from(text: str) -> float:
-    """A number with a fraction or an exponent as a Struct gives it back: an integer, if it is one."""
+    """Return a number with a fraction or an exponent as a Struct gives it back: an integer, if it is one."""
     return plain_number(_finite(text))
 
 
 def plain_number(number: float) -> float:
-    """An integer, if it is one that is told apart from others."""
+    """Return an integer, if the number is one that a double tells apart from others."""
     return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _integer(text: str) -> int:
-    _finite(text)  # Python would refuse to read thousands of digits, in words for whoever runs it
+    _finite(text)  # Python would refuse to read thousands of digits, in words for an operator
     return int(text)
 
 
@@ -84,45 +95,46 @@ def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def lacks(config: Mapping[str, Json] | None) -> bool:
-    """Whether a configuration says of something in it that it is not shown."""
+    """Whether there is a mark in a configuration."""
     return bool(NOT_SHOWN.search(json.dumps(config, ensure_ascii=False)))
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A value as it is stored, and as it is shown to whoever reads it."""
+    """A value as it is stored, and as it is shown to its readers when all of it fits."""
 
     value: Json
     shown: Json
 
     def whole(self, sent: Json, path: str) -> Json:
-        """What was sent, with what is stored in each place where it says what was shown.
+        """Return what was sent, with what is stored in the place of each mark.
 
         Args:
             sent: A JSON value that takes this one's place.
             path: Where it stands, for the error.
 
         Raises:
-            ToolError: It says of something that it is not shown, and that is not what was shown there, or would
-                not read so there: whether a text is a credential depends on what stands beside it.
+            ToolError: A mark is not the one that was read at its place. Or what is put back would be shown otherwise
+                than it was: whether a text is a credential depends on what stands beside it.
         """
-        putting = _Putting(sent)
-        whole = putting.back(sent, self, path)
+        restored = _Restored(sent, path)
+        whole = restored.back(sent, self, path)
         if whole is not sent:
-            putting.check(sent, redacted(_as_read(whole)), path)
+            shown = restored.back(sent, Stored(self.shown, self.shown), path)
+            _check(sent, shown, redacted(_numbers_marked(whole)), restored.marked, path)
         return whole
 
     def put_back(self, sent: Json, path: str) -> Json:
-        """As `whole`, without a look at how it would read."""
-        return _Putting(sent).back(sent, self, path)
+        """Do as `whole`, without a look at how the result would be shown."""
+        return _Restored(sent, path).back(sent, self, path)
 
     def under(self, key: str) -> Stored:
-        """What is stored under a key of an object."""
+        """Return what is stored under a key of an object."""
         both = isinstance(self.value, dict) and isinstance(self.shown, dict) and key in self.value and key in self.shown
         return Stored(self.value[key], self.shown[key]) if both else _NOTHING
 
     def items(self) -> list[Stored]:
-        """What is stored in a list."""
+        """Return what is stored in a list."""
         both = isinstance(self.value, list) and isinstance(self.shown, list) and len(self.value) == len(self.shown)
         return [Stored(*pair) for pair in zip(self.value, self.shown, strict=True)] if both else []
 
@@ -130,16 +142,21 @@ class Stored:
 _NOTHING = Stored(None, None)
 
 
-class _Putting:
-    """What is stored goes back into what was sent. Each value is looked at a few times, however deep it stands."""
+class _Restored:
+    """Puts what is stored back into what was sent. Each value is looked at a few times, however deep it stands.
 
-    def __init__(self, sent: Json) -> None:
+    Attributes:
+        marked: The ids of the objects and lists that have a mark in them.
+    """
+
+    def __init__(self, sent: Json, path: str) -> None:
         self._looks = Looks()
-        self._lacking: set[int] = set()
-        _find_lacking(sent, self._lacking)
+        self.marked: set[int] = set()
+        _find_marks(sent, self.marked)
 
     def back(self, sent: Json, stored: Stored, path: str) -> Json:
-        if not self._lacks(sent):
+        """Return a value without its marks."""
+        if not has_mark(sent, self.marked):
             return sent
         if isinstance(sent, list):
             items = stored.items()
@@ -147,60 +164,101 @@ class _Putting:
             behind = [_NOTHING if index is None else items[index] for index in found]
             return [self.back(*pair, f"{path}[{index}]") for index, pair in enumerate(zip(sent, behind, strict=True))]
         if isinstance(sent, dict):
-            for key in sent:
-                if NOT_SHOWN.search(key) and stored.under(key) is _NOTHING:
-                    raise _nothing_to_put_back(f"{path}.{key}")
-            return {key: self.back(item, stored.under(key), f"{path}.{key}") for key, item in sent.items()}
-        if sent == stored.shown:
+            return self._object(sent, stored, path)
+        if stored is not _NOTHING and _stands_for(sent, stored.shown):
             return stored.value
-        raise _nothing_to_put_back(path)
+        raise _unknown_mark(path)
 
-    def check(self, sent: Json, read: Json, path: str) -> None:
-        """See to it that whoever reads it reads no more than what was sent."""
-        if not self._lacks(sent):
-            return
-        if isinstance(sent, list):
-            for index, item in enumerate(sent):
-                self.check(item, read[index], f"{path}[{index}]")
-        elif isinstance(sent, dict):
-            if len(read) < len(sent):  # two keys that look the same: no telling which one is read
-                raise _nothing_to_put_back(path)
-            for key, item in sent.items():
-                self.check(item, read[sanitize(key)], f"{path}.{key}")
-        elif sent != read:
-            raise _nothing_to_put_back(path)
-
-    def _lacks(self, sent: Json) -> bool:
-        return id(sent) in self._lacking if isinstance(sent, dict | list) else _is_lacking(sent)
+    def _object(self, sent: dict[str, Json], stored: Stored, path: str) -> dict[str, Json]:
+        mark = others_key(stored.shown if isinstance(stored.shown, dict) else ())
+        others = _others(sent, stored, mark, path) if mark in sent else {}
+        for key in sent:
+            if key != mark and NOT_SHOWN.search(key) and stored.under(key) is _NOTHING:
+                raise _unknown_mark(f"{path}.{key}")
+        members = {key: item for key, item in sent.items() if key != mark}
+        whole = {key: self.back(item, stored.under(key), f"{path}.{key}") for key, item in members.items()}
+        return {**whole, **others}
 
 
-def _find_lacking(value: Json, found: set[int]) -> bool:
-    """Whether something in a JSON value says that it is not shown; the ids of the objects and lists it is in."""
-    if not isinstance(value, dict | list):
-        return _is_lacking(value)
-    items = [*value, *value.values()] if isinstance(value, dict) else value
-    lacking = [item for item in items if _find_lacking(item, found)]
-    if lacking:
-        found.add(id(value))
-    return bool(lacking)
+def _others(sent: dict[str, Json], stored: Stored, mark: str, path: str) -> dict[str, Json]:
+    """Return the members that the mark for left out members stands for."""
+    if not isinstance(stored.shown, dict) or not isinstance(stored.value, dict):
+        raise _unknown_mark(f"{path}.{mark}")
+    missing = {key: item for key, item in stored.shown.items() if key not in sent}
+    if sent[mark] != others_left_out(len(missing), len(to_json(missing))):
+        raise _unknown_mark(f"{path}.{mark}")
+    return {key: stored.value[key] for key in missing}
 
 
-def _is_lacking(value: Json) -> bool:
+def _stands_for(mark: str, shown: Json) -> bool:
+    """Whether a text with a mark is what a reader was given for a value that is shown like this when it fits."""
+    if mark == shown:
+        return True
+    if isinstance(shown, str) and (cut := _CUT.fullmatch(mark)):
+        more = int(cut["more"].replace(",", "") or 0)
+        return shown.startswith(cut["head"]) and len(shown) == len(cut["head"]) + more
+    return mark == left_out(len(to_json(shown)))
+
+
+def _check(sent: Json, shown: Json, read: Json, marked: set[int], path: str) -> None:
+    """See to it that a reader of what is put back reads no more than what was sent.
+
+    Args:
+        sent: What was sent.
+        shown: What was sent, with what readers were shown in the place of each mark.
+        read: What readers are shown of the result.
+        marked: The ids of the objects and lists with marks in them.
+        path: Where it stands, for the error.
+
+    Raises:
+        ToolError: They are shown something else.
+    """
+    if not has_mark(sent, marked):
+        return
+    if isinstance(sent, list):
+        for index, item in enumerate(sent):
+            _check(item, shown[index], read[index], marked, f"{path}[{index}]")
+    elif isinstance(sent, dict):
+        for key in shown:
+            if key in sent:
+                _check(sent[key], shown[key], read[key], marked, f"{path}.{key}")
+            elif shown[key] != read[key]:
+                raise _unknown_mark(f"{path}.{key}")
+    elif shown != read:
+        raise _unknown_mark(path)
+
+
+def has_mark(value: Json, marked: set[int]) -> bool:
+    """Whether there is a mark in a value, by the ids of the objects and lists that have one."""
+    if isinstance(value, dict | list):
+        return id(value) in marked
     return isinstance(value, str) and bool(NOT_SHOWN.search(value))
 
 
-def _as_read(value: Json) -> Json:
-    """A JSON value as it reads before credentials are taken out."""
+def _find_marks(value: Json, found: set[int]) -> bool:
+    """Whether there is a mark in a JSON value; the ids of the objects and lists with one go to `found`."""
+    if not isinstance(value, dict | list):
+        return isinstance(value, str) and bool(NOT_SHOWN.search(value))
+    items = [*value, *value.values()] if isinstance(value, dict) else value
+    marked = [item for item in items if _find_marks(item, found)]
+    if marked:
+        found.add(id(value))
+    return bool(marked)
+
+
+def _numbers_marked(value: Json) -> Json:
+    """Return a JSON value with marks for the numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {sanitize(key): _as_read(item) for key, item in value.items()}
+        return {key: _numbers_marked(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_read(item) for item in value]
-    return sanitize(value) if isinstance(value, str) else value
+        return [_numbers_marked(item) for item in value]
+    return not_a_number(value) if isinstance(value, float) and not isfinite(value) else value
 
 
-def _nothing_to_put_back(path: str) -> ToolError:
+def _unknown_mark(path: str) -> ToolError:
     return ToolError(
-        f'{quoted(path)} holds a mark for what was not shown ({REDACTED} or "… [N more characters]"), and it is not '
-        "known what belongs there: nothing was done. The mark may only be sent back just as it was read, at the same "
-        "place and beside what names it; otherwise send the value itself, or have a person edit it in the Viam app."
+        f'{quoted(path)} holds a mark for what was not shown ({REDACTED}, [left out: …] or "… [N more characters]"), '
+        "and it is not known what belongs there: nothing was done. The mark may only be sent back just as it was read, "
+        "at the same place and beside what names it; otherwise send the value itself, or have a person edit it in the "
+        "Viam app."
     )

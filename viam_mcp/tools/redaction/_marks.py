@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 REDACTED = "[redacted]"
 """In the place of a credential that is stored."""
@@ -10,11 +14,11 @@ REDACTED = "[redacted]"
 NEW_VALUE = "[redacted: a new value]"
 """In the place of a credential that a caller sends, as a person is shown it."""
 
-UNCHANGED = "[redacted: unchanged]"
+AS_STORED = "[redacted: as stored]"
 """In the place of a mark that a caller sends for what is stored, as a person is shown it."""
 
 OTHERS_LEFT_OUT = "[left out]"
-"""The key of an object under which it says how many of its members are left out."""
+"""The key of an object under which it says how many of its members are left out; see `others_key`."""
 
 NOT_SHOWN = re.compile(
     r"\[redacted(?: \d+|: [a-z ]+)?\]"  # a preview numbers its marks
@@ -28,6 +32,14 @@ NOT_SHOWN = re.compile(
 def left_out(size: int) -> str:
     """Return the mark for a value that takes so many bytes as compact JSON."""
     return f"[left out: {size:,} bytes]"
+
+
+def others_key(members: Container[str]) -> str:
+    """Return the key under which an object says how many of its members are left out: one that it does not have."""
+    key = OTHERS_LEFT_OUT
+    while key in members:
+        key += "+"
+    return key
 
 
 def others_left_out(members: int, size: int) -> str:

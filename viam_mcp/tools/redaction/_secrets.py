@@ -14,6 +14,7 @@ from viam_mcp.tools.redaction._commands import command_spans, names_next, option
 from viam_mcp.tools.redaction._forms import form_spans, has_long_run
 from viam_mcp.tools.redaction._marks import NOT_SHOWN, REDACTED
 from viam_mcp.tools.redaction._names import Kind, is_a_count, is_credential, kind_of, names_secret, tells_which
+from viam_mcp.tools.redaction._text import cleaned, sanitize
 from viam_mcp.tools.redaction._texts import named_spans, names_any
 from viam_mcp.tools.redaction._urls import url_spans, webhook_span
 from viam_mcp.tools.redaction._values import is_host, is_name, is_path, is_url, is_word
@@ -125,7 +126,7 @@ def _list(items: list[object], label: Label, kind: Kind, key: str, program: str 
             result.append(_redacted(item, label, own, key))
         if not before and not program and text:
             program = text
-        before = text
+        before = text if text.isascii() else sanitize(text)
     return result
 
 
@@ -138,6 +139,8 @@ def _webhook(url: str, label: Label) -> str:
 
 def may_hold_secret(text: str) -> bool:
     """Whether it takes a closer look to tell that a text holds no credential: for few of them."""
+    if not text.isascii() or not text.isprintable():
+        text = cleaned(text)[0]
     return "eyJ" in text or "://" in text or names_any(text) or has_long_run(text) or _may_be_command(text)
 
 
@@ -206,7 +209,18 @@ def without_secrets_sent(text: str) -> str:
 
 
 def credential_spans(text: str) -> list[Span]:
-    """Return where in a text its credentials are, in order; none within another one."""
+    """Return where in a text its credentials are, in order; none within another one.
+
+    A credential is told by what can be seen. What cannot, such as a character without width, is hidden with it.
+    """
+    if not text.isascii() or not text.isprintable():
+        seen, places = cleaned(text)
+        if seen != text:
+            return [(places[start], places[end - 1] + 1) for start, end in _spans(seen)]
+    return _spans(text)
+
+
+def _spans(text: str) -> list[Span]:
     spans = [*form_spans(text, _holds_secret), *named_spans(text)]
     if _may_be_command(text):
         spans += command_spans(text)

@@ -6,8 +6,9 @@ one after the other; from then on encoding is a call. What comes out:
 - field names as in the wire contract, enums by short name (`ONLINE_STATE_OFFLINE` is "offline"),
   times as RFC 3339 in UTC, 64-bit integers as numbers, Struct as plain JSON;
 - numbers and booleans always, everything else only where it is set;
-- text sanitized, and credentials (`debug_redact` in the contract, and what `_secrets` knows inside a
-  Struct or a text) replaced by `[redacted]`, unless the encoder was asked to reveal them.
+- text as it is stored, since what was read can be sent back; that of log entries sanitized, since it is only displayed;
+- credentials (`debug_redact` in the contract, and what `redaction` finds inside a Struct or a text) replaced by
+  `[redacted]`, unless the encoder was asked to reveal them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any, cast
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from viam_mcp.tools.redaction._secrets import REDACTED, may_hold_secret, redacted, without_secrets
+from viam_mcp.tools.redaction._marks import REDACTED, not_a_number
+from viam_mcp.tools.redaction._secrets import redacted, without_secrets
 from viam_mcp.tools.redaction._text import sanitize
 
 if TYPE_CHECKING:
@@ -35,12 +37,19 @@ Writer = Callable[[Any], Json]
 # A configuration travels twice, as a Struct and as the text it was written in. The Struct is enough.
 _SAID_TWICE = frozenset({"robot_config_json", "fragment_config_json"})
 
+# What nobody sends back.
+_DISPLAYED_ONLY = frozenset({"viam.common.v1.LogEntry"})
+
 # Where in a program something is logged, and about what: few values say nearly all that a part logs.
 _SAID_OFTEN = frozenset({"viam.common.v1.LogEntry.caller", "viam.common.v1.LogEntry.fields"})
 _LONGEST_REMEMBERED = 500  # bytes
 
 # Texts that only tell which one or what kind: no credential gets into one.
 _TELLS_WHICH = re.compile(r"(.*_)?(id|ids|name|namespace|level|host|email|version|type|platform|state)")
+
+
+class FreeForm(dict[str, Json]):
+    """A Struct as JSON: an object without a schema, in which a mark can stand in the place of any value."""
 
 
 def encode(message: Message, *, reveal: bool = False) -> dict[str, Json]:
@@ -56,10 +65,10 @@ def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
     Its source holds only field names of our own descriptors; values reach it as arguments.
     """
     scope: dict[str, Any] = {
-        "sanitize": sanitize,
         "isfinite": isfinite,
-        "may_hold_secret": may_hold_secret,
         "redacted": redacted,
+        "sanitize": sanitize,
+        "without_secrets": without_secrets,
     }
     lines = ["def encode_message(message):", "    out = {}"]
     for number, field in enumerate(_fields(descriptor)):
@@ -78,7 +87,7 @@ def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
     """The lines that write one field, `write` being the name of what turns its value into JSON."""
     name, put = field.name, f"out[{field.name!r}] ="
     if _is_map(field):
-        members = f"{{sanitize(key): {write}(entries[key]) for key in entries}}"
+        members = f"{{key: {write}(entries[key]) for key in entries}}"
         # What a member is called may say that it is a credential, as in a configuration.
         return [f"entries = message.{name}", f"if entries: {put} {members if reveal else f'redacted({members})'}"]
     if field.is_repeated:
@@ -86,13 +95,7 @@ def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
     if field.has_presence:
         return [f"if message.HasField({name!r}): {put} {write}(message.{name})"]
     if field.type == field.TYPE_STRING:
-        if _is_secret(field):
-            return [f"if message.{name}: {put} {write}(message.{name})"]
-        # Nearly every text is harmless: find that out at once.
-        harmless = "value.isascii() and value.isprintable()"
-        if not reveal and not _TELLS_WHICH.fullmatch(name):
-            harmless += " and not may_hold_secret(value)"
-        return [f"value = message.{name}", f"if value: {put} value if {harmless} else {write}(value)"]
+        return [f"value = message.{name}", f"if value: {put} {_text_expression(field, write, reveal)}"]
     if field.enum_type is not None:
         return [f"value = message.{name}", f"if value: {put} {write}(value)"]
     if field.cpp_type in _FLOATS:
@@ -100,16 +103,26 @@ def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
     return [f"{put} message.{name}"]
 
 
+def _text_expression(field: FieldDescriptor, write: str, reveal: bool) -> str:
+    """The expression that turns a text, `value`, into JSON; calls of Python functions cost most."""
+    if _is_secret(field) or _is_displayed_only(field):
+        return f"{write}(value)"
+    return "value" if reveal or _TELLS_WHICH.fullmatch(field.name) else "without_secrets(value)"
+
+
 def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
     """What turns one value of this field into JSON."""
     if _is_secret(field):
-        return sanitize if reveal else lambda value: REDACTED
+        return _unchanged if reveal else lambda value: REDACTED
     if _is_map(field):
         return _writer(_map_value(field), reveal)
     if field.enum_type is not None:
         return enum_names(field.enum_type).__getitem__
     if field.type == field.TYPE_STRING:
-        return sanitize if reveal or _TELLS_WHICH.fullmatch(field.name) else _safe
+        plain = reveal or bool(_TELLS_WHICH.fullmatch(field.name))
+        if _is_displayed_only(field):
+            return sanitize if plain else _displayed
+        return _unchanged if plain else without_secrets
     if field.message_type is None:
         return _unchanged
     if field.full_name in _SAID_OFTEN:
@@ -126,8 +139,12 @@ def _unchanged(value: Json) -> Json:
     return value
 
 
-def _safe(text: str) -> str:
+def _displayed(text: str) -> str:
     return without_secrets(sanitize(text))
+
+
+def _is_displayed_only(field: FieldDescriptor) -> bool:
+    return field.containing_type is not None and field.containing_type.full_name in _DISPLAYED_ONLY
 
 
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
@@ -198,23 +215,37 @@ def _time(value: Any) -> str:
 
 def _struct(struct: Any, reveal: bool = False) -> Json:
     plain = _members(struct)
-    return plain if reveal else redacted(plain)
+    return FreeForm(plain if reveal else cast("dict[str, Json]", redacted(plain)))
 
 
-def _members(struct: Any) -> Json:
+def _members(struct: Any) -> dict[str, Json]:
     fields = struct.fields
-    return {sanitize(key): _plain(fields[key]) for key in fields}
+    return {key: _plain(fields[key]) for key in fields}
 
 
 def _remembering(kind: type[Message], reveal: bool) -> Writer:
     """What writes a Struct, and reads one only if it has not lately written the same."""
-    recent = lru_cache(maxsize=1024)(lambda data: _struct(kind.FromString(data), reveal))
+    recent = lru_cache(maxsize=1024)(lambda data: _logged(kind.FromString(data), reveal))
 
     def write(struct: Any) -> Json:
         data = struct.SerializeToString()
-        return {**recent(data)} if len(data) <= _LONGEST_REMEMBERED else _struct(struct, reveal)
+        return {**recent(data)} if len(data) <= _LONGEST_REMEMBERED else _logged(struct, reveal)
 
     return write
+
+
+def _logged(struct: Any, reveal: bool) -> Json:
+    """A Struct that is only displayed."""
+    plain = _sanitized(_members(struct))
+    return plain if reveal else redacted(plain)
+
+
+def _sanitized(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {sanitize(key): _sanitized(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sanitized(item) for item in value]
+    return sanitize(value) if isinstance(value, str) else value
 
 
 def _value(value: Any, reveal: bool = False) -> Json:
@@ -225,7 +256,7 @@ def _value(value: Any, reveal: bool = False) -> Json:
 def _plain(value: Any) -> Json:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return sanitize(value.string_value)
+        return value.string_value
     if kind == "struct_value":
         return _members(value.struct_value)
     if kind == "list_value":
@@ -237,7 +268,7 @@ def _plain(value: Any) -> Json:
 
 def _number(number: float) -> float | str:
     if not isfinite(number):
-        return str(number)
+        return not_a_number(number)
     # From 2**53 on, more digits would claim what a double does not hold.
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 

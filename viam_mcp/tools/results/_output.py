@@ -10,11 +10,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted
-from viam_mcp.tools.redaction._text import sanitize
-from viam_mcp.tools.results._encode import encode, may_hold_credential, schema_of
+from viam_mcp.tools.redaction._text import json_text, sanitize
+from viam_mcp.tools.results._encode import FreeForm, encode, may_hold_credential, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -148,21 +146,9 @@ class Values(Whole):
 
 
 def _encoded(value: Json, *, reveal: bool) -> Json:
-    """A plain value made safe to show; credentials inside of an object or a list redacted."""
-    if isinstance(value, str):
-        return sanitize(value)
-    if isinstance(value, dict | list):
-        plain = _sanitized(value)
-        return plain if reveal else redacted(plain)
-    return value
-
-
-def _sanitized(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {sanitize(key): _sanitized(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_sanitized(item) for item in value]
-    return sanitize(value) if isinstance(value, str) else value
+    """A plain value; credentials inside of an object or a list redacted."""
+    safe = redacted(value) if isinstance(value, dict | list) and not reveal else value
+    return FreeForm(safe) if isinstance(safe, dict) else safe
 
 
 @dataclass(frozen=True)
@@ -210,7 +196,7 @@ def encode_item(value: Any, *, reveal: bool) -> dict[str, Json]:
 
 def as_text(output: Output, data: dict[str, Json]) -> str:
     """The text content that says what the structured content does."""
-    return output.text(data) if isinstance(output, Readable) else to_json(data).decode()
+    return output.text(data) if isinstance(output, Readable) else json_text(data)
 
 
 def output_schema(output: Output) -> dict[str, Json]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools.previews.configs._changes import ordered
 from viam_mcp.tools.redaction._configs import Stored
-from viam_mcp.tools.redaction._secrets import REDACTED, may_be_code, redacted
-from viam_mcp.tools.redaction._text import sanitize
+from viam_mcp.tools.redaction._marks import AS_STORED, NEW_VALUE, REDACTED
+from viam_mcp.tools.redaction._secrets import may_be_code, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 Json = Any
 
 _LABEL = REDACTED.removesuffix("]")
-_NEW = f"{_LABEL}: a new value]"
-_AS_STORED = f"{_LABEL}: as stored]"
 _NUMBERED = re.compile(rf"{re.escape(_LABEL)} (\d+)\]")
 
 _CODE = ("modules", "processes", "packages", "fragments", "fragment_mods", "agent", "remotes")
@@ -66,7 +64,7 @@ def relabelled(changes: Sequence[Change]) -> list[Change]:
             return {key: told(item, otherwise) for key, item in value.items()}
         return [told(item, otherwise) for item in value] if isinstance(value, list) else value
 
-    return [replace(change, old=told(change.old, REDACTED), new=told(change.new, _AS_STORED)) for change in changes]
+    return [replace(change, old=told(change.old, REDACTED), new=told(change.new, AS_STORED)) for change in changes]
 
 
 def _numbers(values: Iterable[Json]) -> frozenset[str]:
@@ -98,7 +96,7 @@ def _settled(value: Json) -> Json:
 
 
 def _label(secret: object) -> object:
-    return secret if isinstance(secret, _Settled) or may_be_code(secret) else _NEW
+    return secret if isinstance(secret, _Settled) or may_be_code(secret) else NEW_VALUE
 
 
 def _told(value: Json, label: Label) -> Json:
@@ -122,11 +120,11 @@ def _hidden(value: Json, shown: Json, labels: Iterator[str]) -> Json:
     """Return a stored value in which all that was not shown is labelled."""
     if isinstance(value, dict):
         members = shown if isinstance(shown, dict) else {}
-        return {key: _hidden(item, members.get(sanitize(key)), labels) for key, item in value.items()}
+        return {key: _hidden(item, members.get(key), labels) for key, item in value.items()}
     if isinstance(value, list):
         items = shown if isinstance(shown, list) and len(shown) == len(value) else [None] * len(value)
         return [_hidden(*pair, labels) for pair in zip(value, items, strict=True)]
     marked = shown if isinstance(shown, str) and REDACTED in shown else None
-    if marked is None and shown == (sanitize(value) if isinstance(value, str) else value):
+    if marked is None and shown == value:
         return value
     return _Settled(re.sub(re.escape(REDACTED), lambda _: next(labels), marked or REDACTED))
