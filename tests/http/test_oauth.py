@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tests.http.issuer import AUDIENCE, Issuer, ec_key, rsa_key
 from viam_mcp.http import HttpError, Trust, by_oauth
-from viam_mcp.http.auth._jwks import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Keys
+from viam_mcp.http.auth._jwks import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, KeySet
 from viam_mcp.http.auth._oauth import LEEWAY_SECONDS
 from viam_mcp.tools import Effect
 
@@ -41,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def verifier(issuer: Issuer, clock: Clock) -> TokenVerifier:
     trust = Trust(issuer.url, AUDIENCE, issuer.jwks_url)
-    return by_oauth(trust, Keys(issuer.jwks_url, clock)).verifier
+    return by_oauth(trust, KeySet(issuer.jwks_url, clock)).verifier
 
 
 async def taken(verifier: TokenVerifier, token: str) -> Credential:
@@ -215,15 +215,56 @@ async def test_a_key_whose_private_half_is_published_is_not_taken(verifier: Toke
 
 @pytest.mark.parametrize(
     "changed",
-    [{"kid": ["first"]}, {"kid": {}}, {"alg": ["RS256"]}, {"kty": ["RSA"]}, {"n": 7}, {"n": "AA"}, {"d": "AA"}],
-    ids=lambda changed: "-".join(changed),
+    [
+        {"kid": ["first"]},
+        {"kid": {}},
+        {"kid": None},
+        {"alg": ["RS256"]},
+        {"alg": "HS256"},
+        {"kty": ["RSA"]},
+        {"kty": "unknown"},
+        {"n": 7},
+        {"n": "AA"},
+        {"n": None},
+        {"e": [1]},
+        {"d": "AA"},
+        {"use": "enc"},
+        {"use": None},
+        {"use": 5},
+        {"use": ["sig"]},
+        {"use": {}},
+        {"key_ops": None},
+        {"key_ops": 5},
+        {"key_ops": True},
+        {"key_ops": {}},
+        {"key_ops": "verify"},
+        {"key_ops": []},
+        {"key_ops": [["verify"]]},
+        {"key_ops": [None, 5, {}]},
+    ],
+    ids=str,
 )
-async def test_a_key_that_is_none_does_not_take_the_others_along(
-    verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any]
+async def test_a_key_that_cannot_be_used_is_skipped_with_a_line_in_the_log(
+    verifier: TokenVerifier, issuer: Issuer, changed: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    issuer.published = [issuer.jwk("first"), issuer.jwk("second") | changed]
+    issuer.published = [issuer.jwk("second") | changed, issuer.jwk("first")]
     assert await verifier.verify_token(issuer.token())
     assert await verifier.verify_token(issuer.token(key="second")) is None
+    (line,) = [record.getMessage() for record in caplog.records if "is skipped" in record.getMessage()]
+    assert "kid" in line
+
+
+@pytest.mark.parametrize("entry", [None, 5, "key", [], ["verify"], {}])
+async def test_an_entry_that_is_no_key_at_all_is_skipped_too(
+    verifier: TokenVerifier, issuer: Issuer, entry: Any
+) -> None:
+    issuer.published = [entry, issuer.jwk("first")]
+    assert await verifier.verify_token(issuer.token())
+
+
+async def test_a_key_that_says_what_it_is_for_is_taken(verifier: TokenVerifier, issuer: Issuer) -> None:
+    issuer.published = [issuer.jwk("first", key_ops=["sign", "verify"], use="sig")]
+    assert await verifier.verify_token(issuer.token())
 
 
 @pytest.mark.parametrize(
@@ -342,7 +383,7 @@ async def test_keys_stay_for_a_day_when_the_server_answers_badly(
 
 async def test_nobody_is_let_in_while_there_are_no_keys(clock: Clock, issuer: Issuer) -> None:
     nowhere = "http://127.0.0.1:1/jwks"
-    verifier = by_oauth(Trust(issuer.url, AUDIENCE, nowhere), Keys(nowhere, clock)).verifier
+    verifier = by_oauth(Trust(issuer.url, AUDIENCE, nowhere), KeySet(nowhere, clock)).verifier
     assert await verifier.verify_token(issuer.token()) is None
 
 

@@ -1,4 +1,4 @@
-"""How callers say who they are: not at all, by a token of a file, or by an access token."""
+"""How callers authenticate: not at all, by a token of a file, or by an access token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AnyHttpUrl
 
 from viam_mcp.calls._access import SCOPES
 from viam_mcp.http.auth._credential import check_scopes
-from viam_mcp.http.auth._jwks import Keys
+from viam_mcp.http.auth._jwks import KeySet
 from viam_mcp.http.auth._oauth import AccessTokens, Trust
 from viam_mcp.http.auth._tokens import TokenFile
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Authentication:
-    """What decides who is let in.
+    """How callers authenticate.
 
     Attributes:
         verifier: Checks a token.
-        settings: What the SDK wants to know of it.
-        routes: What is told to whoever comes without a token.
+        settings: The settings of the SDK for it.
+        routes: The routes that tell a client without a token where to get one.
     """
 
     verifier: TokenVerifier
@@ -39,25 +39,25 @@ class Authentication:
 
 
 def by_tokens(path: Path) -> Authentication:
-    """Callers by the tokens of a file.
+    """Return the authentication by the tokens of a file.
 
     Raises:
         HttpError: The file cannot be used.
     """
-    # The SDK asks for an issuer also where there is none to name; without a resource it tells nobody.
+    # The SDK requires an issuer. Without a resource it publishes none, so this name is never shown.
     nobody = AuthSettings(issuer_url=AnyHttpUrl("https://issuer.invalid"), resource_server_url=None)
     return Authentication(TokenFile(path), nobody)
 
 
-def by_oauth(trust: Trust, keys: Keys | None = None) -> Authentication:
-    """Callers by the access tokens of an authorization server.
+def by_oauth(trust: Trust, keys: KeySet | None = None) -> Authentication:
+    """Return the authentication by the access tokens of an authorization server.
 
     Args:
-        trust: Which tokens are taken.
+        trust: Which tokens are accepted.
         keys: The authorization server's keys; None for those that it publishes.
 
     Raises:
-        HttpError: A required scope means nothing here.
+        HttpError: A required scope is not one of this server.
     """
     check_scopes(trust.required_scopes)
     issuer, resource = AnyHttpUrl(trust.issuer), AnyHttpUrl(trust.audience)
@@ -67,6 +67,6 @@ def by_oauth(trust: Trust, keys: Keys | None = None) -> Authentication:
         required_scopes=list(trust.required_scopes),
         validate_token_resource=True,
     )
-    # The SDK's own metadata names the required scopes alone, and clients ask for no others than it names.
+    # The SDK's own metadata (RFC 9728) names only the required scopes, and clients request only those that it names.
     routes = create_protected_resource_routes(resource, [issuer], list(SCOPES), "Viam fleet")
-    return Authentication(AccessTokens(trust, keys or Keys(trust.jwks_url)), settings, routes)
+    return Authentication(AccessTokens(trust, keys or KeySet(trust.jwks_url)), settings, routes)

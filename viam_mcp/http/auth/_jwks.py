@@ -1,4 +1,7 @@
-"""The keys that an authorization server signs with: fetched when they are needed, and not more often."""
+"""The keys that an authorization server signs with (RFC 7517): fetched when they are needed, and not more often.
+
+https://www.rfc-editor.org/rfc/rfc7517
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("viam_mcp.http")
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures that need a private key. With an HMAC, whoever can check a token could make one."""
+"""The algorithms that need a private key to sign. With an HMAC, every server that checks tokens could make one."""
 FRESH_SECONDS = 600.0
-"""How long keys are taken for what the server has: a key that it withdrew is good for that much longer."""
+"""How long fetched keys count as current. A key that the server withdrew stays good for that long."""
 STALE_SECONDS = 86_400.0
 """How long keys stay good while the server cannot be asked."""
 UNKNOWN_SECONDS = 30.0
-"""How often at most the server is asked because of a key that is not known. Anybody can name one."""
+"""How often at most the server is asked for a key id that is not known. Anybody can send a token with one."""
 
 _FETCH_SECONDS = 5.0
-_RETRY_SECONDS = 2.0  # while there is no key at all
+_RETRY_SECONDS = 2.0  # while no key is known at all
 _MAX_BYTES = 262_144
 _MAX_KEYS = 64
 
 
-class Keys:
-    """The keys behind a JWKS URL, by key id.
+class KeySet:
+    """The keys at a JWKS URL, by key id.
 
     Args:
-        url: Where they are.
+        url: The URL.
         clock: Seconds, never going back.
     """
 
@@ -48,10 +51,10 @@ class Keys:
         self._fetching = anyio.Lock()
 
     async def find(self, key_id: str | None) -> PyJWK | None:
-        """The key of that id; None if the server has none.
+        """Return the key with an id, or None if the server has none.
 
         Args:
-            key_id: Its id; None where a token names no key, which only a server with a single key allows.
+            key_id: The id; None where a token names no key, which only works for a server with a single key.
         """
         key = self._key(key_id)
         if key is not None and (self._clock() - self._fetched < FRESH_SECONDS or self._fetching.locked()):
@@ -62,7 +65,7 @@ class Keys:
         return self._key(key_id)
 
     async def refresh(self) -> None:
-        """Ask the server. If it does not answer well, the keys of the last time stay, for a day at most."""
+        """Fetch the keys. If that fails, the keys that are known stay, for a day at most."""
         self._tried = self._clock()
         try:
             self._keys = await _fetch(self._url)
@@ -95,21 +98,40 @@ async def _fetch(url: str) -> dict[str | None, PyJWK]:
     keys = data.get("keys") if isinstance(data, dict) else None
     if not isinstance(keys, list) or len(keys) > _MAX_KEYS:
         raise ValueError("not a key set")
-    usable = {key.key_id: key for entry in keys if (key := _key(entry)) is not None}
+    usable = {key.key_id: key for key in map(_usable, keys) if key is not None}
     if not usable:
         raise ValueError("no key in it")
     return usable
 
 
-def _key(entry: Any) -> PyJWK | None:
-    """A key that signatures are checked with; None for what is none, beside which others may stand that are."""
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name, ""), str) for name in ("kid", "alg", "kty")):
-        return None
-    # Where the private half is published too, anybody could have signed.
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]) or "d" in entry:
-        return None
+def _usable(entry: Any) -> PyJWK | None:
+    """Return the key in an entry, or None with a line in the log if signatures cannot be checked with it.
+
+    An entry that cannot be used says nothing about the others: RFC 7517, section 5, has unknown ones ignored.
+    """
     try:
-        key = PyJWK(entry)
-    except (PyJWTError, TypeError):
-        return None
-    return key if key.algorithm_name in ALGORITHMS else None
+        why = _why_not(entry)
+        key = None if why else PyJWK(entry)
+    except (PyJWTError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        why, key = f"it cannot be read ({type(error).__name__})", None
+    if key is not None and key.algorithm_name not in ALGORITHMS:
+        why, key = "its algorithm is not accepted", None
+    if key is None:
+        key_id = entry.get("kid") if isinstance(entry, dict) else None
+        logger.warning("a key of the authorization server is skipped: %s (kid %.100r)", why, key_id)
+    return key
+
+
+def _why_not(entry: Any) -> str:
+    """Return why an entry is not used, before it is read as a key; empty if nothing speaks against it."""
+    if not isinstance(entry, dict):
+        return "it is no object"
+    if not all(isinstance(entry.get(name, ""), str) for name in ("kid", "alg", "kty", "use")):
+        return "one of kid, alg, kty and use is no text"
+    if entry.get("use", "sig") != "sig":
+        return "its use is not sig"
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        return "its key_ops do not include verify"
+    # Where the private key is published too, anybody could have signed.
+    return "its private half is published" if "d" in entry else ""

@@ -1,7 +1,8 @@
 """Callers by the access tokens of an authorization server: this server is a resource server of OAuth 2.1.
 
-A token is a JWT that names this server as its audience (RFC 9068). Where to get one is told to whoever comes
-without, by the metadata of RFC 9728.
+A token is a JWT that names this server as its audience: https://www.rfc-editor.org/rfc/rfc9068
+A client without a token learns where to get one from the metadata of https://www.rfc-editor.org/rfc/rfc9728
+https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from viam_mcp.http.auth._jwks import ALGORITHMS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from viam_mcp.http.auth._jwks import Keys
+    from viam_mcp.http.auth._jwks import KeySet
 
 logger = logging.getLogger("viam_mcp.http")
 
@@ -35,16 +36,16 @@ _LONGEST = 16_384  # characters of a token
 
 @dataclass(frozen=True)
 class Trust:
-    """Which tokens are taken.
+    """Which access tokens are accepted.
 
     Attributes:
         issuer: The authorization server, exactly as its tokens name it.
         audience: The URL that clients reach this server's MCP endpoint at.
         jwks_url: Where the authorization server's keys are.
-        required_scopes: What a token has to open to be taken at all.
+        required_scopes: The scopes that a token must have.
 
     Raises:
-        HttpError: One of them is missing, or is not what it should be.
+        HttpError: A value is missing or malformed.
     """
 
     issuer: str
@@ -62,23 +63,23 @@ class AccessTokens:
     """Checks the access tokens of an authorization server.
 
     Args:
-        trust: Which are taken.
+        trust: Which are accepted.
         keys: The authorization server's keys.
     """
 
-    def __init__(self, trust: Trust, keys: Keys) -> None:
+    def __init__(self, trust: Trust, keys: KeySet) -> None:
         self._trust = trust
         self._keys = keys
 
     async def verify_token(self, token: str) -> Credential | None:
-        """What a token is good for; None if it is not taken, for whatever reason."""
+        """Return the credential in a token, or None if the token is not accepted."""
         try:
             claims = await self._claims(token)
             return None if claims is None else self._credential(claims)
-        # Not all that a token can hold is foreseen by those who read it: numbers without end, lists without end,
-        # text that is none. Whatever it comes to, it is a token that is not good.
+        # A token may hold anything: huge numbers, deep lists, text that is not Unicode. Whichever error the libraries
+        # raise for it, the token is not accepted.
         except (jwt.PyJWTError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            # Its text can quote the token.
+            # The text of the error can quote the token.
             logger.info("an access token is refused (%s)", type(error).__name__)
             return None
 
@@ -87,7 +88,7 @@ class AccessTokens:
             return None
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in ALGORITHMS:
-            return None  # before anybody is asked for a key
+            return None  # before a key is fetched
         key_id = header.get("kid")
         key = await self._keys.find(key_id)
         if key is None:
@@ -107,31 +108,31 @@ class AccessTokens:
         if not subject:
             raise jwt.InvalidTokenError("nobody is its subject")
         scopes = list(_scopes(claims))
-        # The client is set off by the last @, which its own name has quoted.
+        # The last @ separates the client, whose own name has no @ after quoting.
         caller = f"oauth:{quote(subject, safe='@|')}@{quote(client, safe='')}"
         access, expires = Access(caller, effects_of(scopes)), int(claims["exp"]) + LEEWAY_SECONDS
         return Credential(
             client_id=client,
             subject=subject,
             scopes=scopes,
-            # The SDK checks the time once more, without the leeway.
+            # The SDK checks this time again, without a leeway.
             expires_at=expires,
             resource=self._trust.audience,
             claims={"iss": self._trust.issuer},
             access=access,
-            # A token cannot be cut, but it ends, also while a question waits for its answer.
+            # A token cannot be revoked, but it can expire while a question waits for its answer.
             renewed=lambda: access if time.time() < expires else None,
         )
 
 
 def _client(claims: Mapping[str, Any]) -> str:
-    """The client that the token was given to, where the authorization server says it."""
+    """Return the client that the token was issued to, or "" if the token does not name it."""
     named = (claims.get(name) for name in ("client_id", "azp", "cid"))
     return next((name for name in named if isinstance(name, str)), "")
 
 
 def _scopes(claims: Mapping[str, Any]) -> Iterable[str]:
-    """The scopes of a token: one text in RFC 9068, a list or another name with some servers."""
+    """Return the scopes of a token: one text in RFC 9068; some servers have a list, or name the claim scp."""
     value = claims.get("scope", claims.get("scp", ""))
     scopes = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     return (scope for scope in scopes if isinstance(scope, str))
