@@ -83,7 +83,7 @@ async def test_a_signal_ends_it_while_the_client_says_nothing(
             if output == "file":
                 await until("serverInfo", growing(answered))
             else:
-                await until("Initializing server", process.errors())
+                await until("viam_mcp.server: 'initialize'", process.errors())
             process.signal(number)
             end = await process.end(close=False)
     assert end.code == 0

@@ -22,6 +22,8 @@ from tests.pace import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from viam_mcp.sandbox.rows.store import FleetStore
+
 SERVE = (*COMMAND, "serve", "--transport", "http", "--port", "0")
 
 
@@ -89,6 +91,28 @@ async def test_a_token_is_printed_once_and_lets_its_holder_in(fleet_env: dict[st
         process.signal(signal.SIGTERM)
         end = await process.end(close=False)
     assert (end.code, end.stdout, end.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_no_credential_is_in_the_log_that_debugging_writes(
+    fleet_env: dict[str, str], demo_fleet: FleetStore, tmp_path: Path, mode: Any
+) -> None:
+    part = demo_fleet.value("SELECT id FROM parts WHERE name = 'picker-01-main'")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rules]]\ntools = ["get_robot_part"]\naction = "allow"\nsecrets = "reveal"\n')
+    token = await new_token(fleet_env, "alice")
+    flags = ("--debug", "--policy", str(policy), "--auth", f"tokens:{default_file(fleet_env)}")
+    async with served(fleet_env, *flags) as (process, url):
+        async with connected(url, token, mode) as client:
+            await client.list_tools()
+            answer = await client.call_tool("get_robot_part", {"robot_part_id": part})
+            secret = answer.structured_content["part"]["robot_config"]["cloud"]["secret"]
+            assert secret != "[redacted]"
+        process.signal(signal.SIGTERM)
+        end = await process.end(close=False)
+    assert "viam_mcp.server: 'tools/call'" in end.stderr, "it was to log more than usual"
+    for credential in (secret, token, fleet_env["VIAM_API_KEY"]):
+        assert credential not in end.stderr
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,11 @@ class StderrHandler(logging.Handler):
 def log_to_stderr(*, debug: bool, json: bool = False, serves: bool = False) -> None:
     """Configure the logs of a command.
 
+    Libraries log whole messages when they debug, with the credentials in them: HTTP headers, chunks of answers, access
+    tokens. So with `debug` this program's own loggers log everything, and all others no more than warnings.
+
     Args:
-        debug: Whether to log everything, with tracebacks.
+        debug: Whether to log everything that this program has to say, with tracebacks.
         json: Whether to log one JSON object a line.
         serves: Whether the command serves, so that it must never wait for the reader of stderr.
     """
@@ -75,10 +78,11 @@ def log_to_stderr(*, debug: bool, json: bool = False, serves: bool = False) -> N
         from viam_mcp.operations import JsonFormatter
 
         handler.setFormatter(JsonFormatter())
-        logging.getLogger("viam_mcp").setLevel(logging.INFO)
     if not debug:
         handler.addFilter(_without_traceback)
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    own = logging.getLogger("viam_mcp")
+    own.setLevel(logging.DEBUG if debug else logging.INFO if json else logging.WARNING)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

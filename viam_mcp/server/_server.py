@@ -141,6 +141,7 @@ def _progress(ctx: ServerRequestContext[Any, Any]) -> Progress:
 
 async def _contain(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Let no exception's text out: in the 2025 era the SDK would send it to the client."""
+    logger.debug("%.100r (%s)", ctx.method, ctx.protocol_version)
     try:
         return await call_next(ctx)
     except (MCPError, ValidationError):  # the latter is the client's malformed request, which the SDK words safely
