@@ -141,6 +141,12 @@ def test_an_audit_that_nobody_touched_is_whole_over_restarts(place: Place) -> No
     assert (verdict.lines, verdict.findings, verdict.is_whole) == (12, [], True)
 
 
+@pytest.mark.parametrize("subject", ["m1", "", 'a"b', "é", "a\\b", '["x"]', "\0"])
+def test_any_id_can_be_a_subject(store: Store, subject: str) -> None:
+    append(store, {"subjects": [subject]}, {"subjects": [subject, "org"]}, {"subjects": []})
+    assert verify(store).findings == []
+
+
 def test_an_audit_without_lines_is_whole(store: Store) -> None:
     assert verify(store).is_whole
 

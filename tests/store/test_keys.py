@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from viam_mcp.store import (
     parse_address,
     parse_keys,
 )
+from viam_mcp.store._keys import RowKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,3 +210,10 @@ def test_an_operation_is_encrypted_anew_each_time(place: Place) -> None:
 def test_state_keys_say_nothing_about_themselves() -> None:
     assert KEY not in repr(StateKeys({KEYS_VARIABLE: KEY}))
     assert "swordfish" not in repr(parse_address("postgresql://me:swordfish@h/d"))
+
+
+def test_a_signature_is_the_hmac_of_its_standard() -> None:
+    secret = bytes(range(32))
+    key = hmac.digest(secret, b"viam-mcp audit", "sha256")
+    for data in (b"", b"x" * 1_000):
+        assert RowKey(1, secret).sign(data) == hmac.digest(key, data, "sha256")

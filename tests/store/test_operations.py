@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.store.conftest import Place
-    from viam_mcp.store import Operation, Store
+    from viam_mcp.store import Operation, Store, Transaction
 
 NO = GivenAnswer("declined", "alice", "form")
 
@@ -197,6 +198,17 @@ def test_operations_are_listed_newest_first_by_page_and_state(place: Place, stor
     assert len(store.read(lambda tx: tx.operations.latest())) == 5
 
 
+def test_operations_are_listed_by_what_they_are_now(place: Place, store: Store) -> None:
+    old, running = ask(store), approve(store, ask(store))
+    store.write(lambda tx: tx.runs.start({}, running.id, "caller-a"))
+    store.write(lambda tx: tx.runs.leave())
+    place.clock.now += 601
+    new = ask(store, expires=place.clock.now + 1)
+    for state, found in ((State.OPEN, [new]), (State.EXPIRED, [old]), (State.UNKNOWN, [running]), (State.RUNNING, [])):
+        listed = store.read(partial(_listed, state))
+        assert [one.id for one in listed] == [one.id for one in found]
+
+
 def test_neither_arguments_nor_previews_nor_answers_stand_in_the_database(place: Place, store: Store) -> None:
     asked = ask(store, arguments='{"password": "swordfish-1"}', preview="swordfish-2")
     answer = GivenAnswer("accepted", "swordfish-3")
@@ -266,6 +278,10 @@ def _steps(id: str, caller: str) -> list[Callable[..., object]]:
         lambda tx: tx.operations.void(id, caller),
         lambda tx: tx.runs.start({}, id, caller),
     ]
+
+
+def _listed(state: State, tx: Transaction) -> list[Operation]:
+    return tx.operations.latest([state])
 
 
 def _state(store: Store, asked: Operation) -> State | None:

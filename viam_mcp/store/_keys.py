@@ -26,6 +26,7 @@ KEYS_VARIABLE = "VIAM_MCP_STATE_KEYS"
 """The variable that holds the state keys, separated by commas: the first encrypts, all of them decrypt."""
 
 _MIN_KEY_BYTES = 32
+_BLOCK_BYTES = 64  # of SHA-256
 _NONCE_BYTES = 12  # NIST SP 800-38D: 96 bits are the recommended size
 _MAKE_ONE = "make one with: openssl rand -hex 32"
 
@@ -111,7 +112,10 @@ class RowKey:
 
         self.id = id
         self._cipher = AESGCM(hmac.digest(secret, b"viam-mcp rows", "sha256"))
-        self._signing = hmac.digest(secret, b"viam-mcp audit", "sha256")
+        # RFC 2104, with what depends on the key alone done once: an audit of a million lines is verified in seconds.
+        block = hmac.digest(secret, b"viam-mcp audit", "sha256").ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def encrypt(self, data: bytes, context: bytes) -> bytes:
         """Return the data encrypted, for this context alone."""
@@ -128,7 +132,10 @@ class RowKey:
 
     def sign(self, data: bytes) -> bytes:
         """Return the HMAC-SHA256 of the data (RFC 2104)."""
-        return hmac.digest(self._signing, data, "sha256")
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class KeyRing:

@@ -12,7 +12,7 @@ from viam_mcp.store._errors import UnknownKeyError
 from viam_mcp.store.audit._chain import line_message, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from viam_mcp.store._keys import KeyRing
     from viam_mcp.store.audit._chain import Head
@@ -142,7 +142,9 @@ def _hash(keys: KeyRing, key: int, data: bytes) -> bytes:
         return b""
 
 
-def _subjects(text: str) -> set[str]:
+def _subjects(text: str) -> Collection[str]:
+    if text.count('"') == 2 and "\\" not in text:
+        return (text[2:-2],)  # one subject, as nearly all lines have, without reading JSON
     try:
         return set(json.loads(text))
     except (ValueError, TypeError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from viam_mcp.store._errors import OperationConflict
 from viam_mcp.store._ids import new_id, storable
 from viam_mcp.store._records import GivenAnswer, NewOperation, Operation, State
-from viam_mcp.store.rows._rooms import forget_empty_rooms, give_room, take_room
+from viam_mcp.store.rows._rooms import give_room, take_room
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +29,9 @@ _DAY = 86_400_000
 _KEPT_DAYS = {True: 30, False: 1}
 """How many days an operation is kept after its end: whether it had begun."""
 _SWEPT_AT_ONCE = 500
+
+_STORED_AS = {State.EXPIRED: (State.OPEN, State.ANSWERED), State.UNKNOWN: (State.RUNNING,)}
+"""The states that an operation may be stored in besides its own, where nobody has written down the change yet."""
 
 _BOUND = ("id", "caller", "owner", "tool", "fingerprint", "rule", "way", "client", "requester", "subjects", "expires")
 """The columns that cannot be changed without making the encrypted ones unreadable."""
@@ -104,14 +107,19 @@ class Operations:
             before: Those that were asked before this time: the `created` of the last one of the page before.
             limit: How many at most.
         """
+        # A state that is stored may be older than the clock, so more rows are read than may be wanted.
+        stored = {one.value for state in states or State for one in (state, *_STORED_AS.get(state, ()))}
+        values = {f"state{number}": state for number, state in enumerate(sorted(stored))}
+        rows = self._connection.stream(
+            f"{_SELECT} WHERE o.state IN ({', '.join(f':{name}' for name in values)}) AND o.created < :edge "
+            "ORDER BY o.created DESC, o.id",
+            edge=self._connection.now + _DAY if before is None else int(before * 1000),
+            **values,
+        )
         found: list[Operation] = []
-        edge = self._connection.now + _DAY if before is None else int(before * 1000)
-        rows = self._connection.stream(f"{_SELECT} WHERE o.created < :edge ORDER BY o.created DESC, o.id", edge=edge)
         for row in rows:
-            # The state that is stored may be older than the clock, so it is no condition of the statement.
-            operation = self._operation(row)
-            if states is None or operation.state in states:
-                found.append(operation)
+            if states is None or self._state(_fields(row), row[-1]) in states:
+                found.append(self._operation(row))
                 if len(found) >= limit:
                     break
         return found
@@ -173,18 +181,21 @@ class Operations:
     def sweep(self) -> None:
         """Give back the room of operations that have expired, and forget those that ended long ago."""
         connection, now = self._connection, self._connection.now
+        freed: dict[str, tuple[int, int]] = {}
         for state in (State.OPEN, State.ANSWERED):
             rows = connection.execute(
-                "SELECT id FROM operations WHERE state = :state AND expires <= :now ORDER BY id LIMIT :most"
-                + connection.skip_locked,
+                "UPDATE operations SET state = :expired, finished = :now, arguments = NULL, preview = NULL WHERE id IN "
+                "(SELECT id FROM operations WHERE state = :state AND expires <= :now ORDER BY expires LIMIT :most"
+                f"{connection.skip_locked}) RETURNING owner, size",
+                expired=State.EXPIRED.value,
                 state=state.value,
                 now=now,
                 most=_SWEPT_AT_ONCE,
             )
-            for (found,) in rows:
-                operation = self.find(found)
-                assert operation is not None  # noqa: S101 - it was just found, and is locked
-                self._move(replace(operation, state=state), State.EXPIRED)
+            for owner, size in rows:
+                number, freed_bytes = freed.get(owner, (0, 0))
+                freed[owner] = (number + 1, freed_bytes + size)
+        give_room(connection, freed)
         for began, days in _KEPT_DAYS.items():
             connection.change(
                 "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished < :old AND started IS "
@@ -192,7 +203,6 @@ class Operations:
                 old=now - days * _DAY,
                 most=_SWEPT_AT_ONCE,
             )
-        forget_empty_rooms(connection)
 
     def _find(self, id: str, caller: str | None, locking: str = "") -> Operation | None:
         rows = self._connection.execute(f"{_SELECT} WHERE o.id = :id{locking}", id=id)
@@ -233,10 +243,11 @@ class Operations:
         if not rows:
             raise OperationConflict(before.id, before.state)
         if after.is_final and stored in (State.OPEN, State.ANSWERED, State.RUNNING):
-            give_room(connection, *rows[0])
+            owner, size = rows[0]
+            give_room(connection, {owner: (1, size)})
 
     def _operation(self, row: Row) -> Operation:
-        fields = dict(zip(_COLUMNS, row[:-1], strict=True))
+        fields = _fields(row)
         return Operation(
             **{name: fields[name] for name in ("id", "caller", "owner", "tool", "fingerprint", "rule", "way")},
             client=fields["client"],
@@ -270,6 +281,10 @@ class Operations:
         if data is None:
             return ""
         return self._keys.decrypt(data, _context(column, row)).decode(errors="surrogatepass")
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    return dict(zip(_COLUMNS, row[:-1], strict=True))
 
 
 def _row_of(operation: Operation) -> dict[str, Any]:

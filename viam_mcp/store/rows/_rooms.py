@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from viam_mcp.store._errors import RoomFull
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from viam_mcp.store._records import RoomLimits
     from viam_mcp.store.database._database import Connection
 
@@ -30,15 +32,21 @@ def take_room(connection: Connection, owner: str, size: int, limits: RoomLimits)
         raise RoomFull(is_own=False)
 
 
-def give_room(connection: Connection, owner: str, size: int) -> None:
-    """Count one open operation less."""
-    _add(connection, owner, -1, -size)
-    _add(connection, _ALL, -1, -size)
+def give_room(connection: Connection, freed: Mapping[str, tuple[int, int]]) -> None:
+    """Count open operations less.
 
-
-def forget_empty_rooms(connection: Connection) -> None:
-    """Remove the counts of owners that have no open operation."""
-    connection.change("DELETE FROM rooms WHERE number <= 0 AND owner <> :all", all=_ALL)
+    Args:
+        connection: The transaction.
+        freed: How many of each owner, and how many bytes they had.
+    """
+    # In one order and the sum last, as in `take_room`, so that no two transactions wait for each other.
+    for owner in sorted(freed):
+        number, size = freed[owner]
+        left, _ = _add(connection, owner, -number, -size)
+        if left <= 0:
+            connection.change("DELETE FROM rooms WHERE owner = :owner AND number <= 0", owner=owner)
+    if freed:
+        _add(connection, _ALL, -sum(number for number, _ in freed.values()), -sum(size for _, size in freed.values()))
 
 
 def _add(connection: Connection, owner: str, number: int, size: int) -> tuple[int, int]:

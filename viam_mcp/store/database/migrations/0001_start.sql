@@ -43,6 +43,7 @@ CREATE TABLE operations (
 CREATE INDEX operations_by_state ON operations (state, expires);
 CREATE INDEX operations_by_end ON operations (finished);
 CREATE INDEX operations_by_time ON operations (created);
+CREATE INDEX operations_by_state_and_time ON operations (state, created);
 
 -- How much each owner's open operations take; the owner '' stands for all of them.
 CREATE TABLE rooms (owner TEXT PRIMARY KEY, number BIGINT NOT NULL, bytes BIGINT NOT NULL);
