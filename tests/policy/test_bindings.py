@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_mcp.policy import Question, Refused, Way
+from viam_mcp.policy import Admission, Question, Refused, Way
 from viam_mcp.proto import app as wire
 from viam_mcp.sandbox.demo.fleet import KESTREL, TIDEWATER
 from viam_mcp.tools import FORM_BYTES, TOKEN_BYTES
@@ -18,6 +18,7 @@ from viam_mcp.tools.previews._model import NOW_FOLLOWS
 if TYPE_CHECKING:
     from tests.policy.conftest import Desk
     from viam_mcp.sandbox.rows.store import FleetStore
+    from viam_mcp.tools import Tool
 
 OTHER = "cccccccc-0000-4000-8000-000000000000"
 Change = Callable[["FleetStore"], None]
@@ -388,16 +389,94 @@ async def test_a_long_line_is_whole_in_the_question(desk: Desk) -> None:
     assert f"| Entrypoint: 'bin/drive-control' → '{start}'" in question.message.splitlines()
 
 
-@pytest.mark.parametrize(("way", "carries"), [(Way.PERSON, FORM_BYTES), (Way.TOKEN, TOKEN_BYTES)])
-async def test_nobody_is_asked_about_what_the_way_to_ask_cannot_show_whole(desk: Desk, way: Way, carries: int) -> None:
-    part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "arm"}
-    fits, too_large = (
-        desk.tool("update_robot_part", **part, robot_config={"note": "x" * length})
-        for length in (carries // 2, carries)
+def large(desk: Desk, number: int) -> Tool:
+    """A call whose preview takes about so many bytes."""
+    part = {"robot_part_id": desk.id("parts", "picker-01-arm"), "name": "picker-01-arm"}
+    return desk.tool(
+        "update_robot_part", **part, robot_config={"notes": {f"n{one}": "x" * 96 for one in range(number // 106)}}
     )
-    with pytest.raises(Refused, match=r"what has to be shown before is larger than .* lines of .* nobody was asked"):
-        await desk.admit(too_large, way, carries=carries)
+
+
+async def all_pages(desk: Desk, tool: Tool, way: Way) -> list[Question]:
+    """All pages of the question about a call, each asked for with the one before."""
+    pages = [await desk.ask(tool, way)]
+    while not pages[-1].is_last:
+        page = await desk.answer(tool, pages[-1].id, way)
+        assert isinstance(page, Question)
+        pages.append(page)
+    return pages
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_a_question_that_does_not_fit_is_shown_page_by_page_and_a_yes_counts_after_the_last(
+    desk: Desk, way: Way
+) -> None:
+    tool = large(desk, 100_000)
+    pages = await all_pages(desk, tool, way)
+    assert [(one.page, one.of) for one in pages] == [(number + 1, len(pages)) for number in range(len(pages))]
+    assert len(pages) > 2
+    assert all(len(one.message) <= (FORM_BYTES if way is Way.PERSON else TOKEN_BYTES) for one in pages)
+    assert all(
+        f'"n{number}"' in "".join(one.message for one in pages)
+        or f"n{number}:" in "".join(one.message for one in pages)
+        for number in range(0, 900, 100)
+    )
+    assert desk.outcomes() == ["asked"]
+    assert isinstance(await desk.answer(tool, pages[-1].id, way), Admission)
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_no_page_can_be_skipped(desk: Desk, way: Way) -> None:
+    tool = large(desk, 100_000)
+    first, second, *_, last = await all_pages(desk, tool, way)
+    made_up = [first.operation, f"{first.operation}/{first.of}-{'0' * 16}", f"{first.operation}/all-{'0' * 16}",
+               f"{first.operation}/", f"{first.operation}/x", first.id.replace("/2-", "/3-")]  # fmt: skip
+    for question in made_up:
+        with pytest.raises(Refused, match=r"Not all pages of the question were shown|There is no such page"):
+            await desk.answer(tool, question, way)
+    assert set(desk.outcomes()[1:]) == {"wrong answer"}
+    again = await desk.answer(tool, first.id, way)
+    assert isinstance(again, Question)
+    assert again.message == second.message
+    assert isinstance(await desk.answer(tool, last.id, way), Admission)
+
+
+async def test_a_no_to_any_page_is_a_no(desk: Desk) -> None:
+    tool = large(desk, 60_000)
+    question = await desk.ask(tool)
+    with pytest.raises(Refused, match="it was declined"):
+        await desk.answer(tool, question.id, agreed=False)
+    assert desk.outcomes() == ["asked", "declined"]
+    with pytest.raises(Refused, match="used before"):
+        await desk.answer(tool, question.id)
+
+
+async def test_a_target_that_changes_between_two_pages_is_shown_from_the_first_again(desk: Desk) -> None:
+    tool = large(desk, 60_000)
+    question = await desk.ask(tool)
+    changed('UPDATE parts SET config_json = \'{"components": [{"name": "other"}]}\' WHERE name = \'picker-01-arm\'')(
+        desk.sandbox.store
+    )
+    again = await desk.answer(tool, question.id)
+    assert isinstance(again, Question)
+    assert again.page == 1
+    assert again.operation != question.operation
+    assert "has changed since it was shown" in again.message
+    assert desk.outcomes() == ["asked", "changed", "asked"]
+
+
+@pytest.mark.parametrize("way", Way)
+async def test_nobody_is_asked_to_read_more_pages_than_anybody_would(desk: Desk, way: Way) -> None:
+    with pytest.raises(
+        Refused, match=r"has to see before is [\d,]+ lines of [\d,]+ bytes, .* pages: .* nobody was asked"
+    ):
+        await desk.admit(large(desk, 700_000), way)
     assert desk.outcomes() == ["too large"]
-    question = await desk.admit(fits, way, carries=carries)
-    assert isinstance(question, Question)
-    assert "x" * (carries // 2) in question.message
+
+
+async def test_a_name_is_typed_with_the_last_page_alone(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk('[[rules]]\nconfirm = "type-name"\ntools = ["update_robot_part"]\n')
+    tool = large(desk, 40_000)
+    pages = await all_pages(desk, tool, Way.PERSON)
+    assert [one.type_name for one in pages] == [False] * (len(pages) - 1) + [True]
+    assert isinstance(await desk.answer(tool, pages[-1].id, typed="picker-01-arm"), Admission)

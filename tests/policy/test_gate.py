@@ -605,7 +605,7 @@ async def test_an_answered_question_leaves_room_for_others_and_too_many_open_one
 
 @pytest.mark.parametrize(
     ("config", "why"),
-    [({"note": "x" * FORM_BYTES}, "nobody was asked"), ({"modules": {"token": "abc"}}, "not to be shown")],
+    [({"note": "x" * 40 * FORM_BYTES}, "nobody was asked"), ({"modules": {"token": "abc"}}, "not to be shown")],
 )
 async def test_nobody_is_asked_about_what_can_neither_be_read_nor_shown(
     desk: Desk, config: dict[str, object], why: str

@@ -212,6 +212,43 @@ async def test_a_client_that_cannot_ask_gets_an_operation_id_that_does_it_once(
     assert outcomes(tmp_path) == ["asked", "started", "done", "wrong answer"]
 
 
+def large_edit(sandbox: Sandbox) -> dict[str, Any]:
+    part_id = sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'")
+    config = {"notes": {f"n{number}": "x" * 96 for number in range(800)}}
+    return {"robot_part_id": part_id, "name": "picker-01-arm", "robot_config": config}
+
+
+async def test_a_person_is_shown_a_large_edit_in_several_forms_before_it_is_done(serve: Any, sandbox: Sandbox) -> None:
+    person = Person()
+    async with serve(person) as client:
+        result = await client.call_tool("update_robot_part", large_edit(sandbox))
+    assert not result.is_error, text_of(result)
+    messages, titles = zip(
+        *((form.message, form.requested_schema["properties"]["confirm"]["title"]) for form in person.forms), strict=True
+    )
+    assert len(messages) > 3
+    assert all(f"n{number}: " in "".join(messages) for number in range(800))
+    assert titles[0] == f"Show page 2 of {len(messages)}"
+    assert titles[-1] == "Yes, do update_robot_part"
+    assert all(len(message) <= 16_384 for message in messages)
+
+
+async def test_a_client_that_cannot_ask_is_shown_a_large_edit_page_by_page_and_gets_the_id_with_the_last(
+    serve: Any, sandbox: Sandbox
+) -> None:
+    async with serve() as client:
+        answers = [await client.call_tool("update_robot_part", large_edit(sandbox))]
+        while "only gives the next page" in text_of(answers[-1]):
+            page = {"operation_id": operation_of(answers[-1])}
+            answers.append(await client.call_tool("confirm_operation", page))
+        assert len(answers) == 3
+        assert all(f"n{number}: " in "".join(map(text_of, answers)) for number in range(800))
+        assert sandbox.calls["UpdateRobotPart"] == 0
+        done = await client.call_tool("confirm_operation", {"operation_id": operation_of(answers[-1])})
+        assert not done.is_error, text_of(done)
+    assert sandbox.calls["UpdateRobotPart"] == 1
+
+
 async def test_one_id_several_times_at_once_does_it_once(serve: Any, sandbox: Sandbox) -> None:
     part_id = sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'")
     async with serve() as client:

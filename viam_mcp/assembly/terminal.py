@@ -42,6 +42,8 @@ class TerminalAsker:
 
 def _ask(question: Question, closed: threading.Event) -> Answer:
     prompt = "Name: " if question.type_name else "Do it? Type yes: "
+    if not question.is_last:
+        prompt = f"Page {question.page} of {question.of}. Go on? Type yes: "
     try:
         with _TERMINAL.open("r+b", buffering=0) as terminal:
             # What was typed before the question was shown is no answer to it.

@@ -33,7 +33,9 @@ class ConfirmOperation(Tool):
     returns."""
 
     operation_id: str = Field(
-        min_length=1, max_length=64, description="From the operation's answer, such as op-7f3k-9q2m"
+        min_length=1,
+        max_length=64,
+        description="From the operation's answer, such as op-7f3k-9q2m; with a page's it gives the next page",
     )
 
     spec: ClassVar[Spec] = Spec(
@@ -49,6 +51,12 @@ class ConfirmOperation(Tool):
 
 def token_text(question: Question) -> str:
     """Return the question as the result of a call, for a client that cannot ask."""
+    if not question.is_last:
+        return (
+            f"{question.message}\n\nThis client cannot ask its user, so nothing was done. Show the user the text "
+            f"above, then call {ConfirmOperation.spec.name} with this operation_id, which only gives the next page:\n"
+            f"{question.id}"
+        )
     return (
         f"{question.message}\n\nThis client cannot ask its user, so nothing was done. Show the user the text above. "
         f"Only if the user agrees, call {ConfirmOperation.spec.name} with this operation_id. It is good once, for "

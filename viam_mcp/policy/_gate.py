@@ -22,6 +22,7 @@ from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._scope import Boundary
 from viam_mcp.policy.confirm._asker import QuestionAsked
 from viam_mcp.policy.confirm._confirmations import Confirmations, Wording
+from viam_mcp.policy.confirm._paging import page_for, question_with
 from viam_mcp.policy.confirm._question import (
     Question,
     Reply,
@@ -35,7 +36,7 @@ from viam_mcp.policy.confirm._question import (
 from viam_mcp.policy.record._credentials import deliveries_of
 from viam_mcp.policy.record._recorder import Recorder
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
-from viam_mcp.tools import TOKEN_BYTES, Effect, ToolError, fits
+from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.policy.record._store import LazyStore
     from viam_mcp.policy.rules._rules import Decision, Policy
-    from viam_mcp.tools import Preview, Tool
+    from viam_mcp.tools import Tool
 
     TakeSlot = Callable[[], Awaitable[AbstractContextManager[object]]]
 
@@ -121,8 +122,8 @@ class Gate:
             QuestionAsked: The answer comes with another call.
             ToolError: There is no slot, or there are too many questions.
         """
-        answer = asker.answer
-        for _ in range(_MAX_QUESTIONS):
+        answer, questions = asker.answer, 0
+        while questions < _MAX_QUESTIONS:
             with await self._slot(call, answer, take_slot):
                 decided = await self._decide(call, asker, answer)
                 if isinstance(decided, DecidedCall):
@@ -130,6 +131,7 @@ class Gate:
                         yield self._admission(call, decided)
                     return
             answer = await self._asked(call, decided, asker)
+            questions += decided.page == 1
         raise Refused(f"{call.name} was not done: what it would touch changes as fast as it is shown.")
 
     async def refusal_of_closed(self, tool: str, caller: Caller) -> Refused:
@@ -154,7 +156,7 @@ class Gate:
         """
         try:
             try:
-                return await self._confirmations.pending(operation, caller)
+                return await self._confirmations.pending(operation.partition("/")[0], caller)
             except Stopped as stopped:
                 await self._recorder.write_line(
                     caller=caller.name, tool=CONFIRM_OPERATION, outcome=stopped.outcome.value
@@ -192,7 +194,7 @@ class Gate:
         """Record that nobody will answer a question."""
         decided = DecidedCall(call.tool, call.caller, self._decision(call.tool))
         try:
-            await self._confirmations.record_lost(decided, question.id)
+            await self._confirmations.record_lost(decided, question.operation)
         except PolicyError as error:
             # Nobody is left to tell, and nothing was done.
             logger.error("a question about %s was left open: %s", call.name, error)  # noqa: TRY400
@@ -259,6 +261,8 @@ class Gate:
             if allowed:
                 return decided
             self._check_way(call, decided.decision, asker.way)
+            if answer is not None and answer.turns:
+                return await self._turn(call, decided, asker, answer)
             if answer is not None:
                 return await self._judge(call, decided, asker, answer)
             return await self._ask(decided, await read_preview(tool, self._app, call.environment), asker)
@@ -295,25 +299,6 @@ class Gate:
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
             raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
 
-    def _check_size(self, decided: DecidedCall, preview: Preview, asker: Asker) -> None:
-        """Check that a person can be shown the whole of a preview this way: a yes to a part of it is none.
-
-        Raises:
-            Stopped: They cannot.
-        """
-        if fits(preview, asker.carries):
-            return
-        size = f"{len(preview.whole):,} lines of {preview.size:,} bytes"
-        name, other = decided.tool.spec.name, ""
-        if asker.carries < TOKEN_BYTES and fits(preview, TOKEN_BYTES):
-            other = f" viam-mcp call on a terminal shows up to {TOKEN_BYTES:,} bytes."
-        raise Stopped(
-            Outcome.TOO_LARGE,
-            f"{name} needs a confirmation ({decided.decision.why}), and what has to be shown before is larger than the "
-            f"{asker.carries:,} bytes that this way of asking shows whole: {size}. Nothing was done, and nobody was "
-            f"asked.{other} Or do it in several calls, each of which changes less.",
-        )
-
     async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, asker: Asker) -> Question:
         """Open a question about a call, in place of the operation that the call carries out, if there is one.
 
@@ -329,10 +314,24 @@ class Gate:
                 raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
             if asker.way is Way.TOKEN:
                 raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
-        self._check_size(decided, seen.preview, asker)
         text = message(tool, seen, decision.why, changed=decided.operation is not None, type_name=type_name)
+        first = page_for(asker, text, None, decided)
         operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, asker.way))
-        return Question(operation, tool.spec.name, text, type_name, self._confirmations.seconds)
+        return question_with(first, operation, tool, self._confirmations.seconds, type_name=type_name)
+
+    async def _turn(self, call: Call, decided: DecidedCall, asker: Asker, answer: Answer) -> Question:
+        """Return the question with the page that an answer asks for, or another one if the target has changed.
+
+        Raises:
+            Stopped: There is no such page.
+        """
+        asked = await self._confirmations.text(answer.operation, call.caller, asker.way)
+        seen = await read_preview(call.tool, self._app, call.environment)
+        if seen.fingerprint != asked.fingerprint:
+            return await self._ask(replace(decided, operation=answer.operation), seen, asker)
+        page = page_for(asker, asked.text, answer.page, decided)
+        type_name = _takes_name(decided.decision, seen)
+        return question_with(page, answer.operation, call.tool, self._confirmations.seconds, type_name=type_name)
 
     async def _judge(self, call: Call, decided: DecidedCall, asker: Asker, answer: Answer) -> DecidedCall | Question:
         """Judge an answer, which is used up by that.
@@ -345,7 +344,7 @@ class Gate:
             Stopped: The answer is not good for this call.
         """
         tool, name = call.tool, call.name
-        decided = await self._confirmations.answer(decided, answer, asker.way)
+        decided = await self._confirmations.answer(decided, answer, asker)
         if answer.reply is not Reply.ACCEPTED:
             raise Refused(f"{name} was not done: {_SAID[answer.reply]}.")
         async with self._recorder.recording_cancellation(decided):

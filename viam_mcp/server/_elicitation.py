@@ -97,6 +97,9 @@ def input_required(question: Question) -> types.InputRequiredResult:
 
 def form(question: Question) -> dict[str, Json]:
     """Return the schema of the form that a client shows: one box to tick, or a name to type."""
+    if not question.is_last:
+        more = {"type": "boolean", "title": f"Show page {question.page + 1} of {question.of}", "default": False}
+        return {"type": "object", "properties": {_KEY: more}, "required": [_KEY]}
     if question.type_name:
         field = {"type": "string", "title": "Name", "description": "Type the name exactly as it is shown"}
         return {"type": "object", "properties": {"name": field}, "required": ["name"]}

@@ -15,7 +15,20 @@ from viam_mcp.tools.arguments._meaning import EmailAddress, IsPublic, IsVisibili
 from viam_mcp.tools.arguments._types import FORMS, NOT_EMPTY, KeepEmpty
 from viam_mcp.tools.previews._model import Consequence, Preview, Risk
 from viam_mcp.tools.previews._names import quoted
-from viam_mcp.tools.previews._pages import FORM_BYTES, PAGE_BYTES, TOKEN_BYTES, Page, StaleCursor, fits, page
+from viam_mcp.tools.previews._pages import (
+    ALL_SHOWN,
+    FORM_BYTES,
+    MOST_PAGES,
+    PAGE_BYTES,
+    TOKEN_BYTES,
+    Page,
+    StaleCursor,
+    code_of,
+    fits,
+    page,
+    page_of,
+    size_of,
+)
 from viam_mcp.tools.redaction._secrets import REDACTED, redacted, without_secrets
 from viam_mcp.tools.redaction._share import removed_share
 from viam_mcp.tools.redaction._text import json_text, sanitize, shorten
@@ -37,8 +50,10 @@ from viam_mcp.tools.sets import (
 )
 
 __all__ = [
+    "ALL_SHOWN",
     "FORMS",
     "FORM_BYTES",
+    "MOST_PAGES",
     "NOT_EMPTY",
     "PAGE_BYTES",
     "REDACTED",
@@ -70,6 +85,7 @@ __all__ = [
     "ToolError",
     "Whole",
     "as_text",
+    "code_of",
     "collect",
     "definition",
     "fit",
@@ -84,6 +100,7 @@ __all__ = [
     "no_progress",
     "output_schema",
     "page",
+    "page_of",
     "places_of",
     "quoted",
     "redacted",
@@ -91,6 +108,7 @@ __all__ = [
     "removed_share",
     "sanitize",
     "shorten",
+    "size_of",
     "without_secrets",
 ]
 

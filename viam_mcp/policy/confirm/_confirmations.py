@@ -18,9 +18,11 @@ from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.confirm._question import Reply, Way
 from viam_mcp.policy.record._entries import entry_of, subjects_of
 from viam_mcp.policy.rules._text import canonical
+from viam_mcp.tools import code_of, size_of
 
 if TYPE_CHECKING:
     from viam_mcp.policy._call import Caller, DecidedCall
+    from viam_mcp.policy.confirm._asker import Asker
     from viam_mcp.policy.confirm._question import Answer
     from viam_mcp.policy.record._store import LazyStore
     from viam_mcp.store import Operation, Transaction
@@ -125,8 +127,34 @@ class Confirmations:
         arguments: dict[str, Json] = json.loads(found.arguments)
         return found.tool, arguments
 
-    async def answer(self, call: DecidedCall, answer: Answer, way: Way) -> DecidedCall:
+    async def text(self, operation: str, caller: Caller, way: Way | None = None) -> Wording:
+        """Return what an open question shows.
+
+        Args:
+            operation: The operation.
+            caller: Who was asked.
+            way: How it was asked, if it has to be this way.
+
+        Raises:
+            Stopped: There is none that is open.
+            PolicyError: The store cannot be read.
+        """
+        from viam_mcp.store import State
+
+        found = await self._store.read(lambda tx: self._find(tx, operation, caller))
+        if found is None or (way is not None and found.way != way):
+            raise _none("Nothing")
+        if found.state is not State.OPEN:
+            raise _not_open(found.state, found.tool)
+        return Wording(found.preview, found.fingerprint, Way(found.way))
+
+    async def answer(self, call: DecidedCall, answer: Answer, asker: Asker) -> DecidedCall:
         """Store the answer to the question about a call. It is the only one that counts.
+
+        Args:
+            call: The call.
+            answer: The answer.
+            asker: How it came.
 
         Returns:
             The call, which carries out the operation. An answer that is not a yes is recorded, and ends it.
@@ -144,11 +172,14 @@ class Confirmations:
             found = self._find(tx, answer.operation, call.caller)
             if found is None:
                 raise _none(name)
-            if found.way != way or found.tool != name:
+            if found.way != asker.way or found.tool != name:
                 raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for another call. {name} was not done.")
             if found.arguments and not _is_about(found, call.tool):
                 raise Stopped(Outcome.WRONG_ANSWER, f"The confirmation is for other arguments. {name} was not done.")
-            given = GivenAnswer(answer.reply, by=call.caller.name, how=f"{way} {call.caller.client}".strip())
+            says_yes = accepted and (answer.agreed or answer.typed is not None)
+            if says_yes and size_of(found.preview) > asker.carries and answer.page != code_of(found.preview):
+                raise Stopped(Outcome.WRONG_ANSWER, f"Not all pages of the question were shown. {name} was not done.")
+            given = GivenAnswer(answer.reply, by=call.caller.name, how=f"{asker.way} {call.caller.client}".strip())
             try:
                 # An answer that is not a yes may come late: it is what a person said.
                 tx.operations.answer(found.id, who, given, approved=accepted, late=not accepted)

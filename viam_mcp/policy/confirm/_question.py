@@ -16,7 +16,7 @@ from viam_mcp.policy._call import Stopped
 from viam_mcp.policy._digests import digest
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.rules._text import canonical
-from viam_mcp.tools import Preview, ToolError, redacted, sanitize
+from viam_mcp.tools import ALL_SHOWN, Preview, ToolError, redacted, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,16 +49,31 @@ class Answer:
     """An answer to a question.
 
     Attributes:
-        operation: The id of the operation that the question is about.
+        id: The id of the question.
         reply: The outcome of asking.
         agreed: Whether the box for yes is ticked, where the form has one.
         typed: The name that was typed, where the form asks for one.
     """
 
-    operation: str
+    id: str
     reply: Reply
     agreed: bool = False
     typed: str | None = None
+
+    @property
+    def operation(self) -> str:
+        """The id of the operation that the question is about."""
+        return self.id.partition("/")[0]
+
+    @property
+    def page(self) -> str:
+        """What the question said of its page; empty if it had all of the text."""
+        return self.id.partition("/")[2]
+
+    @property
+    def turns(self) -> bool:
+        """Whether it asks for another page."""
+        return bool(self.page) and not self.page.startswith(ALL_SHOWN) and self.reply is Reply.ACCEPTED and self.agreed
 
 
 @dataclass(frozen=True)
@@ -66,11 +81,14 @@ class Question:
     """The question whether a call may run.
 
     Attributes:
-        id: The id of the operation that it is about. An answer has to carry it.
+        id: What an answer has to carry: the id of the operation that it is about, and what says which page it has if
+            its text is larger than can be shown at once.
         tool: The tool.
-        message: Its text.
+        message: Its text, or a page of it.
         type_name: Whether a person has to type the name of what is touched.
         seconds: How long it stays open.
+        page: Which page it has, from 1. The answer to any but the last asks for the next one.
+        of: How many pages there are.
     """
 
     id: str
@@ -78,6 +96,18 @@ class Question:
     message: str
     type_name: bool
     seconds: float
+    page: int = 1
+    of: int = 1
+
+    @property
+    def operation(self) -> str:
+        """The id of the operation that it is about."""
+        return self.id.partition("/")[0]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether a yes to it is a yes to the call."""
+        return self.page == self.of
 
 
 @dataclass(frozen=True)

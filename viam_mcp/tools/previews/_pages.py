@@ -18,10 +18,15 @@ FORM_BYTES = 16_384
 """How much of a preview a form carries."""
 PAGE_BYTES = 32_768
 """How much a page holds."""
+ALL_SHOWN = "all-"
+"""How the code begins that says that all pages were given."""
+MOST_PAGES = 16
+"""How many pages a person is asked to read."""
+_LONGEST_NUMBER = 4  # digits
 
 
 class StaleCursor(ValueError):  # noqa: N818 - it is an answer, not a fault
-    """The cursor is none of this preview's: what would be shown has changed, or it was made up."""
+    """The cursor is none of this text's: what would be shown has changed, or it was made up."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class Page:
         number: Which it is, from 1.
         of: How many there are.
         next: The cursor of the one after it; None for the last.
+        code: With the last page, what says that all of them were given; empty with the others.
     """
 
     text: str
     number: int
     of: int
     next: str | None
+    code: str = ""
 
 
 def fits(preview: Preview, limit: int) -> bool:
@@ -57,22 +64,61 @@ def page(preview: Preview, cursor: str | None = None, size: int = PAGE_BYTES) ->
     Raises:
         StaleCursor: The cursor is none of this preview's.
     """
-    pages = _pages(preview, size)
-    digest = hashlib.sha256("\n".join(preview.whole).encode(errors="backslashreplace")).hexdigest()[:16]
-    cursors = [None, *(f"{number}-{digest}" for number in range(2, len(pages) + 1))]
-    if cursor not in cursors:
-        raise StaleCursor("this is no cursor of the preview as it is now: begin again with its first page")
-    index = cursors.index(cursor)
-    return Page(pages[index], index + 1, len(pages), cursors[index + 1] if index + 1 < len(pages) else None)
+    return page_of("\n".join(preview.whole), cursor, size)
 
 
-def _pages(preview: Preview, size: int) -> list[str]:
+def page_of(text: str, cursor: str | None = None, size: int = PAGE_BYTES) -> Page:
+    """Return one page of a text. See `page`.
+
+    A cursor is made of all pages before its own: nobody who was not given these knows it.
+    """
+    pages = _pages(text, size)
+    number = _number(cursor)
+    if not 1 <= number <= len(pages) or (number > 1 and cursor != _cursor(pages, number)):
+        raise StaleCursor("this is no cursor of what is shown now: begin again with the first page")
+    is_last = number == len(pages)
+    return Page(
+        pages[number - 1],
+        number,
+        len(pages),
+        None if is_last else _cursor(pages, number + 1),
+        code_of(text) if is_last else "",
+    )
+
+
+def code_of(text: str) -> str:
+    """Return what says that all pages of a text were given. Nobody knows it who was not given them."""
+    return f"{ALL_SHOWN}{_digest(text)}"
+
+
+def size_of(text: str) -> int:
+    """Return how many bytes of UTF-8 a text takes."""
+    return len(text.encode(errors="backslashreplace"))
+
+
+def _number(cursor: str | None) -> int:
+    if cursor is None:
+        return 1
+    digits = cursor.partition("-")[0]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else 0
+
+
+def _cursor(pages: list[str], number: int) -> str:
+    before = "\n".join(pages[: number - 1])
+    return f"{number}-{_digest(before)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
+
+
+def _pages(text: str, size: int) -> list[str]:
     """Return the pages: whole lines, but where one alone takes more than a page."""
     pages: list[list[str]] = [[]]
     room = size
-    for line in preview.whole:
+    for line in text.split("\n"):
         for piece in _pieces(line, size):
-            taken = len(piece.encode(errors="backslashreplace")) + 1
+            taken = size_of(piece) + 1
             if taken > room and pages[-1]:
                 pages.append([])
                 room = size
@@ -83,7 +129,7 @@ def _pages(preview: Preview, size: int) -> list[str]:
 
 def _pieces(line: str, size: int) -> list[str]:
     """Return a line in pieces that each fit into a page; all but the first say that they continue."""
-    if len(line.encode(errors="backslashreplace")) < size:
+    if size_of(line) < size:
         return [line]
     length = max(size // 4 - len(_CONTINUES), 1)  # a character takes at most four bytes
     pieces = [line[start : start + length] for start in range(0, len(line), length)]
