@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks import logs, measures, remote
+from benchmarks import logs, measures, remote, store
 from benchmarks.fleet import running_fleet
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ MEASURES = {
     "remote": (remote.remote, 8),
     "encoding": (measures.encoding, 15),
     "logs": (logs.logs, 1),
+    "store": (store.store, 10),
 }
 
 
