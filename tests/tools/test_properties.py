@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 # Arguments of the tool that are no arguments of the rpc: how much comes back at once, and what becomes of it.
 NOT_SENT = {
     "limit", "cursor", "fields", "dest", "indent", "overwrite", "file", "num_log_entries", "wait_seconds", "backlog",
+    "path",
 }  # fmt: skip
 # Left out, they mean a wait of ten seconds, and the present time as a key's name.
 ALWAYS_GIVEN = {"wait_seconds": 0, "name": "key"}

@@ -28,7 +28,7 @@ FILES = {path.stem: json.loads(path.read_text()) for path in (schemas.ROOT / sch
 MEMBERS = {"name", "title", "description", "inputSchema", "outputSchema", "annotations"}
 # What a tool takes besides the arguments of the method: how much of a list and from where on, how long to wait for it,
 # whether a file is replaced.
-BESIDES = {"limit", "cursor", "fields", "overwrite", "wait_seconds", "backlog"}
+BESIDES = {"limit", "cursor", "fields", "overwrite", "wait_seconds", "backlog", "path"}
 LONGEST_PREFIX = "mcp__viam-mcp__"
 
 every_tool = pytest.mark.parametrize("name", LISTED)
@@ -131,7 +131,9 @@ def test_arguments_are_those_of_the_method_with_its_defaults(name: str) -> None:
 def test_every_tool_whose_answer_is_a_list_pages() -> None:
     for name, tool in LISTED.items():
         pages = FILES[name]["inputSchema"]["properties"].keys() >= {"limit", "cursor", "fields"}
-        assert ("next_cursor" in FILES[name]["outputSchema"]["properties"]) is pages
+        by_path = FILES[name]["inputSchema"]["properties"].keys() >= {"path", "cursor"}
+        assert ("next_cursor" in FILES[name]["outputSchema"]["properties"]) is (pages or by_path)
+        assert ("value_at_path" in FILES[name]["outputSchema"]["properties"]) is by_path
         assert pages or not issubclass(tool, ListTool)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Json = Any
 
-_SOMETIMES = frozenset({"next_cursor", "tail_cursor", "gap", "gaps", "groups"})
+_SOMETIMES = frozenset({"next_cursor", "tail_cursor", "gap", "gaps", "groups", "value_at_path"})
 
 
 class Output(ABC):

@@ -42,6 +42,7 @@ from viam_mcp.tools.previews._wording import (
     visibility_change,
 )
 from viam_mcp.tools.redaction._configs import Stored, lacks
+from viam_mcp.tools.results._by_path import ByPath, ConfigCursor, ConfigPath, OneByPath
 from viam_mcp.tools.results._encode import encode
 from viam_mcp.tools.results._output import Done, Many, One
 
@@ -68,15 +69,21 @@ class ListFragments(ListTool, toolset="fragments", core=True, returns=Many(fragm
         return await app.list_fragments(self.org_id, self.show_public, chosen)
 
 
-class GetFragment(Tool, toolset="fragments", core=True, returns=One("fragment", wire.Fragment)):
+class GetFragment(
+    Tool, toolset="fragments", core=True, returns=OneByPath("fragment", wire.Fragment, config="fragment")
+):
     """Get one fragment: its configuration, who may see it, how many parts and organizations use it, and
-    last_updated, which update_fragment takes as last_known_update."""
+    last_updated, which update_fragment takes as last_known_update. Where a large configuration reads
+    [left out: N bytes], read that with path."""
 
     fragment_id: FragmentId
     version: Annotated[str, Field(description="A revision or a tag; the latest if left out")] | None = None
+    path: ConfigPath | None = None
+    cursor: ConfigCursor | None = None
 
-    async def run(self, app: AppClient) -> Fragment:
-        return await app.get_fragment(self.fragment_id, self.version)
+    async def execute(self, app: AppClient, environment: Environment) -> Fragment | ByPath:
+        fragment = await app.get_fragment(self.fragment_id, self.version)
+        return fragment if self.path is None else ByPath(fragment, self.path, self.cursor, environment.budget)
 
 
 class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, core=True, returns=One("fragment", wire.Fragment)):
@@ -116,7 +123,8 @@ class UpdateFragment(
 ):
     """Rename a fragment and, where given, replace its whole configuration or change who may see it. A new
     configuration reaches every machine that follows the fragment. Read it with get_fragment first and send all of
-    it back, changed; where it reads [redacted], send that as it is. Returns the fragment as it is then."""
+    it back, changed; where it reads [redacted] or [left out: N bytes], send that as it is. Returns the fragment as it
+    is then."""
 
     fragment_id: FragmentId
     name: Name

@@ -32,6 +32,7 @@ from viam_mcp.tools.previews._wording import (
     state_of,
 )
 from viam_mcp.tools.redaction._configs import Stored, config_from, lacks
+from viam_mcp.tools.results._by_path import ByPath, ConfigCursor, ConfigPath, OneByPath
 from viam_mcp.tools.results._encode import encode
 from viam_mcp.tools.results._output import Done, Many, One, Values
 
@@ -55,11 +56,20 @@ class GetRobotParts(ListTool, toolset="parts", reveals_secret=True, core=True, r
         return await app.get_robot_parts(self.robot_id)
 
 
-class GetRobotPart(Saving, toolset="parts", reveals_secret=True, core=True, returns=One("part", wire.RobotPart)):
+class GetRobotPart(
+    Saving,
+    toolset="parts",
+    reveals_secret=True,
+    core=True,
+    returns=OneByPath("part", wire.RobotPart, config="robot_config"),
+):
     """Get one part: configuration, address, when it was last seen, and last_updated, which update_robot_part
-    takes as last_known_update. With dest, the configuration is also written to a file, credentials redacted."""
+    takes as last_known_update. Where a large configuration reads [left out: N bytes], read that with path. With dest,
+    the configuration is also written to a file, credentials redacted."""
 
     robot_part_id: PartId
+    path: ConfigPath | None = None
+    cursor: ConfigCursor | None = None
     dest: Dest | None = None
     indent: Annotated[int, Field(ge=0, le=16, description="Of the file")] = 4
     overwrite: Overwrite = False
@@ -67,13 +77,13 @@ class GetRobotPart(Saving, toolset="parts", reveals_secret=True, core=True, retu
     async def subject(self, app: AppClient) -> str:
         return await part_name(app, self.robot_part_id)
 
-    async def execute(self, app: AppClient, environment: Environment) -> RobotPart:
+    async def execute(self, app: AppClient, environment: Environment) -> RobotPart | ByPath:
         part = await app.get_robot_part(self.robot_part_id)
         if self.dest is not None:
             config = encode(part.proto).get("robot_config", {})
             text = json.dumps(config, indent=self.indent, ensure_ascii=False)
             await save(environment, self.dest, f"{text}\n".encode(), overwrite=self.overwrite)
-        return part
+        return part if self.path is None else ByPath(part, self.path, self.cursor, environment.budget)
 
 
 class GetRobotPartHistory(
@@ -105,8 +115,9 @@ class UpdateRobotPart(
     returns=One("part", wire.RobotPart),
 ):
     """Rename a part and, if one is given, replace its whole configuration: the machine applies it within
-    seconds. Read the present one with get_robot_part and send all of it back, changed; where it reads [redacted],
-    send that back as it is, and the stored credential stays. {} empties it. Returns the part as it is then."""
+    seconds. Read the present one with get_robot_part and send all of it back, changed; where it reads [redacted]
+    or [left out: N bytes], send that back as it is, and what is stored there stays. {} empties it. Returns the part
+    as it is then."""
 
     robot_part_id: PartId
     name: Name
