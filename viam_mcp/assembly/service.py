@@ -117,9 +117,8 @@ async def open_service(settings: Settings, limits: Limits | None = None) -> Asyn
         pool = ClientPool(source, lambda credentials: address.client(credentials, watching()), maker, limits=limits)
         own = address.client(address.credentials or _NoKey(), watching())
         try:
-            everything = maker(own)(None)
+            maker(own)(None)  # raises an error at the start where a setting cannot be used
             server = build_server(
-                everything,
                 pipelines(pool),
                 sandbox=settings.is_sandbox,
                 notify_interval=settings.notify_interval,

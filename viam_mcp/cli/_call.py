@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the answer as JSON to stdout, or what went wrong to stderr."""
+    """Print the answer as JSON to stdout, or the error to stderr."""
     result = asyncio.run(_call(settings_of(options), options.tool, _object(options.arguments)))
     if result.is_error:
         print(result.text, file=sys.stderr)

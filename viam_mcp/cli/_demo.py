@@ -1,8 +1,7 @@
-"""`viam-mcp demo`: the main job from start to end, told as it happens.
+"""`viam-mcp demo`: the main job from start to end, narrated.
 
-Everything in it is real: the embedded fleet is a process that speaks gRPC over a socket, the server
-is a process that speaks MCP over a pipe, the client is the official one. What the story claims is
-checked on the way, and the command fails where it does not hold.
+Everything in it is real: the sandbox is a process that speaks gRPC over a socket, the server is a process that speaks
+MCP over pipes, the client is the official one. What the text claims is checked; where it is not so, the command fails.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ _BOLD, _DIM, _PLAIN = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() e
 
 
 class DemoError(Exception):
-    """The story did not go as it should; the message says where."""
+    """The demo did not go as it should. The message says where."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It takes no flags of its own."""
+    """Give the command its flags: it has none of its own."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tell the story; 0 when all of it worked."""
+    """Run the demo, and return 0 if all of it worked."""
     asyncio.run(_demo())
     return 0
 
@@ -65,7 +64,7 @@ async def _demo() -> None:
 
 @asynccontextmanager
 async def _sandbox(folder: str) -> AsyncIterator[dict[str, str]]:
-    """The embedded fleet as a process; what a shell would evaluate to reach it."""
+    """Start the sandbox as a process, and return the variables that reach it."""
     command = [sys.executable, "-m", "viam_mcp", "sandbox"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=_environment(folder))
     try:
@@ -88,7 +87,7 @@ def _server(folder: str, fleet: dict[str, str]) -> StdioServerParameters:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    """This process's variables, with the state folder moved and nothing that would reach a real fleet."""
+    """Return the variables of this process, with another state folder and without any that reach a real fleet."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIAM_", "XDG_STATE_HOME"))}
     return kept | {"XDG_STATE_HOME": folder}
 
@@ -193,7 +192,7 @@ def _audit(folder: Path) -> None:
 
 
 class _Answers:
-    """The person at the client: sees the question, says yes or no."""
+    """The person at the client, who sees the question and answers yes or no."""
 
     def __init__(self) -> None:
         self.accept = False

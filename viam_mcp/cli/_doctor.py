@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.assembly.settings import Settings
 
-# What decides whether the tools of a fleet's daily work will be allowed, in the service's own names.
+# The permissions that the daily work on a fleet needs, by their names in the Viam app.
 _PERMISSIONS = (
     "read_organization",
     "write_organization",
@@ -46,7 +46,7 @@ _NAMED = 3  # locations that one finding names
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: whether it is in order, what was found, and what to do if it is not."""
+    """The result of a check: whether it is in order, what was found, and what to do if it is not."""
 
     good: bool
     what: str
@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; 1 if anything needs to be fixed."""
+    """Print the findings, and return 1 if anything has to be fixed."""
     return asyncio.run(_examine(settings_of(options)))
 
 
@@ -92,7 +92,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _credentials(settings: Settings) -> Finding | None:
-    """What can be said of them without asking anybody; that there are none is the fleet's to say."""
+    """Return what is known of the credentials without sending them. That there are none is found with the fleet."""
     if settings.sandbox:
         return Finding(True, "credentials: none needed for the sandbox")
     if settings.has_credentials:
@@ -154,7 +154,7 @@ def _store(settings: Settings) -> Finding:
 
 
 def _state() -> Finding:
-    """The folder for what outlasts the process. Others must not be able to change what is in it."""
+    """Check the state folder. Other users must not be able to change what is in it."""
     folder = state_folder()
     try:
         status = folder.stat()
@@ -189,7 +189,7 @@ def _counted(number: int, what: str) -> str:
 
 
 async def _rights(app: AppClient) -> AsyncIterator[Finding]:
-    """What the key may do, for each organization that it can see."""
+    """Check what the key may do, for each organization that it can see."""
     try:
         organizations = await app.list_organizations()
     except PermissionDenied:
@@ -214,7 +214,7 @@ async def _rights(app: AppClient) -> AsyncIterator[Finding]:
 
 
 async def _locations(app: AppClient, org_id: str) -> str:
-    """The locations that a key sees which is meant for these alone, or for machines in them; "" for none."""
+    """Return the locations that a key sees which is limited to some, or to machines in them; "" for none."""
     try:
         found = [location.name for location in await app.list_locations(org_id)]
     except PermissionDenied:

@@ -1,4 +1,4 @@
-"""`viam-mcp logs`: what a part logs, on the same road as an assistant's reading."""
+"""`viam-mcp logs`: the log of a part, through the same pipeline as the calls of MCP clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from viam_mcp.assembly.fleet import open_fleet
 from viam_mcp.assembly.options import add_options
 from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.assembly.settings import settings_of
-from viam_mcp.server._directory import Directory, Kind, is_id
+from viam_mcp.server._directory import Directory, ThingKind, is_id
 from viam_mcp.tools import line, no_progress
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _WAIT_SECONDS = 50
 
 
 class LogsError(Exception):
-    """The log cannot be read; the message says why."""
+    """The log cannot be read. The message says why."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ async def _print(settings: Settings, options: argparse.Namespace) -> None:
             data = await log.after(cursor)
             cursor = data["next_cursor"]
             for entry in data["entries"]:
-                # What was logged while the last ones were read is among both.
+                # Entries that came while the last ones were read are in both.
                 if (text := line(entry)) in seen:
                     seen.discard(text)
                 elif log.wants(entry):
@@ -72,13 +72,13 @@ async def _print(settings: Settings, options: argparse.Namespace) -> None:
 
 
 class _Log:
-    """One part's log, through the tools.
+    """The log of one part, read with the tools.
 
     Args:
-        calls: Where calls go.
+        calls: The pipeline.
         part_id: The part.
-        level: The lowest level that is wanted, as its place in `LEVELS`.
-        text: What messages have to contain.
+        level: The lowest level to show, as its index in `LEVELS`.
+        text: A text that messages have to contain; empty for none.
     """
 
     def __init__(self, calls: Pipeline, part_id: str, level: int, text: str) -> None:
@@ -88,11 +88,11 @@ class _Log:
         self._state = ""
 
     def wants(self, entry: Mapping[str, Json]) -> bool:
-        """Whether an entry is of a level that is wanted; what has none of those that are known is."""
+        """Return whether an entry is shown. An entry without a known level is."""
         return entry.get("level") in self._levels or entry.get("level") not in LEVELS
 
     async def last(self, number: int) -> list[dict[str, Json]]:
-        """The latest entries, oldest first."""
+        """Return the latest entries, oldest first."""
         levels = {} if len(self._levels) == len(LEVELS) else {"log_levels": self._levels}
         data: dict[str, Json] = {"next_cursor": None}
         entries: list[dict[str, Json]] = []
@@ -103,13 +103,13 @@ class _Log:
         return entries[::-1]
 
     async def cursor(self) -> str:
-        """Where the log ends now."""
+        """Return the cursor of the present end of the log."""
         levels = {"log_levels": ["error"]} if self._errors_only else {}
         data = await self._call("get_robot_part_logs", {"num_log_entries": 100, **levels})
         return str(data["tail_cursor"])
 
     async def after(self, cursor: str) -> dict[str, Json]:
-        """What follows the cursor, as soon as there is something; what is amiss is said on stderr."""
+        """Return what follows a cursor, as soon as there is something. Problems are printed to stderr."""
         arguments = {"errors_only": self._errors_only, "cursor": cursor, "wait_seconds": _WAIT_SECONDS}
         data = await self._call("tail_robot_part_logs", arguments)
         if "gap" in data:
@@ -129,14 +129,14 @@ class _Log:
 
 
 async def _part(calls: Pipeline, text: str) -> str:
-    """The id of the part that a person means."""
-    if is_id(Kind.PART, text):
+    """Return the id of the part that a person means."""
+    if is_id(ThingKind.PART, text):
         return text
 
     async def call(name: str, arguments: Mapping[str, Json]) -> Result:
         return await calls.call(name, arguments, no_progress)
 
-    return (await Directory(calls.tools).named(Kind.PART, text, call)).id
+    return (await Directory(calls.tools).named(ThingKind.PART, text, call)).id
 
 
 def _data(result: Result) -> dict[str, Json]:

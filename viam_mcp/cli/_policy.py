@@ -1,4 +1,4 @@
-"""`viam-mcp policy`: check a policy, explain what it decides, print one to start from."""
+"""`viam-mcp policy`: check a policy, explain its decisions, print one to start from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the subcommand says."""
+    """Run the subcommand."""
     if options.action == "init":
         print(STARTING_FILE, end="")
     elif options.action == "check":

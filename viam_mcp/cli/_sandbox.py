@@ -1,4 +1,4 @@
-"""`viam-mcp sandbox`: the embedded fleet alone, over gRPC."""
+"""`viam-mcp sandbox`: the sandbox alone, over gRPC."""
 
 from __future__ import annotations
 

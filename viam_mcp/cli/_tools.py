@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tools that a server with the same flags would offer."""
+    """Print the tools that a server with these flags offers."""
     tools = chosen_tools(settings_of(options))
     if options.json:
         effects = {name: {"toolset": tool.spec.toolset, "effect": tool.spec.effect} for name, tool in tools.items()}

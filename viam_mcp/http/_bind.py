@@ -1,8 +1,10 @@
-"""Who may reach the server: rules about addresses and names, decided before anything listens.
+"""Which computers may reach the server, and by which names. Decided before anything listens.
 
-A server that only this computer can reach needs nothing. One that others can reach needs a list of the names
-that it is called by, because a browser can be made to call it by any other (DNS rebinding), and callers that
-say who they are.
+A server that only this computer can reach needs nothing. A server that other computers can reach needs a list of the
+names that it is called by, because a web page can make a browser call it by any other name (DNS rebinding). And its
+callers have to authenticate.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _ORIGIN = re.compile(r"^https?://(.+)$")
 
 @lru_cache(256)  # few callers make many requests
 def is_loopback(host: str) -> bool:
-    """Whether only this computer reaches an address, or a host as a URL writes it."""
+    """Return whether only this computer reaches an address, or a host as a URL has it."""
     if host.lower() == "localhost":
         return True
     try:
@@ -42,17 +44,17 @@ def transport_security(
     allowed_origins: Sequence[str] = (),
     authenticated: bool,
 ) -> TransportSecuritySettings:
-    """The hosts and origins that requests may name.
+    """Return the hosts and origins that requests may name.
 
     Args:
         host: The address to listen on.
-        allowed_hosts: The names that clients call this server by, such as `fleet.example.com`; one without
-            a port stands for every port.
+        allowed_hosts: The names that clients call this server by, such as `fleet.example.com`. A name without a port
+            stands for every port.
         allowed_origins: The origins of web pages that may call, such as `https://console.example.com`.
-        authenticated: Whether callers say who they are.
+        authenticated: Whether callers authenticate.
 
     Raises:
-        HttpError: The address may not be used like that, or a name is not one.
+        HttpError: The address may not be used like that, or a name is malformed.
     """
     for name in allowed_hosts:
         _check_host(name)
@@ -68,7 +70,7 @@ def transport_security(
     if outside is not None and not authenticated:
         given = f"--allowed-hosts {outside}" if local else f"--host {host}"
         raise HttpError(
-            f"{given} is for callers on other computers, and --auth none lets in whoever reaches it: "
+            f"{given} is for callers on other computers, and --auth none lets in everybody who reaches it: "
             "use --auth tokens:FILE or --auth oauth, or listen on 127.0.0.1 without allowed hosts."
         )
     names = [*_LOOPBACK_NAMES, *([_as_in_url(host)] if host not in _LOOPBACK_NAMES else [])] if local else []
@@ -79,7 +81,7 @@ def transport_security(
 
 
 def url(host: str, port: int, *, tls: bool) -> str:
-    """The base URL of an address."""
+    """Return the base URL of an address."""
     return f"{'https' if tls else 'http'}://{_as_in_url(host)}:{port}"
 
 
@@ -88,7 +90,7 @@ def _as_in_url(host: str) -> str:
 
 
 def _name(host: str) -> str:
-    """A host without its port."""
+    """Return a host without its port."""
     return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 

@@ -1,5 +1,7 @@
-"""Whether `/mcp` works: a request goes the whole way through the SDK. A task of it that died takes `/mcp` along,
-and leaves every other route as it was."""
+"""Checks whether `/mcp` works, with a request that goes through the whole SDK.
+
+When a task of the SDK's session manager has died, `/mcp` fails and every other route goes on to work.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,14 @@ _METHOD = "server/discover"
 
 
 async def check_endpoint(server: Server[Any], host: str) -> None:
-    """Ask a server what it is, as a client does, but for the network and the authentication.
+    """Send a `server/discover` request as a client does, without the network and the authentication.
 
     Args:
         server: The server, whose app runs.
-        host: A name that requests may call it by.
+        host: A host that requests may name.
 
     Raises:
-        HTTPError: It does not answer well.
+        HTTPError: The answer is not a success.
     """
     meta = {
         PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,

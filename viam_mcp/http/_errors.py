@@ -1,7 +1,7 @@
-"""What stops a server from being started over HTTP."""
+"""The error of settings that cannot be served over HTTP."""
 
 from __future__ import annotations
 
 
 class HttpError(Exception):
-    """An address, a certificate, a token file or an authorization server cannot be used; the message says why."""
+    """An address, a certificate, a token file or an authorization server cannot be used. The message says why."""

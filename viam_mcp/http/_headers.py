@@ -1,8 +1,8 @@
-"""Requests that two readers could take differently, or that the server would not take as they are meant.
+"""Refuses requests that a proxy and this server could understand differently, or that bring a key for nothing.
 
-A header that decides something and is there twice is refused, since a proxy in front may have looked at the other
-one, and so is a body of two lengths. So is a key where keys have no business: ignoring it would leave the client in
-the belief that its own key is used, while its calls are made with another.
+A proxy may have looked at the other one of two equal headers, or at the other one of two lengths of a body:
+https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+Ignoring a key would leave the client in the belief that its calls are made with it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _ONCE_PREFIX = b"mcp-"
 
 
 class PlainHeaders:
-    """An ASGI app around another.
+    """An ASGI app that wraps another.
 
     Args:
-        app: The other.
-        keys: Whether requests bring keys.
+        app: The wrapped app.
+        keys: Whether requests bring API keys.
     """
 
     def __init__(self, app: ASGIApp, *, keys: bool) -> None:
@@ -38,13 +38,13 @@ class PlainHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (why := self._fault(scope["headers"])):
-            # Where its body ends, and what comes after, is not to be trusted either.
+            # Where the body ends is not certain either, so nothing after it can be trusted.
             await JSONResponse({"error": why}, 400, {"connection": "close"})(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     def _fault(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """What is wrong with the headers of a request; empty if nothing is."""
+        """Return what is wrong with the headers of a request, or an empty text."""
         names = [name for name, _ in headers]
         if not self._keys and (_ID in names or _KEY in names):
             return (

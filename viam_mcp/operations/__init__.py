@@ -1,4 +1,4 @@
-"""What whoever runs the server over HTTP sees of it: health, numbers, traces, logs. Imported by nobody else."""
+"""Health, metrics, traces and logs, for operators of a server over HTTP. A server on stdio does not import it."""
 
 from viam_mcp.operations._health import Health
 from viam_mcp.operations._logs import JsonFormatter

@@ -1,4 +1,4 @@
-"""Whether the server can do its work: each part is tried for real, and what was found holds for a moment."""
+"""Whether the server can do its work. Each part is checked by using it, and the result is kept for some seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Health:
     """The checks of a server.
 
     Args:
-        checks: What is tried, by name; it raises if it does not work.
+        checks: The checks by name. A check raises an error if its part does not work.
         clock: Seconds, never going back.
     """
 
@@ -35,7 +35,7 @@ class Health:
         self._checking = anyio.Lock()
 
     async def check(self) -> Mapping[str, bool]:
-        """Whether each part works. However many ask, it is tried once in a few seconds."""
+        """Return whether each part works. Each is checked once in some seconds, however often this is called."""
         async with self._checking:
             if self._clock() >= self._until:
                 async with anyio.create_task_group() as tasks:
@@ -49,7 +49,7 @@ class Health:
             with anyio.fail_after(_CHECK_SECONDS):
                 await self._checks[name]()
         except Exception as error:
-            # Whoever may ask about health need not learn more than that.
+            # The reason is for the log: anybody may ask for the health.
             if self._found.get(name, True):
                 logger.exception("not ready: %s: %s", name, type(error).__name__)
             self._found[name] = False

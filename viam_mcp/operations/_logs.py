@@ -1,4 +1,4 @@
-"""Logs that machines read: one line of JSON each, with the id of the request that they are about."""
+"""Log records as JSON, one object a line, with the id of the HTTP request that they belong to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from viam_mcp.operations._requests import REQUEST_ID
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

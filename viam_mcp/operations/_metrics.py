@@ -1,7 +1,6 @@
-"""Numbers for Prometheus.
+"""Metrics for Prometheus.
 
-No label ever names a caller, a machine or anything else of a fleet: there are tools, rpcs and outcomes, whose
-number is known beforehand.
+Labels are names of tools, methods and outcomes, whose number is known. No label names a caller, or anything of a fleet.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which workers put their numbers together; it is read when this module is imported."""
+"""The variable with the folder in which workers share their metrics. It is read when this module is imported."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,18 +24,18 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0,
 
 GAUGES = {
     "calls_running": "Calls that run",
-    "calls_waiting": "Calls that wait for their turn",
+    "calls_waiting": "Calls that wait",
     "fleets_open": "Connections to the Viam app that are kept open, one for each caller's key",
     "tails_open": "Parts whose live logs are followed",
-    "subscribers": "Those who follow live logs",
+    "subscribers": "Subscriptions to live logs",
 }
 
 
 class Metrics:
-    """What is counted.
+    """The metrics.
 
     Args:
-        gauges: What tells the present value of each of `GAUGES`.
+        gauges: Functions that return the present values of `GAUGES`, by name.
     """
 
     def __init__(self, gauges: Mapping[str, Callable[[], int]]) -> None:
@@ -46,7 +45,7 @@ class Metrics:
         self._seconds = Histogram(
             "tool_call_seconds", "How long calls took, with waiting", ["tool"], buckets=_SECONDS, **options
         )
-        # The library looks for a lock and goes through all labels each time that it is asked.
+        # The library takes a lock and goes through all labels at each lookup.
         self._ended, self._lasted = cache(self._calls.labels), cache(self._seconds.labels)
         self._repeats = Counter("upstream_retries", "Calls of the Viam app made again", ["rpc", "status"], **options)
         self._confirmations = Counter("confirmations", "Questions, by what came of them", ["outcome"], **options)
@@ -57,25 +56,25 @@ class Metrics:
         }
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
-        """A call has ended."""
+        """Count a call that has ended."""
         self._ended(tool, outcome).inc()
         self._lasted(tool).observe(seconds)
 
     def repeated(self, rpc: str, status: str) -> None:
-        """A call of the Viam app is sent again because of that status."""
+        """Count a call of the Viam app that is sent again because of a status."""
         self._repeats.labels(rpc, status).inc()
 
     def confirmation(self, outcome: str) -> None:
-        """Something has come of a question, or there is a new one."""
+        """Count a question that was asked, or an answer to one."""
         self._confirmations.labels(outcome).inc()
 
     def sample(self) -> None:
-        """Read the gauges. Workers whose numbers others give out do this now and then."""
+        """Set the gauges to the present values. Workers do this regularly, for another may answer for all."""
         for gauge, read in self._gauges.values():
             gauge.set(read())
 
     def text(self) -> bytes:
-        """All numbers, of all workers, as Prometheus reads them."""
+        """Return the metrics of all workers, in the format of Prometheus."""
         self.sample()
         if os.environ.get(FOLDER_VARIABLE):
             together = CollectorRegistry()
@@ -85,5 +84,5 @@ class Metrics:
 
 
 def forget_worker(folder: str, process: int) -> None:
-    """Take the gauges of a worker that has ended out of the sum in a folder; what it counted stays counted."""
+    """Take the gauges of a worker that has ended out of the sums in a folder. Its counters stay."""
     mark_process_dead(process, folder)  # type: ignore[no-untyped-call]

@@ -1,7 +1,9 @@
-"""What an HTTP request is called in logs and traces, wherever its work is done.
+"""The id of an HTTP request in logs, and its span in traces.
 
-In the 2025 era the work of a request is done in a task that a former one started. So what belongs to a request
-is kept in its scope, and put into place where its message is handled.
+In the 2025 era a request is handled in a task that an earlier request started. So the id and the trace are kept in the
+scope of the request, and set where its message is handled.
+
+https://www.w3.org/TR/trace-context/
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID: ContextVar[str] = ContextVar("viam_mcp_request_id", default="")
-"""The id of the HTTP request that is worked on; empty outside of any."""
+"""The id of the HTTP request that is handled; empty outside of requests."""
 
 _HEADER = b"x-request-id"
 _GIVEN = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
@@ -33,12 +35,12 @@ _ID, _TRACE = "viam_mcp.request_id", "viam_mcp.trace"
 
 
 class Requests:
-    """An ASGI app around another: gives each request its id, which its answer names, and its span.
+    """An ASGI app that wraps another and gives each request an id, which the answer has too, and a span.
 
     Args:
-        app: The other.
-        paths: What spans are named after.
-        tracer: Makes spans; None where nobody traces.
+        app: The wrapped app.
+        paths: The paths that spans are named after.
+        tracer: Makes spans; None where tracing is off.
     """
 
     def __init__(self, app: ASGIApp, paths: Collection[str] = (), tracer: Tracer | None = None) -> None:
@@ -70,7 +72,7 @@ class Requests:
     @contextmanager
     def _span(self, tracer: Tracer, scope: Scope, status: Sequence[int]) -> Iterator[None]:
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
-        # Whoever invents paths does not invent names of spans.
+        # Other paths are made up by callers, and would make as many names of spans.
         route = f" {scope['path']}" if scope["path"] in self._paths else ""
         with tracer.start_as_current_span(
             f"{scope['method']}{route}",
@@ -86,7 +88,7 @@ class Requests:
 
 
 async def in_request(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """A middleware of the MCP server: handles a message as part of the HTTP request that it came with."""
+    """Handle a message as part of the HTTP request that it came with. A middleware of the MCP server."""
     scope = {} if ctx.request is None else ctx.request.scope
     token, context = REQUEST_ID.set(scope.get(_ID, "")), scope.get(_TRACE)
     attached = None if context is None else contexts.attach(context)

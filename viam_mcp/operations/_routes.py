@@ -1,10 +1,10 @@
 """`/healthz`, `/readyz` and `/metrics`.
 
-The first two say yes or no, and names of parts, to anybody: load balancers do not sign in. Numbers are for
-whoever brings the operator's token, and without one for this computer alone. A web page that had its own name point
-here (DNS rebinding) gets neither numbers nor names of parts: without the token they are for requests that call the
-server by one of its names, as at `/mcp`. That the process lives is no secret, and who asks for it, such as a
-container's probe, often knows an address alone.
+`/healthz` and `/readyz` need no authentication, because load balancers have none. Metrics are for callers with the
+operator's token, and without a configured token for this computer alone. Readiness names parts of the server. So
+without the token, readiness and metrics are only for requests that name an allowed host, as at `/mcp`: a web page whose
+name resolves to this server (DNS rebinding) gets neither. `/healthz` answers any host, because a container's probe
+often knows only an address.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _UNCACHED = {"cache-control": "no-store"}
 def operations_routes(
     health: Health, metrics: Metrics, security: TransportSecuritySettings, metrics_token: str = ""
 ) -> list[Route]:
-    """The routes.
+    """Return the routes.
 
     Args:
-        health: What is ready.
-        metrics: What was counted.
+        health: The checks of the server.
+        metrics: The metrics.
         security: The hosts and origins that requests may name.
-        metrics_token: The bearer token that gives the numbers to other computers; empty for none.
+        metrics_token: The bearer token for the metrics; empty for none.
     """
 
     async def alive(request: Request) -> Response:
@@ -67,13 +67,13 @@ def operations_routes(
     return [
         Route(HEALTHZ, alive, methods=["GET"]),
         Route(READYZ, _by_name(ready, security), methods=["GET"]),
-        # No web page has the token, and Prometheus cannot say another Host than the address that it scrapes.
+        # No web page has the token, and Prometheus sends the address that it scrapes as Host.
         Route(METRICS, numbers if metrics_token else _by_name(numbers, security), methods=["GET"]),
     ]
 
 
 def _by_name(answer: _Answer, security: TransportSecuritySettings) -> _Answer:
-    """An answer for requests that name an allowed host and origin alone."""
+    """Return a handler that answers only requests with an allowed host and origin."""
     names = TransportSecurityMiddleware(security)
 
     async def checked(request: Request) -> Response:
@@ -86,5 +86,5 @@ def _may_read(request: Request, token: str) -> bool:
     if token:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
-    # What a proxy on this computer passes on comes from others.
+    # Requests through a proxy on this computer come from other computers.
     return not sign_of_others(request.scope)

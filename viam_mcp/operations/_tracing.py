@@ -1,4 +1,4 @@
-"""Whether anybody traces: OpenTelemetry's own variables say so."""
+"""Traces with OpenTelemetry, where its standard variables ask for them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SWITCHES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 class TracingError(Exception):
-    """Traces were asked for and cannot be sent; the message says what to install."""
+    """Traces were asked for, and cannot be sent. The message says what to install."""
 
 
 def tracer(environment: Mapping[str, str] = os.environ) -> Tracer | None:
-    """What makes spans; None where nobody traces.
+    """Return what makes spans, or None where tracing is off.
 
-    A provider that is installed already, as `opentelemetry-instrument` does, is used as it is. Otherwise spans
-    go by OTLP to where the standard variables say, if they say it.
+    A provider that is installed already, for example by `opentelemetry-instrument`, is used as it is. Otherwise spans
+    are sent by OTLP to the endpoint in the standard variables, if they have one.
 
     Args:
-        environment: The process's variables.
+        environment: The variables of the process.
 
     Raises:
         TracingError: The exporter is not installed.

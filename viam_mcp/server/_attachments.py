@@ -1,7 +1,7 @@
-"""Resources, prompts and completion, as the SDK's handlers.
+"""The handlers of resources, prompts and completion.
 
-Clients ask for these by themselves, so nobody is asked to confirm what they need: what does not go without
-that, does not go this way.
+Clients request these by themselves, not because a person called a tool. So nobody is asked to confirm the calls that
+they need, and a call that needs a confirmation is refused.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types.methods import CacheableMethod
 
-    from viam_mcp.calls._pipeline import Pipeline, Result
+    from viam_mcp.calls import Pipeline, Result
     from viam_mcp.policy import Question
     from viam_mcp.server._directory import Call
 
     Context = ServerRequestContext[Any, Any]
 
 LISTS: tuple[CacheableMethod, ...] = ("resources/list", "resources/templates/list", "prompts/list")
-"""The methods whose answers stay the same for as long as the server runs."""
+"""The methods whose answers do not change while the server runs."""
 
-_CALLERS = 64  # whose names are remembered at the same time
+_CALLERS = 64  # whose lists are remembered at the same time
 
 
 class NobodyToAsk:
-    """The asker of what a client reads by itself."""
+    """The asker for calls that no person made."""
 
     way = Way.PERSON
     carries = FORM_BYTES
@@ -50,69 +50,69 @@ class NobodyToAsk:
         raise Refused(f"{question.tool} needs a confirmation, which a call of that tool asks for: call it instead.")
 
 
-class Offer:
-    """What one caller is offered.
+class Attachments:
+    """The resources, prompts and completions of one caller.
 
     Args:
-        calls: Where its reads go.
+        pipeline: Runs the calls that they need.
     """
 
-    def __init__(self, calls: Pipeline) -> None:
-        # A client that only calls tools does not wait for these at the start.
+    def __init__(self, pipeline: Pipeline) -> None:
+        # Imported here, so that a client that only calls tools does not wait for these at the start.
         from viam_mcp.server._completions import Completions
         from viam_mcp.server._directory import Directory
         from viam_mcp.server._resources import Resources
         from viam_mcp.server.prompts._prompts import Prompts
 
-        directory = Directory(calls.tools)
-        self.resources = Resources(calls.tools)
-        self.prompts = Prompts(calls.tools, directory)
+        directory = Directory(pipeline.tools)
+        self.resources = Resources(pipeline.tools)
+        self.prompts = Prompts(pipeline.tools, directory)
         self.completions = Completions(directory, self.resources, self.prompts)
 
 
-def handlers(calls_for: Callable[[Context], Pipeline], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
-    """What `Server` takes for resources, prompts and completion.
+def handlers(pipeline_for: Callable[[Context], Pipeline], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
+    """Return the handlers for resources, prompts and completion, as the SDK's `Server` takes them.
 
     Args:
-        calls_for: From a request to where the calls of whoever sent it go.
-        on_read: Told of each URI that is about to be read.
+        pipeline_for: Returns the pipeline for a request.
+        on_read: Called with each URI that is about to be read.
     """
 
     @lru_cache(maxsize=_CALLERS)
-    def remembered(calls: Pipeline, caller: str) -> Offer:
-        # One for each caller: what one may list, and so has remembered, another may not see.
-        return Offer(calls)
+    def remembered(pipeline: Pipeline, caller: str) -> Attachments:
+        # One for each caller: the lists that one caller may read, and that are remembered, another may not see.
+        return Attachments(pipeline)
 
-    def offer(ctx: Context) -> Offer:
-        return remembered(calls_for(ctx), caller_of(ctx).id)
+    def attachments(ctx: Context) -> Attachments:
+        return remembered(pipeline_for(ctx), caller_of(ctx).id)
 
     def call_for(ctx: Context) -> Call:
         async def call(name: str, arguments: Mapping[str, Any]) -> Result:
-            return await calls_for(ctx).call(name, arguments, no_progress, caller_of(ctx), NobodyToAsk())
+            return await pipeline_for(ctx).call(name, arguments, no_progress, caller_of(ctx), NobodyToAsk())
 
         return call
 
     async def list_resources(ctx: Context, params: types.PaginatedRequestParams | None) -> Any:
-        return _complete(offer(ctx).resources.listing())
+        return _complete(attachments(ctx).resources.listing())
 
     async def list_templates(ctx: Context, params: types.PaginatedRequestParams | None) -> Any:
-        return _complete(offer(ctx).resources.templates())
+        return _complete(attachments(ctx).resources.templates())
 
     async def read_resource(ctx: Context, params: types.ReadResourceRequestParams) -> Any:
         on_read(ctx, params.uri)
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        read = await offer(ctx).resources.read(params.uri, call_for(ctx), modern=modern)
-        # The fleet changes by itself: what was read is not kept.
+        read = await attachments(ctx).resources.read(params.uri, call_for(ctx), modern=modern)
+        # The fleet changes by itself, so clients must not cache what they read.
         return _complete({"ttlMs": 0, "cacheScope": "private", **read})
 
     async def list_prompts(ctx: Context, params: types.PaginatedRequestParams | None) -> Any:
-        return _complete(offer(ctx).prompts.listing())
+        return _complete(attachments(ctx).prompts.listing())
 
     async def get_prompt(ctx: Context, params: types.GetPromptRequestParams) -> Any:
-        return _complete(await offer(ctx).prompts.get(params.name, params.arguments or {}, call_for(ctx)))
+        return _complete(await attachments(ctx).prompts.get(params.name, params.arguments or {}, call_for(ctx)))
 
     async def complete(ctx: Context, params: types.CompleteRequestParams) -> Any:
-        return _complete(await offer(ctx).completions.complete(params, call_for(ctx)))
+        return _complete(await attachments(ctx).completions.complete(params, call_for(ctx)))
 
     return {
         "on_list_resources": list_resources,
@@ -125,5 +125,5 @@ def handlers(calls_for: Callable[[Context], Pipeline], on_read: Callable[[Contex
 
 
 def _complete(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer that nothing is missing from, which 2026-07-28 wants to be said."""
+    """Return an answer as complete, which 2026-07-28 requires to be said."""
     return {"resultType": "complete", **answer}

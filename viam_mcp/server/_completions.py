@@ -1,8 +1,10 @@
 """Completion of ids in resource templates, and of names in prompts.
 
-A value is what the argument takes, and nothing else: clients put it there as it is. In a template that is
-an id, found by name or by the beginning of the id itself. A prompt takes names as well, so there the name
-is completed, which tells a person more, unless several things share it or it was the id that was typed.
+Clients insert a completed value as it is. In a template the value is an id, found by name or by the beginning of the
+id. A prompt takes names too, and a name tells a person more than an id. So there the value is the name, unless several
+things have it or the person typed the id.
+
+https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/completion
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from viam_mcp.server._directory import Kind, by_name, matching
+from viam_mcp.server._directory import ThingKind, by_name, matching
 from viam_mcp.tools import quoted
 
 if TYPE_CHECKING:
@@ -27,16 +29,16 @@ Json = Any
 T = TypeVar("T")
 
 MOST_VALUES = 100
-"""How many values the protocol allows in one answer."""
+"""The number of values that the protocol allows in one answer."""
 
 
 class Completions:
     """Completes the arguments of templates and prompts.
 
     Args:
-        directory: What there is.
-        resources: Those whose templates' variables are completed.
-        prompts: Those whose arguments are completed.
+        directory: Finds things by name and id.
+        resources: The resources, whose templates have variables.
+        prompts: The prompts, which have arguments.
     """
 
     def __init__(self, directory: Directory, resources: Resources, prompts: Prompts) -> None:
@@ -45,7 +47,7 @@ class Completions:
         self._prompts = prompts
 
     async def complete(self, params: types.CompleteRequestParams, call: Call) -> dict[str, Json]:
-        """What `completion/complete` answers: at most 100 values, the likeliest first.
+        """Return the answer to `completion/complete`: at most 100 values, the likeliest first.
 
         Raises:
             MCPError: There is no such template, prompt or argument, or nothing could be listed.
@@ -66,7 +68,7 @@ class Completions:
         return _answer(values, complete=not found.problems)
 
 
-def _kind(what: str, known: Mapping[str, Mapping[str, Kind | None]], name: str, argument: str) -> Kind | None:
+def _kind(what: str, known: Mapping[str, Mapping[str, ThingKind | None]], name: str, argument: str) -> ThingKind | None:
     arguments = _one_of(what, known, name)
     return _one_of("argument", arguments, argument)
 

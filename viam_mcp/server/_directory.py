@@ -1,7 +1,7 @@
-"""What there is, by name and by id: for completing what a person types, and for understanding names in prompts.
+"""The things of a fleet by name and by id: for completing what a person types, and for names in prompts.
 
-Each list is read by the tool that reads it for everybody, so that what a caller may not list is not here
-either, and remembered for a short while.
+Each list is read with the tool that lists these things, so that a caller finds nothing here that the caller may not
+list. Lists are remembered for a short while.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from viam_mcp.tools import TOOLS, input_schema, quoted
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from viam_mcp.calls._pipeline import Result
+    from viam_mcp.calls import Result
 
 Call = Callable[[str, Mapping[str, Any]], Awaitable["Result"]]
-"""Runs a tool by name with these arguments, on behalf of whoever asked."""
+"""Runs a tool by name with these arguments, for one caller."""
 
 REMEMBERED_SECONDS = 30.0
-_FAILURE_SECONDS = 3.0  # long enough that a burst of key strokes meets a broken fleet once
+_FAILURE_SECONDS = 3.0  # so long that a burst of key strokes asks a fleet that does not answer once
 _AT_ONCE = 8
 _PAGES = 20  # of up to 1,000 items each
 
 
-class Kind(StrEnum):
-    """What can be named."""
+class ThingKind(StrEnum):
+    """The kinds of things that can be named."""
 
     ORGANIZATION = "organization"
     LOCATION = "location"
@@ -43,12 +43,12 @@ class Kind(StrEnum):
 
 
 class Thing(NamedTuple):
-    """One of them.
+    """A thing on the fleet.
 
     Attributes:
         id: Its id.
         name: Its name, made safe to show; empty if it has none.
-        within: The name of what holds it; empty for an organization.
+        within: The name of the thing that it belongs to; empty for an organization.
     """
 
     id: str
@@ -58,11 +58,11 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """What was found.
+    """The result of a search.
 
     Attributes:
-        things: Each once.
-        problems: Why there may be more than these.
+        things: The things, each once.
+        problems: Why there may be more things than these.
     """
 
     things: tuple[Thing, ...]
@@ -70,7 +70,7 @@ class Found:
 
 
 class UnclearNameError(Exception):
-    """A name stands for nothing, or for several things; the message says which there are."""
+    """No thing, or more than one, has a name. The message names the candidates."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +79,40 @@ class _Listing:
 
     Attributes:
         tool: The tool that lists them.
-        member: Where its result has them.
-        id_of: A tool and its argument that take such an id, and so know its form.
-        within: What they are listed within.
-        argument: The tool's argument that takes the id of that.
-        most: Within how many at most they are looked for.
-        arguments: What else the tool is given.
+        member: The member of its result that holds them.
+        id_of: A tool and its argument that takes such an id; its schema has the form of the id.
+        within: The kind of things that they are listed within.
+        argument: The tool's argument that takes the id of such a thing.
+        most: In how many such things they are looked for, at most.
+        arguments: Further arguments of the tool.
     """
 
     tool: str
     member: str
     id_of: tuple[str, str]
-    within: Kind | None = None
+    within: ThingKind | None = None
     argument: str = ""
     most: int = 1
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 _LISTINGS = {
-    Kind.ORGANIZATION: _Listing("list_organizations", "organizations", ("get_organization", "org_id")),
-    Kind.LOCATION: _Listing(
-        "list_locations", "locations", ("get_location", "location_id"), Kind.ORGANIZATION, "org_id", most=100
+    ThingKind.ORGANIZATION: _Listing("list_organizations", "organizations", ("get_organization", "org_id")),
+    ThingKind.LOCATION: _Listing(
+        "list_locations", "locations", ("get_location", "location_id"), ThingKind.ORGANIZATION, "org_id", most=100
     ),
-    Kind.MACHINE: _Listing("list_robots", "robots", ("get_robot", "robot_id"), Kind.LOCATION, "location_id", most=500),
-    # Nothing lists the parts of many machines, so only the likeliest machines are asked.
-    Kind.PART: _Listing(
-        "get_robot_parts", "parts", ("get_robot_part", "robot_part_id"), Kind.MACHINE, "robot_id", most=50
+    ThingKind.MACHINE: _Listing(
+        "list_robots", "robots", ("get_robot", "robot_id"), ThingKind.LOCATION, "location_id", most=500
     ),
-    Kind.FRAGMENT: _Listing(
+    # No call lists the parts of several machines, so only the likeliest machines are asked.
+    ThingKind.PART: _Listing(
+        "get_robot_parts", "parts", ("get_robot_part", "robot_part_id"), ThingKind.MACHINE, "robot_id", most=50
+    ),
+    ThingKind.FRAGMENT: _Listing(
         "list_fragments",
         "fragments",
         ("get_fragment", "fragment_id"),
-        Kind.ORGANIZATION,
+        ThingKind.ORGANIZATION,
         "org_id",
         most=100,
         arguments={"visibilities": ["private", "public", "public_unlisted"]},
@@ -119,10 +121,10 @@ _LISTINGS = {
 
 
 class Directory:
-    """What there is on one fleet.
+    """The things of one fleet.
 
     Args:
-        tools: The tools that are offered. What none of them lists is not found.
+        tools: The tools that are offered. Things that none of them lists are not found.
         seconds: How long a list is remembered.
     """
 
@@ -130,23 +132,23 @@ class Directory:
         self._tools = tools
         self._seconds = seconds
         self._remembered: dict[tuple[str, str], tuple[float, Found]] = {}
-        # One search at a time: those who type the same meanwhile find it remembered.
+        # One search at a time: a second one for the same text then finds the lists remembered.
         self._searching: AbstractAsyncContextManager[Any] = anyio.Lock()
-        self._turns: AbstractAsyncContextManager[Any] = anyio.Semaphore(_AT_ONCE)
+        self._slots: AbstractAsyncContextManager[Any] = anyio.Semaphore(_AT_ONCE)
 
-    def lists(self, kind: Kind) -> bool:
-        """Whether the tools are offered that it takes to find things of a kind."""
+    def lists(self, kind: ThingKind) -> bool:
+        """Return whether the tools are offered that list things of a kind."""
         listing = _LISTINGS[kind]
         return listing.tool in self._tools and (listing.within is None or self.lists(listing.within))
 
-    async def find(self, kind: Kind, text: str, call: Call) -> Found:
-        """Everything of a kind that may match a text.
+    async def find(self, kind: ThingKind, text: str, call: Call) -> Found:
+        """Return the things of a kind.
 
         Args:
-            kind: What to look for.
-            text: What a name or an id should hold. It decides where to look first where not everything is
-                looked through; what comes back is not filtered by it.
-            call: Lists.
+            kind: The kind.
+            text: A part of the name or the id that is looked for. Where not everything can be searched, it decides
+                what is searched. The result is not filtered by it.
+            call: Runs the tools that list things.
         """
         if not self.lists(kind):
             return Found((), (f"this server does not offer the tools that list each {kind}.",))
@@ -155,13 +157,13 @@ class Directory:
             self._remembered = {key: entry for key, entry in self._remembered.items() if entry[0] > now}
             return await self._find(kind, text, call)
 
-    async def named(self, kind: Kind, text: str, call: Call) -> Thing:
-        """The one thing that a person means by a text: its id, or its name in full.
+    async def named(self, kind: ThingKind, text: str, call: Call) -> Thing:
+        """Return the thing that a person means by a text, which is its id or its whole name.
 
-        An id that is in no list is taken at its word, since not every list can be read.
+        An id that is in no list is accepted, because not every list can be read.
 
         Raises:
-            UnclearNameError: There is none, or there are several, of that name.
+            UnclearNameError: There is none of that name, or more than one.
         """
         found = await self.find(kind, text, call)
         exact = [thing for thing in found.things if text == thing.id] or [
@@ -182,7 +184,7 @@ class Directory:
         reason = f" Not everything could be looked through: {found.problems[0]}" if found.problems else ""
         raise UnclearNameError(f"There is no {kind} {quoted(text)}. {advice}{reason}")
 
-    async def _find(self, kind: Kind, text: str, call: Call) -> Found:
+    async def _find(self, kind: ThingKind, text: str, call: Call) -> Found:
         listing = _LISTINGS[kind]
         if listing.within is None:
             return await self._list(listing, None, call)
@@ -191,7 +193,7 @@ class Directory:
         found: list[Found] = [holders] * len(likeliest)
 
         async def fill(position: int) -> None:
-            async with self._turns:
+            async with self._slots:
                 found[position] = await self._list(listing, likeliest[position], call)
 
         async with anyio.create_task_group() as tasks:
@@ -200,7 +202,7 @@ class Directory:
         problems = [*holders.problems, *(problem for one in found for problem in one.problems)]
         if len(likeliest) < len(holders.things):
             problems.append(f"Only {listing.most} of {len(holders.things):,} were looked into.")
-        # What two organizations share is listed by both.
+        # A thing that two organizations share is listed by both.
         things = {thing.id: thing for one in found for thing in one.things}
         return Found(tuple(things.values()), tuple(problems))
 
@@ -231,7 +233,7 @@ class Directory:
 
 
 def matching(things: tuple[Thing, ...], text: str) -> list[Thing]:
-    """Those whose name contains the text or whose id begins with it, whatever the case, the likeliest first."""
+    """Return the things whose name contains a text or whose id begins with it, in any case, the likeliest first."""
     wanted = text.strip().casefold()
     likely = [(thing, _unlikeness(thing, wanted)) for thing in things]
     likely = [(thing, unlikeness) for thing, unlikeness in likely if unlikeness <= _ID_BEGINS]
@@ -242,7 +244,7 @@ _ID_BEGINS = 3
 
 
 def _unlikeness(thing: Thing, text: str) -> int:
-    """How far a thing is from what a text means: up to `_ID_BEGINS` it matches."""
+    """Return how badly a text fits a thing. Up to `_ID_BEGINS` it matches."""
     wanted, name = text.strip().casefold(), thing.name.casefold()
     if name == wanted:
         return 0
@@ -252,16 +254,16 @@ def _unlikeness(thing: Thing, text: str) -> int:
         return 2
     if thing.id.startswith(wanted):
         return _ID_BEGINS
-    # A part is mostly called like its machine and something more.
+    # Most parts are named after their machine.
     return 4 if name and name in wanted else 5
 
 
 def by_name(thing: Thing, text: str) -> bool:
-    """Whether it is its name, not its id, that a text matches."""
+    """Return whether a text matches the name of a thing, not its id."""
     return _unlikeness(thing, text) < _ID_BEGINS
 
 
-def is_id(kind: Kind, text: str) -> bool:
-    """Whether a text has the form of an id of this kind."""
+def is_id(kind: ThingKind, text: str) -> bool:
+    """Return whether a text has the form of an id of a kind."""
     tool, argument = _LISTINGS[kind].id_of
     return bool(re.search(input_schema(TOOLS[tool])["properties"][argument]["pattern"], text)) and text.isprintable()

@@ -1,7 +1,7 @@
-"""What an assistant reads often, as resources: a URI, and the calls whose results are its text.
+"""Resources: a URI for what an assistant reads often, and the calls whose results are its content.
 
-Hosts attach resources to conversations by themselves. So no credential is ever in one, whatever the
-policy lets tools reveal.
+Hosts attach resources to conversations by themselves. So a resource never contains a credential, even where the policy
+lets tools reveal it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 
 from viam_mcp.server import _log_resource
-from viam_mcp.server._directory import Kind, is_id
+from viam_mcp.server._directory import ThingKind, is_id
 from viam_mcp.tools import TOOLS, ListTool, ToolError, json_text, quoted, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_mcp.calls._pipeline import Result
+    from viam_mcp.calls import Result
     from viam_mcp.server._directory import Call
 
 Json = Any
@@ -37,12 +37,12 @@ https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-
 
 @dataclass(frozen=True)
 class Read:
-    """One call whose result is part of a resource.
+    """A call whose result is part of a resource.
 
     Attributes:
         tool: The tool.
         argument: Its argument that takes the id in the URI; None if it takes none.
-        fields: Which fields of the thing, or of each thing in a list, are given; none named: all.
+        fields: The fields of the thing, or of each thing in a list, that the resource has; empty for all.
     """
 
     tool: str
@@ -50,14 +50,14 @@ class Read:
     fields: tuple[str, ...] = ()
 
     def arguments(self, identifier: str) -> dict[str, Json]:
-        """What the tool is called with."""
+        """Return the arguments of the call."""
         arguments: dict[str, Json] = {} if self.argument is None else {self.argument: identifier}
         if self.fields and issubclass(TOOLS[self.tool], ListTool):
             arguments["fields"] = list(self.fields)
         return arguments
 
     def shaped(self, data: dict[str, Json]) -> dict[str, Json]:
-        """The part of the result that the resource gives."""
+        """Return the part of the result that the resource has."""
         if not self.fields:
             return data
         return {
@@ -68,15 +68,15 @@ class Read:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource, or a template for one about each thing of a kind.
+    """A resource, or a template for a resource about each thing of a kind.
 
     Attributes:
-        uri: The URI; with `{id}` in it, a template.
+        uri: The URI; a template if `{id}` is in it.
         name: Its short name.
-        title: The same for people.
-        description: What is in it.
-        reads: The calls.
-        kind: What `{id}` stands for; None without it.
+        title: Its name for people.
+        description: What it contains.
+        reads: The calls whose results it contains.
+        kind: The kind of thing that `{id}` is the id of; None without it.
     """
 
     uri: str
@@ -84,10 +84,10 @@ class Resource:
     title: str
     description: str
     reads: tuple[Read, ...]
-    kind: Kind | None = None
+    kind: ThingKind | None = None
 
     def definition(self) -> dict[str, Json]:
-        """As `resources/list` or `resources/templates/list` gives it."""
+        """Return its entry in the answer to `resources/list` or `resources/templates/list`."""
         address = "uri" if self.kind is None else "uriTemplate"
         return {
             address: self.uri,
@@ -115,7 +115,7 @@ RESOURCES = (
             Read("get_location", "location_id"),
             Read("list_robots", "location_id", ("id", "name", "online_state", "last_access")),
         ),
-        Kind.LOCATION,
+        ThingKind.LOCATION,
     ),
     Resource(
         "viam://machines/{id}",
@@ -131,7 +131,7 @@ RESOURCES = (
                 ("id", "name", "main_part", "fqdn", "online_state", "last_access", "last_updated"),
             ),
         ),
-        Kind.MACHINE,
+        ThingKind.MACHINE,
     ),
     Resource(
         "viam://parts/{id}/config",
@@ -139,7 +139,7 @@ RESOURCES = (
         "Configuration of a part",
         "The configuration of a machine part by its id, credentials redacted, and when it was last saved.",
         (Read("get_robot_part", "robot_part_id", ("id", "name", "robot", "last_updated", "robot_config")),),
-        Kind.PART,
+        ThingKind.PART,
     ),
     Resource(
         "viam://fragments/{id}",
@@ -147,14 +147,14 @@ RESOURCES = (
         "Fragment",
         "A fragment by its id: its configuration, credentials redacted, and how many parts use it.",
         (Read("get_fragment", "fragment_id"),),
-        Kind.FRAGMENT,
+        ThingKind.FRAGMENT,
     ),
 )
-"""Every resource that there can be."""
+"""Every resource and template."""
 
 
 class Resources:
-    """The resources of a server: those whose tools it offers.
+    """The resources of a server: those for which it offers the tools.
 
     Args:
         tools: The tools that are offered, by name.
@@ -165,33 +165,33 @@ class Resources:
         self.offered = tuple(one for one in RESOURCES if all(read.tool in tools for read in one.reads))
 
     def listing(self) -> dict[str, Json]:
-        """What `resources/list` answers."""
+        """Return the answer to `resources/list`."""
         return {"resources": [one.definition() for one in self.offered if one.kind is None]}
 
     def templates(self) -> dict[str, Json]:
-        """What `resources/templates/list` answers."""
+        """Return the answer to `resources/templates/list`."""
         logs = [_log_resource.definition()] if self._logs else []
         return {"resourceTemplates": [*(one.definition() for one in self.offered if one.kind is not None), *logs]}
 
-    def kinds(self) -> dict[str, dict[str, Kind | None]]:
-        """What each variable of each template names."""
-        kinds: dict[str, dict[str, Kind | None]] = {
+    def kinds(self) -> dict[str, dict[str, ThingKind | None]]:
+        """Return the kind of thing that each variable of each template takes; None for free text."""
+        kinds: dict[str, dict[str, ThingKind | None]] = {
             one.uri: {"id": one.kind} for one in self.offered if one.kind is not None
         }
         if self._logs:
-            kinds[_log_resource.URI] = {**dict.fromkeys(_log_resource.VARIABLES), "robot_part_id": Kind.PART}
+            kinds[_log_resource.URI] = {**dict.fromkeys(_log_resource.VARIABLES), "robot_part_id": ThingKind.PART}
         return kinds
 
     async def read(self, uri: str, call: Call, *, modern: bool) -> dict[str, Json]:
-        """What `resources/read` answers.
+        """Return the answer to `resources/read`.
 
         Args:
-            uri: Which resource.
+            uri: The URI of the resource.
             call: Runs a tool.
-            modern: Whether the client speaks 2026-07-28 or later, which has another code for what is not found.
+            modern: Whether the client speaks 2026-07-28 or later, which has another code for a missing resource.
 
         Raises:
-            MCPError: There is nothing at that URI, or it could not be read.
+            MCPError: There is no resource with that URI, or it could not be read.
         """
         if (log := self._log_at(uri)) is not None:
             result = await call(_log_resource.TOOL, log)
@@ -209,7 +209,7 @@ class Resources:
         return _contents(uri, redacted(data))
 
     def _log_at(self, uri: str) -> dict[str, Json] | None:
-        """What the log at that URI is read with; None if it is none."""
+        """Return the arguments of the call that reads a log, or None if the URI is not that of a log."""
         if not self._logs:
             return None
         try:
@@ -241,7 +241,7 @@ def _contents(uri: str, data: Json) -> dict[str, Json]:
 
 
 def _add(data: dict[str, Json], more: dict[str, Json], tool: str, arguments: dict[str, Json]) -> None:
-    """Put a result beside those that are there already, its warnings after theirs."""
+    """Add a result to those that were read before, and its warnings after theirs."""
     warnings = [*data.get("warnings", []), *more.get("warnings", [])]
     data.update(more)
     if "next_cursor" in more:

@@ -1,1 +1,1 @@
-"""Authentication of callers over HTTP."""
+"""How callers over HTTP authenticate."""

@@ -1,4 +1,4 @@
-"""A credential that was found good, on its way to the calls that it came with."""
+"""An accepted credential, on its way from the authentication to the calls of its request."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class Credential(AccessToken):
-    """What the SDK keeps of an access token, and what the token is good for. The token itself is not kept."""
+    """An accepted token as the SDK keeps it, and the access that it gives. The token itself is not kept."""
 
     token: str = ""
     access: InstanceOf[Access]
     renewed: Callable[[], Access | None] | None = Field(default=None, exclude=True, repr=False)
 
     def now(self) -> Access | None:
-        """What it is good for at this moment; None for nothing any more."""
+        """Return what it opens at this moment, or None if it is not accepted any more."""
         return self.access if self.renewed is None else self.renewed()
 
 
 def check_scopes(scopes: Iterable[str]) -> None:
-    """Do nothing if all of them mean something here.
+    """Do nothing if all of these are scopes of this server.
 
     Raises:
-        HttpError: One does not.
+        HttpError: One is not.
     """
     for scope in scopes:
         if scope not in SCOPES:

@@ -1,7 +1,7 @@
-"""Callers on this computer, who need not say who they are where nobody does: nobody else may pass for one of them.
+"""Without authentication, only programs on this computer may call.
 
-A proxy on this computer passes on the requests of others, and from this computer. It is known by what it adds, or by
-speaking HTTP/1.0 as no client does any more. One that adds nothing looks like a client: that cannot be told.
+A proxy on this computer sends requests of other computers from here. It is recognized by the headers that it adds, or
+by HTTP/1.0, which no MCP client speaks. A proxy that adds nothing and speaks HTTP/1.1 cannot be told from a client.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _ADDED_PREFIX = b"x-forwarded-"
 
 
 class LocalOnly:
-    """An ASGI app around another, for callers on this computer alone.
+    """An ASGI app that wraps another and lets in only callers on this computer.
 
     Args:
-        app: The other.
+        app: The wrapped app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,7 +42,7 @@ class LocalOnly:
 
 
 def sign_of_others(scope: Scope) -> str:
-    """What shows that a request may not come from a program on this computer; empty if nothing does."""
+    """Return what shows that a request may come from another computer, or an empty text."""
     client = scope["client"]
     if client is None or not is_loopback(client[0]):
         return "comes from another computer"

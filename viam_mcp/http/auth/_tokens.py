@@ -1,7 +1,9 @@
-"""Callers by bearer token: a file of names and hashes, and how a token is made.
+"""Callers by bearer token (RFC 6750): a file of names and hashes, and how a token is made.
 
-A token is 256 random bits. That cannot be guessed, so its hash needs neither salt nor many rounds, which
-exist to slow down the guessing of what people choose: SHA-256 is enough, and costs a request nothing.
+A token is 256 random bits, which cannot be guessed. So its hash needs neither salt nor many rounds, which slow down the
+guessing of passwords that people choose. SHA-256 is enough, and takes no time.
+
+https://www.rfc-editor.org/rfc/rfc6750
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _FORMS = {
     "api_key_id": "1 to 128 ASCII characters without spaces",
     "api_key_env": "the name of a variable",
 }
-"""What a value has to look like, in words."""
+"""The form that a value has to have, in words."""
 _FileName = Annotated[str, StringConstraints(min_length=1)]
 _Stamp = tuple[int, int, int]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -69,16 +71,16 @@ class _File(BaseModel):
 
 
 class TokenFile:
-    """The callers of a token file. What is edited counts from the next request on.
+    """The tokens of a token file. An edit of the file counts from the next request on.
 
-    A file that became unusable lets nobody in until it is repaired: otherwise a token whose entry was taken
-    out by an edit with a slip in it would stay good.
+    While the file cannot be used, no token is accepted. Otherwise a token would still be accepted whose entry was taken
+    out by an edit with a mistake in it.
 
     Args:
         path: The file.
 
     Raises:
-        HttpError: It cannot be used, or has no token.
+        HttpError: The file cannot be used, or has no token.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +92,7 @@ class TokenFile:
             raise HttpError(f"{path} has no token, so nobody could call: make one with viam-mcp token new NAME.")
 
     async def verify_token(self, token: str) -> Credential | None:
-        """What a token is good for; None if it is not in the file."""
+        """Return the credential of a token, or None if the token is not in the file."""
         presented = digest(token)
         credential = self._find(presented)
         if credential is None:
@@ -111,7 +113,7 @@ class TokenFile:
             self._stamp, self._credentials = None, ()
         found = None
         for known, credential in self._credentials:
-            # All are compared, each in constant time, so that the time tells nothing about any.
+            # All are compared, each in constant time, so that the time tells nothing about them.
             if hmac.compare_digest(known, presented):
                 found = credential
         return found
@@ -134,23 +136,23 @@ def add(
     api_key_env: str | None = None,
     api_key_file: Path | None = None,
 ) -> str:
-    """Make a token and put its hash at the end of a file, which is made if there is none.
+    """Make a token, and append its hash to a file, which is made if it does not exist.
 
     Args:
         path: The file.
-        name: Who will hold the token; stands in the audit.
-        scopes: What it opens; None for everything.
-        toolsets: The toolsets that it reaches; None for all.
+        name: The name of the caller who will hold the token, as the audit has it.
+        scopes: Its scopes; None for all.
+        toolsets: The toolsets that it opens; None for all.
         policy: The policy file for its calls, in place of the server's.
         api_key_id: The id of the key of a Viam organization that its calls use, in place of the server's.
         api_key_env: The environment variable of the server that holds this key; or else
         api_key_file: the file that does.
 
     Returns:
-        The token. It is nowhere else.
+        The token. It is not stored anywhere.
 
     Raises:
-        HttpError: The file cannot be used, the name is taken, or something is not known.
+        HttpError: The file cannot be used, the name is taken, or a scope or toolset does not exist.
     """
     token = PREFIX + secrets.token_urlsafe(32)
     values = {
@@ -165,7 +167,7 @@ def add(
     }
     given = {key: value for key, value in values.items() if value is not None}
     _checked(_Entry, given, "the new token")
-    # JSON's strings and lists are TOML's as well.
+    # Strings and lists of JSON are strings and lists of TOML too.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
     table = "\n".join(["[[tokens]]", *lines]) + "\n"
     (entry,) = _parse(path, table)
@@ -179,7 +181,7 @@ def add(
                 raise HttpError(
                     f"{path} has a token named {name!r} already: take its entry out, or choose another name."
                 )
-            # One write, so that a server that reads meanwhile sees all of it or nothing.
+            # One write, so that a server that reads at the same time sees all of it or nothing.
             file.write((("\n" if file.tell() else "") + table).encode())
     except OSError as error:
         raise HttpError(f"{path} cannot be written: {error.strerror}.") from None
@@ -187,12 +189,12 @@ def add(
 
 
 def digest(token: str) -> str:
-    """What stands in the file for a token: its SHA-256 in hexadecimal digits."""
+    """Return the hash of a token as the file has it: SHA-256 in hexadecimal digits."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
-    """The hash of a token, and what it is good for."""
+    """Return the hash of a token, and its credential."""
     where = f"{path}: the token {entry.name!r}"
     policy = None
     for key, value in (("scopes", entry.scopes), ("toolsets", entry.toolsets)):
@@ -215,7 +217,7 @@ def _credential(path: Path, entry: _Entry) -> tuple[str, Credential]:
 
 
 def _key(path: Path, entry: _Entry, where: str) -> KeyName | None:
-    """Where the caller's own key is; None if there is none."""
+    """Return where the caller's own API key is, or None if the caller has none."""
     if entry.api_key_id is None and entry.api_key_env is None and entry.api_key_file is None:
         return None
     if entry.api_key_id is None or (entry.api_key_env is None) is (entry.api_key_file is None):
@@ -266,7 +268,11 @@ def _parse(path: Path, text: str) -> list[_Entry]:
 
 
 def _checked(model: type[_Model], values: Any, what: str) -> _Model:
-    """The values, if they are what they should be."""
+    """Return the values as a model.
+
+    Raises:
+        HttpError: A value is not what it should be.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -274,7 +280,7 @@ def _checked(model: type[_Model], values: Any, what: str) -> _Model:
 
 
 def _problem(error: Any) -> str:
-    """What is wrong with a value, and where. Not the value: somebody may have put a token where its hash belongs."""
+    """Return what is wrong with a value, and where. Not the value: it may be a token where a hash belongs."""
     place = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
     problem = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     if error["type"] == "string_pattern_mismatch":

@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from viam_mcp.server._directory import Kind
+    from viam_mcp.server._directory import ThingKind
 
 Json = Any
 
 
 @dataclass(frozen=True)
 class Argument:
-    """What a person tells a prompt.
+    """An argument of a prompt.
 
     Attributes:
         name: Its name.
-        description: What to give.
-        kind: What it names, by name or id; None for free text.
+        description: What to give, for people.
+        kind: The kind of thing that it names, by name or id; None for free text.
         required: Whether it has to be given.
     """
 
     name: str
     description: str
-    kind: Kind | None = None
+    kind: ThingKind | None = None
     required: bool = False
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do.
+    """A step of a task.
 
     Attributes:
-        text: What, with the calls that it takes.
-        given: Only if this argument was given.
-        absent: Only if this argument was not given.
-        optional: The task makes sense without it, where its tools are not offered.
+        text: What to do, with the calls that it takes.
+        given: The argument without which the step does not apply; None for none.
+        absent: The argument with which the step does not apply; None for none.
+        optional: Whether the task makes sense without the step, where its tools are not offered.
     """
 
     text: str
@@ -47,23 +47,23 @@ class Step:
     optional: bool = False
 
     def applies(self, arguments: Collection[str]) -> bool:
-        """Whether the step belongs to the task with these arguments."""
+        """Return whether the step applies with these arguments."""
         return (self.given is None or self.given in arguments) and self.absent not in arguments
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A task.
+    """A task that a person starts by name.
 
     Attributes:
         name: Its name.
-        title: The same for people.
-        description: What comes of it.
-        arguments: What a person tells it.
+        title: Its name for people.
+        description: What it does, for people.
+        arguments: Its arguments.
         opening: What the task is.
-        steps: What to do, in order.
-        closing: What holds for all of it.
-        exactly_one: Whether one argument is to be given, and no more.
+        steps: The steps, in order.
+        closing: What holds for all steps.
+        exactly_one: Whether exactly one argument has to be given.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Prompt:
     exactly_one: bool = False
 
     def definition(self) -> dict[str, Json]:
-        """As `prompts/list` gives it."""
+        """Return its entry in the answer to `prompts/list`."""
         return {
             "name": self.name,
             "title": self.title,
@@ -89,5 +89,5 @@ class Prompt:
 
 
 def one_line(text: str) -> str:
-    """The text with all white space as single spaces."""
+    """Return a text with every run of white space replaced by one space."""
     return " ".join(text.split())

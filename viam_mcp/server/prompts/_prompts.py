@@ -1,7 +1,7 @@
 """Prompts: tasks that a person starts by name and an assistant carries out with the tools.
 
-The texts are data, in `_prompt_texts`. Each names the calls to make, in order, with their arguments. A step
-whose tools are not offered is left out, and the text says so; without a step that matters, so is the prompt.
+Their texts are data, in `_texts`. Each names the calls to make, in order, with their arguments. A step whose tools are
+not offered is left out, and the text says so. If such a step is not optional, the prompt itself is left out.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from viam_mcp.tools import TOOLS, quoted, sanitize
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from viam_mcp.server._directory import Call, Directory, Kind
+    from viam_mcp.server._directory import Call, Directory, ThingKind
     from viam_mcp.server.prompts._model import Prompt, Step
 
 Json = Any
 
-LONGEST_VALUE = 200  # characters of an argument, as of a name on the fleet
+LONGEST_VALUE = 200  # characters of an argument, as many as a name on the fleet may have
 
 _CODE = re.compile(r"`(\w+)[^`]*`")
 
 
 class Prompts:
-    """The prompts of a server: those whose tools it offers.
+    """The prompts of a server: those for which it offers the tools.
 
     Args:
         tools: The tools that are offered, by name.
-        directory: What there is, to understand names.
+        directory: Finds things by name.
     """
 
     def __init__(self, tools: Mapping[str, Any], directory: Directory) -> None:
@@ -54,24 +54,24 @@ class Prompts:
             if all(step.optional or not self._missing(step) for step in prompt.steps)
         }
 
-    def kinds(self) -> dict[str, dict[str, Kind | None]]:
-        """What each argument of each prompt names; None for free text."""
+    def kinds(self) -> dict[str, dict[str, ThingKind | None]]:
+        """Return the kind of thing that each argument of each prompt names; None for free text."""
         return {
             name: {argument.name: argument.kind for argument in prompt.arguments}
             for name, prompt in self.offered.items()
         }
 
     def listing(self) -> dict[str, Json]:
-        """What `prompts/list` answers."""
+        """Return the answer to `prompts/list`."""
         return {"prompts": [prompt.definition() for prompt in self.offered.values()]}
 
     async def get(self, name: str, arguments: Mapping[str, str], call: Call) -> dict[str, Json]:
-        """What `prompts/get` answers: the task as one message of the person's.
+        """Return the answer to `prompts/get`: the task as one message of the user.
 
         Args:
-            name: Which prompt.
-            arguments: Its arguments; where one names a thing of the fleet, by id or by name.
-            call: Runs a tool, to understand names.
+            name: The name of the prompt.
+            arguments: Its arguments. Things of the fleet are named by id or by name.
+            call: Runs a tool, to find things by name.
 
         Raises:
             MCPError: There is no such prompt, or an argument is missing, unknown or not understood.
@@ -119,12 +119,12 @@ class Prompts:
 
 
 def tools_named(text: str) -> frozenset[str]:
-    """The tools that a prompt's text names, each between back quotes."""
+    """Return the tools that a text names between back quotes."""
     return frozenset(name for name in _CODE.findall(text) if name in TOOLS)
 
 
 def _checked(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, str]:
-    """The arguments that were given, each one line of safe text.
+    """Return the arguments that were given, each as one line of safe text.
 
     Raises:
         MCPError: One is missing, unknown, too long, or given beside another that it excludes.
@@ -134,7 +134,7 @@ def _checked(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, str]:
         if name not in known:
             raise _refusal(f"{quoted(name)} is not an argument of {prompt.name}, which takes {', '.join(known)}.")
     given = {name: one_line(sanitize(text)) for name, text in arguments.items()}
-    # Clients that show a form send what was not filled in as empty text.
+    # Clients that show a form send an empty text for what was not filled in.
     given = {name: text for name, text in given.items() if text}
     for argument in prompt.arguments:
         if argument.required and argument.name not in given:
@@ -147,7 +147,7 @@ def _checked(prompt: Prompt, arguments: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text_values(name: str, text: str) -> dict[str, str]:
-    # A back quote would end the call that the text is part of.
+    # A back quote would end the call that the text is inserted into.
     safe = text.replace("`", "'")
     return {name: quoted(safe), f"{name}_json": json.dumps(safe, ensure_ascii=False)}
 
