@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.app.service import KEY, KEY_ID, Received, Service, hang, reply, serving, then
+from tests.pace import PATIENCE
 from viam_mcp.app import (
     AppClient,
     AppError,
@@ -34,6 +35,8 @@ from viam_mcp.proto import app as wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from google.protobuf.message import Message
 
     Header = tuple[str | bytes, str | bytes]
 
@@ -55,24 +58,28 @@ def answer(
     async def behave(call: Received) -> None:
         stream = call.stream._stream
         sends = [bool(body), tail is not None]
-        await stream.send_headers(list(head), end_stream=not any(sends))
-        if body:
-            await stream.send_data(body, end_stream=tail is None)
-        if tail is not None:
-            await stream.send_headers(list(tail), end_stream=True)
         # Else the server would end the call in its own way.
         for step in ("initial_metadata", "message", "trailing_metadata"):
             setattr(call.stream, f"_send_{step}_done", True)
+        try:
+            await stream.send_headers(list(head), end_stream=not any(sends))
+            if body:
+                await stream.send_data(body, end_stream=tail is None)
+            if tail is not None:
+                await stream.send_headers(list(tail), end_stream=True)
+        except Exception:
+            # Something that the h2 of this server cannot send.
+            stream._transport.abort()
 
     return behave
 
 
-def raw(data: bytes) -> Callable[[Received], Awaitable[None]]:
+def raw(data: bytes, message: Message = MACHINE) -> Callable[[Received], Awaitable[None]]:
     """Write some bytes between the frames of the connection, and answer."""
 
     async def behave(call: Received) -> None:
         call.stream._stream._transport.write(data)
-        await call.stream.send_message(MACHINE)
+        await call.stream.send_message(message)
 
     return behave
 
@@ -281,6 +288,58 @@ async def test_a_server_that_breaks_the_rules_is_asked_again_over_another_connec
     assert failed.value.outcome_unknown
 
 
+# What is not processed is whatever has a higher number than the stream named here.
+GOAWAY_AT_ONCE = frame(7, struct.pack(">II", 1, 0))
+
+
+async def refuse(call: Received) -> None:
+    """Say that the call was not processed: REFUSED_STREAM."""
+    call.stream._stream._h2_connection.reset_stream(call.stream._stream.id, error_code=7)
+    call.stream._stream.connection.flush()
+    for step in ("initial_metadata", "message", "trailing_metadata"):
+        setattr(call.stream, f"_send_{step}_done", True)
+
+
+@pytest.mark.parametrize(
+    "unprocessed", [refuse, raw(GOAWAY_AT_ONCE, wire.DeleteRobotResponse())], ids=["refused stream", "goaway"]
+)
+async def test_even_a_write_is_sent_again_when_the_server_says_that_it_was_not_processed(
+    service: Service, client: AppClient, unprocessed: Any
+) -> None:
+    service.on("DeleteRobot", unprocessed, reply(wire.DeleteRobotResponse()))
+    await client.delete_robot("r")
+    assert len(service.received("DeleteRobot")) == 2
+
+
+async def test_a_write_that_is_never_processed_has_not_happened(service: Service, client: AppClient) -> None:
+    service.on("DeleteRobot", refuse)
+    with pytest.raises(Unavailable, match="before it processed any of it") as failed:
+        await client.delete_robot("r")
+    assert not failed.value.outcome_unknown
+    assert len(service.received("DeleteRobot")) == 4
+
+
+async def test_a_write_that_the_server_had_begun_when_it_stopped_is_left_open(
+    service: Service, client: AppClient
+) -> None:
+    service.on("DeleteRobot", raw(frame(7, struct.pack(">II", 99, 0)), wire.DeleteRobotResponse()))
+    with pytest.raises(Unavailable, match="GOAWAY") as failed:
+        await client.delete_robot("r")
+    assert failed.value.outcome_unknown
+    assert len(service.received("DeleteRobot")) == 1
+
+
+async def test_an_upload_that_cannot_be_read_again_is_not_sent_again(service: Service, client: AppClient) -> None:
+    service.on("UploadModuleFile", refuse)
+    with pytest.raises(Unavailable) as failed:
+        await client.upload_module_file(wire.ModuleFileInfo(module_id="a:b"), iter([b"x"]))
+    assert not failed.value.outcome_unknown
+    assert len(service.received("UploadModuleFile")) == 1
+    with pytest.raises(Unavailable):
+        await client.upload_module_file(wire.ModuleFileInfo(module_id="a:b"), b"x")
+    assert len(service.received("UploadModuleFile")) == 5
+
+
 async def test_a_connection_that_fails_inside_ends_its_calls_with_errors_of_ours(
     service: Service, client: AppClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,4 +482,50 @@ def test_whatever_is_answered_a_call_gives_an_answer_or_an_error_of_ours(
             except AppError as error:
                 assert str(error)
 
-    asyncio.run(one_call())
+    async def in_time() -> None:
+        # Well within the time that a test may take.
+        async with asyncio.timeout(PATIENCE / 2):
+            await one_call()
+
+    asyncio.run(in_time())
+
+
+@pytest.mark.parametrize("follows", [frame(0, b"x"), frame(7, struct.pack(">II", 99, 0))], ids=["nonsense", "goaway"])
+async def test_an_answer_counts_whatever_follows_it_in_the_same_packet(
+    service: Service, client: AppClient, follows: bytes
+) -> None:
+    def ends_with(status: str) -> Callable[[Received], Awaitable[None]]:
+        async def behave(call: Received) -> None:
+            stream = call.stream._stream
+            h2 = stream._h2_connection
+            h2.send_headers(stream.id, HEAD)
+            h2.send_data(stream.id, framed(MACHINE.SerializeToString()))
+            h2.send_headers(stream.id, [("grpc-status", status)], end_stream=True)
+            stream._transport.write(h2.data_to_send() + follows)
+            for step in ("initial_metadata", "message", "trailing_metadata"):
+                setattr(call.stream, f"_send_{step}_done", True)
+
+        return behave
+
+    service.on("GetRobot", ends_with("0"))
+    assert (await client.get_robot("r")).name == "rover"
+    assert len(service.received("GetRobot")) == 1
+    service.on("GetRobot", ends_with("5"))
+    with pytest.raises(NotFound):
+        await client.get_robot("r")
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 9, 10, 100])
+async def test_frames_may_come_in_pieces_of_any_size(
+    service: Service, client: AppClient, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    whole = _connection.ClientProtocol.data_received
+
+    def in_pieces(protocol: _connection.ClientProtocol, data: bytes) -> None:
+        for begin in range(0, len(data), size):
+            whole(protocol, data[begin : begin + size])
+
+    monkeypatch.setattr(_connection.ClientProtocol, "data_received", in_pieces)
+    service.on("GetRobot", reply(MACHINE))
+    async with connect(service.url, api_key_id=KEY_ID, api_key=KEY) as app:
+        assert (await app.get_robot("r")).name == "rover"

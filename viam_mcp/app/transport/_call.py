@@ -57,9 +57,10 @@ class OutgoingCall:
         sent: Whether the current attempt may have reached the server.
         token: The access token that it was sent with.
         renewed: Whether a refused token has been replaced already.
+        replayable: Whether what was sent can be sent again.
     """
 
-    __slots__ = ("attempts", "deadline", "renewed", "request", "rpc", "sent", "timeout", "token")
+    __slots__ = ("attempts", "deadline", "renewed", "replayable", "request", "rpc", "sent", "timeout", "token")
 
     def __init__(self, rpc: Rpc, request: Message, timeout: float) -> None:
         """Start the clock."""
@@ -71,6 +72,7 @@ class OutgoingCall:
         self.sent = False
         self.token: str | None = None
         self.renewed = False
+        self.replayable = True
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import h2.connection
 from grpclib.client import Channel, Handler
+from grpclib.exceptions import StreamTerminatedError
 from grpclib.protocol import EventsProcessor, H2Protocol
+from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from viam_mcp.app.transport._gather import Gathering
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from grpclib.config import Configuration
+    from grpclib.protocol import Stream
     from h2.config import H2Configuration
-    from h2.events import Event, StreamEnded
+    from h2.events import ConnectionTerminated, Event, StreamEnded, StreamReset
 
 __all__ = [
     "EXPECTS_TLS",
@@ -30,6 +35,7 @@ __all__ = [
     "SPEAKS_OTHERWISE",
     "ClientChannel",
     "ClientProtocol",
+    "NotProcessed",
 ]
 
 LOGGER = logging.getLogger("viam_mcp.app")
@@ -52,6 +58,10 @@ _TLS_ALERT = b"\x15\x03"
 h2.connection.repr = lambda frame: frame  # type: ignore[attr-defined]
 
 
+class NotProcessed(StreamTerminatedError):  # noqa: N818 - a fact about a call
+    """A call that the server has not processed, and that may be sent again: RFC 9113, section 8.7."""
+
+
 class ClientProtocol(H2Protocol):
     """The client's side of a connection.
 
@@ -63,6 +73,7 @@ class ClientProtocol(H2Protocol):
         super().__init__(Handler(), config, h2_config)
         self.greeting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._head = b""
+        self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -76,17 +87,18 @@ class ClientProtocol(H2Protocol):
         if not self.greeting.done() and not self._greets(data):
             return
         try:
-            events = self.connection.feed(data)
+            for frame in self._frames(data):
+                for event in self.connection.feed(frame):
+                    self.processor.process(event)
+                if self.connection.is_closing():
+                    return
         except ProtocolError as error:
             self._fail(f"it broke the rules of HTTP/2: {error}")
         except Exception as error:
             LOGGER.debug("what a server sent cannot be processed", exc_info=True)
             self._fail(f"what it sent cannot be processed: {type(error).__name__}")
         else:
-            self._flush()
-            for event in events:
-                self.processor.process(event)
-            self._flush()
+            self.connection.flush()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See `asyncio.Protocol`."""
@@ -113,10 +125,25 @@ class ClientProtocol(H2Protocol):
         LOGGER.debug("closing a connection: %s", reason)
         self.processor.close(reason)
 
-    def _flush(self) -> None:
-        # An event may have closed the connection.
-        if not self.connection.is_closing():
-            self.connection.flush()
+    def _frames(self, data: bytes) -> Iterator[bytes]:
+        """Yield the frames that are complete, and keep the beginning of the next one.
+
+        h2 would take all of them at once, and forget what the first ones said if a later one is wrong: that calls
+        have been answered, or, since it takes nothing after a GOAWAY, that the server is stopping.
+        """
+        data = self._rest + data if self._rest else data
+        begin, limit = 0, self.connection._connection.max_inbound_frame_size
+        while len(data) - begin >= _FRAME_HEAD:
+            length = int.from_bytes(data[begin : begin + 3])
+            end = begin + _FRAME_HEAD + length
+            if length > limit:
+                # h2 refuses it by its head, without the rest.
+                end = len(data)
+            elif end > len(data):
+                break
+            yield data[begin:end]
+            begin = end
+        self._rest = data[begin:]
 
 
 class _Events(EventsProcessor):
@@ -126,6 +153,28 @@ class _Events(EventsProcessor):
         """Handle an event, or ignore one of a kind that a client has no use for."""
         if event.__class__ in getattr(self, "processors", ()):
             super().process(event)
+
+    def close(self, reason: str = "Connection closed") -> None:
+        """See `EventsProcessor`. A call whose whole answer has arrived keeps it."""
+        for stream in self.streams.values():
+            if stream.trailers is not None:
+                stream.wrapper = None
+                stream.buffer._ack_callback = _acknowledge_nothing
+        super().close(reason)
+
+    def process_stream_reset(self, event: StreamReset) -> None:
+        """See `EventsProcessor`. A call that the server has refused unprocessed learns that it has had no effect."""
+        stream = self.streams.get(event.stream_id)
+        if event.remote_reset and event.error_code == ErrorCodes.REFUSED_STREAM and stream is not None:
+            _tell(stream, "the server refused the call before it processed any of it")
+        super().process_stream_reset(event)
+
+    def process_connection_terminated(self, event: ConnectionTerminated) -> None:
+        """See `EventsProcessor`. So do calls that the server has not begun when it stops."""
+        for stream in self.streams.values():
+            if stream.id is not None and stream.id > (event.last_stream_id or 0):
+                _tell(stream, "the server stopped before it processed any of the call")
+        super().process_connection_terminated(event)
 
     def process_stream_ended(self, event: StreamEnded) -> None:
         """See `EventsProcessor`. A call whose answer ends without a status must not wait for one for ever."""
@@ -151,6 +200,15 @@ class ClientChannel(Channel):
 
     def _protocol_factory(self) -> H2Protocol:
         return ClientProtocol(self._config, self._h2_config)
+
+
+def _acknowledge_nothing(_size: int) -> None:
+    """Take the place of what tells a server that data has been read, once the connection is closed."""
+
+
+def _tell(stream: Stream, reason: str) -> None:
+    if stream.wrapper is not None:
+        stream.wrapper.cancel(NotProcessed(reason))
 
 
 def _foreign(beginning: bytes) -> str | None:

@@ -19,6 +19,7 @@ from viam_mcp.app._errors import AppError, error_for
 from viam_mcp.app._observer import NoObserver
 from viam_mcp.app.credentials._credentials import TokenCache
 from viam_mcp.app.transport._call import TRANSIENT, OutgoingCall, rpc_at
+from viam_mcp.app.transport._connection import NotProcessed
 from viam_mcp.app.transport._dial import Dialer
 from viam_mcp.app.transport._interrupt import Interrupted
 from viam_mcp.app.transport._stream import open_stream
@@ -223,6 +224,7 @@ class Session:
         """
         call = OutgoingCall(rpc_at(method.name), about, inf)
         call.timeout = self._timeout
+        call.replayable = replayable
         with self._observer.calling(call.rpc.name) as more:
             return await self._stream_unary(method, call, messages, more, replayable=replayable)
 
@@ -323,6 +325,8 @@ class Session:
         """Return when the call may be sent again, after a pause where one is due; else raise what it failed with."""
         if isinstance(error, AppError):
             raise error
+        if isinstance(error, NotProcessed):
+            call.sent = False
         failure = self._failure(call, error)
         if failure.status is Status.UNAUTHENTICATED and call.token is not None and not call.renewed:
             assert self._tokens is not None  # noqa: S101 - a call has a token only from there
@@ -331,7 +335,9 @@ class Session:
             self._observer.repeating(call.rpc.name, failure.status.name)
             return
         call.attempts += 1
-        again = failure.status in TRANSIENT and (call.rpc.repeatable or not call.sent) and call.attempts < _ATTEMPTS
+        harmless = call.rpc.repeatable or not call.sent
+        possible = call.replayable or not isinstance(error, NotProcessed)
+        again = failure.status in TRANSIENT and harmless and possible and call.attempts < _ATTEMPTS
         pause = random.uniform(0, _FIRST_BACKOFF * 2**call.attempts)  # noqa: S311 - jitter, not a secret
         if not again or getattr(error, "permanent", False) or pause >= call.remaining():
             raise failure from None

@@ -114,6 +114,16 @@ class ClientStream(Stream[Any, Any]):
             self._stream.connection.last_message_received = time.monotonic()
             return message
 
+    async def _maybe_finish(self) -> None:
+        if self._stream.trailers is None or self._cancel_done:
+            await super()._maybe_finish()
+            return
+        # The status has arrived, and counts even if the connection has been closed since.
+        if not self._recv_initial_metadata_done:
+            await self.recv_initial_metadata()
+        if not self._recv_trailing_metadata_done:
+            await self.recv_trailing_metadata()
+
     async def _receive(self) -> bytes | None:
         # grpclib's own way to read has no limit: it would take up to 4 GiB into memory.
         prefix = await self._stream.recv_data(_PREFIX.size)
