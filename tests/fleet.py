@@ -20,7 +20,7 @@ from viam_mcp.app import AppClient, Credentials, Session
 from viam_mcp.calls import Pipeline
 from viam_mcp.policy import Action, Gate, Policy, Rule
 from viam_mcp.server import build_server
-from viam_mcp.tools import TOOLS, Files, definition
+from viam_mcp.tools import TOOLS, Files, Risk, definition
 from viam_mcp.tools.results._output import Readable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox
 
 # Credentials are given as they are by default: redacted, new ones in a file.
-EVERYTHING = Rule("the tests", Action.ALLOW, tools=("*",))
+EVERYTHING = Rule("the tests", Action.ALLOW, tools=("*",), risks=frozenset(Risk))
 
 FORMATS = FormatChecker(formats=())
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -463,7 +463,9 @@ async def test_an_outcome_that_cannot_be_written_is_told_beside_the_result(desk:
 
 
 async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_desk: Callable[..., Desk]) -> None:
-    desk = open_desk('[[rules]]\naction = "allow"\ntools = ["update_robot_part"]\nsecrets = "reveal"\n')
+    desk = open_desk(
+        '[[rules]]\naction = "allow"\ntools = ["update_robot_part"]\nsecrets = "reveal"\nrisks = ["empties"]\n'
+    )
     config = {"modules": [{"env": {"TOKEN": "hush"}}]}
     tool = desk.tool(
         "update_robot_part", robot_part_id=desk.id("parts", "picker-01-arm"), name="arm", robot_config=config

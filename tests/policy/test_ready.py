@@ -95,7 +95,10 @@ async def test_the_unattended_configures_and_restarts_on_its_location_and_nothin
         return str(await decide("unattended", tool, replace=here, **arguments))
 
     assert await alone("mark_part_for_restart", robot_part_id=mine) == "allow"
-    assert await alone("update_robot_part", robot_part_id=mine, name="arm", robot_config={}) == "allow"
+    assert await alone("update_robot_part", robot_part_id=mine, name="arm") == "allow"
+    emptied = await alone("update_robot_part", robot_part_id=mine, name="arm", robot_config={})
+    assert "it removes most of a configuration" in emptied
+    assert "has nobody asked" in emptied
     assert await alone("get_robot_part", robot_part_id=mine) == "allow"
     assert "is outside of what this server is limited to" in await alone("mark_part_for_restart", robot_part_id=other)
     assert "is outside of what this server is limited to" in await alone("get_robot_part", robot_part_id=other)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from viam_mcp.policy._admission import Admission
+from viam_mcp.policy._at_risk import unless_at_risk
 from viam_mcp.policy._call import DecidedCall, Stopped
 from viam_mcp.policy._digests import digest
 from viam_mcp.policy._errors import PolicyError, Refused
@@ -101,7 +102,9 @@ class Gate:
             return False
         idle = self._read_only or self._dry_run
         settled = [self.policy.settled(tool.spec, effect) for effect in effects if effect is Effect.READ or not idle]
-        return any(decision is None or decision.action is Action.CONFIRM for decision in settled)
+        return any(
+            decision is None or decision.action is Action.CONFIRM or decision.unnamed(tool.spec) for decision in settled
+        )
 
     @asynccontextmanager
     async def admitted(self, call: Call, asker: Asker, take_slot: TakeSlot) -> AsyncIterator[Admission]:
@@ -259,7 +262,9 @@ class Gate:
                 raise Stopped(Outcome.DENIED, _CLOSED.format(call.name))
             await self._check_unconditional(call, decided.decision)
             if allowed:
-                return decided
+                decided = replace(decided, decision=await unless_at_risk(call, decided.decision, self._app))
+                if decided.decision.action is Action.ALLOW:
+                    return decided
             self._check_way(call, decided.decision, asker.way)
             if answer is not None and answer.turns:
                 return await self._turn(call, decided, asker, answer)

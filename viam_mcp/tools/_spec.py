@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
     from pydantic import BaseModel
 
+    from viam_mcp.tools.previews._model import Risk
     from viam_mcp.tools.results._output import Output
 
 
@@ -55,6 +56,8 @@ class Spec:
         core: Whether running a fleet day by day takes it; see the toolset `core`.
         scoped_by: How a scope holds for its calls.
         arguments: The model of its arguments.
+        risks: What a call may put at risk that has to be asked about even where its tool is allowed. Whether it does
+            is in its preview.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Spec:
     core: bool = False
     scoped_by: ScopedBy = ScopedBy.ARGUMENTS
     arguments: type[BaseModel] | None = None
+    risks: frozenset[Risk] = frozenset()
 
     @property
     def mints(self) -> bool:

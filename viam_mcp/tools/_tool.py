@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
     from viam_mcp.tools._refs import Reference
+    from viam_mcp.tools.previews._model import Risk
     from viam_mcp.tools.results._output import Output
 
 
@@ -47,6 +48,7 @@ class Tool(BaseModel):
         grants: Whether a call gives somebody access.
         core: Whether running a fleet day by day takes it.
         scoped_by: How a scope holds for its calls.
+        risks: What a call may put at risk that has to be asked about even where the tool is allowed.
         rpc: The name of the method of the wire contract behind it, where that is not the tool's; None if it is not a
             single one.
 
@@ -68,6 +70,7 @@ class Tool(BaseModel):
         core: bool = False,
         scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
         rpc: str | None = _DERIVED,
+        risks: Sequence[Risk] = (),
     ) -> None:
         # The keywords are given on to `_declare`, once the fields are known.
         super().__init_subclass__()
@@ -94,6 +97,7 @@ class Tool(BaseModel):
         core: bool = False,
         scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
         rpc: str | None = _DERIVED,
+        risks: Sequence[Risk] = (),
     ) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         spec = Spec(
@@ -109,6 +113,7 @@ class Tool(BaseModel):
             core=core,
             scoped_by=scoped_by,
             arguments=cls,
+            risks=frozenset(risks),
         )
         if rpc is not None and spec.rpc is None:
             raise TypeError(f"{cls.__name__}: no rpc is named like it; name one with rpc=, or say rpc=None")

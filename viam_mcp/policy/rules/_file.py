@@ -15,7 +15,7 @@ from viam_mcp.policy._errors import PolicyError
 from viam_mcp.policy.rules._lines import line_of
 from viam_mcp.policy.rules._normal import normal_path, virtual
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Policy, Rule, Scope, Secrets
-from viam_mcp.tools import TOOLS, TOOLSETS, Effect, input_schema
+from viam_mcp.tools import TOOLS, TOOLSETS, Effect, Risk, input_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -65,6 +65,7 @@ class _Rule(_Table):
     arguments: dict[str, _Pattern | list[_Pattern]] = {}
     confirm: Literal["type-name"] | None = None
     secrets: Secrets | None = None
+    risks: list[Risk] = []
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
@@ -185,9 +186,12 @@ def _rule(table: _Rule, index: int, where: str) -> Rule:
         type_name=table.confirm is not None,
         secrets=table.secrets,
         reason=table.reason,
+        risks=frozenset(table.risks),
     )
     if table.confirm and table.action not in (None, Action.CONFIRM):
         raise _Wrong((*here, "confirm"), f'goes with action = "confirm", not "{table.action}"')
+    if table.risks and rule.action is not Action.ALLOW:
+        raise _Wrong((*here, "risks"), 'goes with action = "allow": it names what is allowed without a question')
     if rule.action is None and rule.secrets is None:
         raise _Wrong(here, "this rule says nothing: give it an action, or say how secrets are given")
     if not (rule.tools or rule.toolsets or rule.effects or rule.arguments):
@@ -210,6 +214,11 @@ def _check_names(rule: Rule, here: Location) -> None:
         if not _concerned(alone):
             raise _Wrong((*here, "tools"), f"no tool is named {pattern!r}. {_advice(pattern, TOOLS)}")
     concerned = _concerned(rule)
+    for risk in rule.risks:
+        if not any(risk in tool.spec.risks for tool in concerned):
+            known = sorted({risk.value for tool in TOOLS.values() for risk in tool.spec.risks})
+            reason = f"no tool of this rule asks because of {risk.value!r}; those that ask do for {', '.join(known)}"
+            raise _Wrong((*here, "risks"), reason)
     if not concerned:
         raise _Wrong(here, "no tool meets its tools, toolsets and effects at once")
     for path, patterns in rule.arguments.items():

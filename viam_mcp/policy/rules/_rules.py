@@ -16,7 +16,7 @@ from viam_mcp.tools import Effect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from viam_mcp.tools import Spec
+    from viam_mcp.tools import Risk, Spec
 
 Json = Any
 
@@ -69,6 +69,7 @@ class Rule:
         type_name: Whether a confirmation takes the name of what is touched, typed.
         secrets: How credentials are given; None leaves it.
         reason: The operator's words for whoever is stopped or asked.
+        risks: What the calls that it allows may put at risk; others that their tools declare are asked about.
     """
 
     where: str
@@ -80,6 +81,7 @@ class Rule:
     type_name: bool = False
     secrets: Secrets | None = None
     reason: str = ""
+    risks: frozenset[Risk] = frozenset()
 
     def concerns(self, spec: Spec, effect: Effect) -> bool:
         """Whether calls of this tool can be meant that have this effect."""
@@ -110,6 +112,7 @@ class Decision:
         why: One sentence about what decided.
         rule: The file and line of the rule that decided; None for a default.
         type_name: Whether a confirmation takes the name of what is touched, typed.
+        risks: What the call may put at risk without a question, where it is allowed.
     """
 
     action: Action
@@ -117,6 +120,15 @@ class Decision:
     why: str
     rule: str | None = None
     type_name: bool = False
+    risks: frozenset[Risk] = frozenset()
+
+    def unnamed(self, spec: Spec) -> frozenset[Risk]:
+        """What calls of a tool may put at risk that are allowed by rules that do not name it."""
+        return spec.risks - self.risks if self.action is Action.ALLOW else frozenset()
+
+    def confirmed(self, reason: str) -> Decision:
+        """The decision to ask about a call that is allowed, because of what it puts at risk."""
+        return replace(self, action=Action.CONFIRM, why=f"{reason}, and {self.why} without naming that")
 
 
 @dataclass(frozen=True)
@@ -206,7 +218,8 @@ class Policy:
         # A call that does more than its tool still does what its tool does: it takes leave for both.
         other = self._decide_as(spec, arguments, spec.effect)
         decisive = max(decision, other, key=lambda one: (_STRENGTH[one.action], one.type_name))
-        return replace(decisive, secrets=max(decision.secrets, other.secrets, key=_CAUTION.__getitem__))
+        secrets = max(decision.secrets, other.secrets, key=_CAUTION.__getitem__)
+        return replace(decisive, secrets=secrets, risks=decision.risks & other.risks)
 
     def _decide_as(self, spec: Spec, arguments: NormalForm, effect: Effect) -> Decision:
         rules = self.rules_for(spec, effect)
@@ -221,7 +234,8 @@ class Policy:
             action = rule.action or Action.ALLOW
             type_name = action is Action.CONFIRM and any(one.type_name for one in meant)
             why = f"the rule at {rule.where} says {action}" + (f": {rule.reason}" if rule.reason else "")
-            return Decision(action, secrets, why, rule.where, type_name)
+            named = frozenset(risk for one in meant if one.action is Action.ALLOW for risk in one.risks)
+            return Decision(action, secrets, why, rule.where, type_name, named)
         action = self.defaults[effect]
         if action is Action.ALLOW and spec.reveals_secret and secrets is not Secrets.REDACT:
             return Decision(Action.CONFIRM, secrets, "by default, giving a credential is confirmed")

@@ -119,7 +119,12 @@ class CreateFragment(Tool, toolset="fragments", effect=Effect.WRITE, core=True, 
 
 
 class UpdateFragment(
-    Tool, toolset="fragments", effect=Effect.DESTRUCTIVE, core=True, returns=One("fragment", wire.Fragment)
+    Tool,
+    toolset="fragments",
+    effect=Effect.DESTRUCTIVE,
+    risks=(Risk.EMPTIES,),
+    core=True,
+    returns=One("fragment", wire.Fragment),
 ):
     """Rename a fragment and, where given, replace its whole configuration or change who may see it. A new
     configuration reaches every machine that follows the fragment. Read it with get_fragment first and send all of

@@ -110,6 +110,7 @@ class UpdateRobotPart(
     Tool,
     toolset="parts",
     effect=Effect.DESTRUCTIVE,
+    risks=(Risk.EMPTIES,),
     reveals_secret=True,
     core=True,
     returns=One("part", wire.RobotPart),

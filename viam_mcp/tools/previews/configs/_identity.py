@@ -29,7 +29,7 @@ def identities(
         new: The items after.
 
     Returns:
-        `""` and nothing if less than half of them go by the same field.
+        `""` and nothing if fewer than half of them go by the same field.
     """
     section = section.casefold()
     if section == "fragments":
@@ -37,7 +37,7 @@ def identities(
         old, new = ([{"id": item} if isinstance(item, str) else item for item in side] for side in (old, new))
     for field in _FIELDS_OF.get(section, _FIELDS):
         found = [_identity(item, field) for item in (*old, *new)]
-        if 2 * sum(one is not None for one in found) > len(found):
+        if 2 * sum(one is not None for one in found) >= len(found) > 0:
             return field, found[: len(old)], found[len(old) :]
     return "", [], []
 
