@@ -237,3 +237,19 @@ async def test_no_credential_is_ever_shown(fleet_env: dict[str, str], printed: d
     assert "viam_mcp.app" in end.stderr, "it was to log more than usual"
     assert printed["VIAM_API_KEY"] not in shown
     assert not re.search(r"Bearer [\w-]+", shown)
+
+
+async def test_an_operation_outlasts_the_process_that_asked_about_it(fleet_env: dict[str, str]) -> None:
+    # Some hosts start a process for each call.
+    async with served(fleet_env) as process:
+        robot, _ = await some_part(process)
+        asked = await process.call("delete_robot", robot_id=robot)
+        assert asked["isError"]
+        operation = asked["content"][0]["text"].splitlines()[-1]
+        await process.end()
+    for done in (True, False):
+        async with served(fleet_env) as process:
+            answer = await process.call("confirm_operation", operation_id=operation)
+            assert answer["isError"] is not done
+            await process.end()
+    assert "was used before" in answer["content"][0]["text"]

@@ -10,12 +10,14 @@ import anyio
 import pytest
 from grpclib.const import Status
 
+from tests.policy.conftest import Client, Desk, a_slot
 from tests.stores import audit_lines
-from viam_mcp.app import AppClient, connect
+from viam_mcp.app import AppClient, NotFound, Unavailable, connect
 from viam_mcp.policy import (
     LOCAL,
     Admission,
     Answer,
+    Call,
     Caller,
     Gate,
     Question,
@@ -25,15 +27,15 @@ from viam_mcp.policy import (
     Way,
 )
 from viam_mcp.policy.confirm._question import PreviewSnapshot, message
+from viam_mcp.policy.record._credentials import Undelivered
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.store import RoomLimits
-from viam_mcp.tools import FORM_BYTES, Environment, Files, Preview
+from viam_mcp.tools import FORM_BYTES, Effect, Environment, Files, Preview, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.policy.conftest import Desk
     from viam_mcp.tools import Tool
 
 EVE = Caller("eve")
@@ -478,6 +480,7 @@ async def test_the_audit_tells_who_did_what_by_which_rule_and_how_it_ended(open_
     assert (started["caller"], started["client"], started["rule"]) == ("ines", "claude 1.0", "policy.toml:1")
     assert started["arguments"]["robot_config"] == {"modules": [{"env": {"TOKEN": "[redacted]"}}]}
     assert (started["outcome"], ended["outcome"]) == ("started", "unknown")
+    assert started["subjects"] == ended["subjects"] == [desk.id("parts", "picker-01-arm")]
     assert started["call"] == ended["call"]
     assert ended["duration_ms"] >= 0
 
@@ -617,3 +620,113 @@ async def test_nobody_is_asked_about_what_can_neither_be_read_nor_shown(
     with pytest.raises(Refused, match=why):
         await desk.ask(desk.tool("update_robot_part", **part, robot_config=config))
     assert isinstance(await desk.ask(desk.tool("update_robot_part", **part, robot_config={"components": []})), Question)
+
+
+async def state_of(desk: Desk, operation: str) -> str:
+    """Where an operation of this computer's user is."""
+    found = await desk.store.read(lambda tx: tx.operations.find(operation))
+    assert found is not None
+    return found.state.value
+
+
+async def test_an_operation_is_one_row_from_the_question_to_the_outcome(desk: Desk, delete: Tool) -> None:
+    question = await desk.ask(delete, Way.TOKEN)
+    assert await state_of(desk, question.id) == "open"
+    async with desk.admitted(delete, Way.TOKEN, answer=Answer(question.id, Reply.ACCEPTED, agreed=True)):
+        assert await state_of(desk, question.id) == "running"
+    found = await desk.store.read(lambda tx: tx.operations.find(question.id))
+    assert found is not None
+    assert (found.state, found.outcome, found.tool, found.requester) == ("done", "done", "delete_robot", "local")
+    assert found.preview == question.message
+    assert found.subjects == (desk.id("robots", "picker-01"),)
+    assert found.answer is not None
+    assert (found.answer.reply, found.answer.by) == ("accepted", "local")
+
+
+async def test_an_operation_ends_when_its_target_has_changed_or_its_answer_is_a_no(desk: Desk, delete: Tool) -> None:
+    changed, declined, untyped = [(await desk.ask(delete)).id for _ in range(3)]
+    await refusal(desk, delete, declined, reply=Reply.DECLINED)
+    await refusal(desk, delete, untyped, agreed=False)
+    desk.sandbox.store.run("UPDATE robots SET name = 'picker-99' WHERE name = 'picker-01'")
+    again = await desk.answer(delete, changed)
+    assert isinstance(again, Question)
+    assert [await state_of(desk, one) for one in (changed, declined, untyped, again.id)] == [
+        "void", "void", "void", "open"
+    ]  # fmt: skip
+
+
+async def test_an_operation_whose_client_has_gone_ends(desk: Desk, delete: Tool) -> None:
+    asked: list[Question] = []
+
+    class Gone(Client):
+        async def ask(self, question: Question) -> None:
+            asked.append(question)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        async with desk.gate.admitted(Call(delete), Gone(Way.PERSON), a_slot):
+            pytest.fail("it ran")
+    assert await state_of(desk, asked[0].id) == "void"
+    assert "used before" in await refusal(desk, delete, asked[0].id)
+    assert desk.outcomes() == ["asked", "lost", "wrong answer"]
+
+
+async def test_new_keys_give_a_caller_no_more_room_for_open_questions(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(rooms=RoomLimits(own_number=3))
+    tool = desk.tool("delete_robot", robot_id=desk.id("robots", "picker-01"))
+
+    def eve(key: int) -> Caller:
+        return Caller("eve", key=f"key-{key}", opens=lambda tool, effect: True)
+
+    for key in range(3):
+        await desk.ask(tool, caller=eve(key))
+    with pytest.raises(Refused, match="too many of your confirmations are open"):
+        await desk.ask(tool, caller=eve(3))
+    await desk.ask(tool, caller=Caller("ada", opens=lambda tool, effect: True))
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ToolError("no"), "failed"),
+        (Refused("no"), "failed"),
+        (Undelivered("no"), "done"),
+        (NotFound(Status.NOT_FOUND, "no"), "failed"),
+        (Unavailable(Status.UNAVAILABLE, "perhaps", outcome_unknown=True), "unknown"),
+        (RuntimeError("what"), "unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_what_a_run_raises_decides_how_it_is_recorded(desk: Desk, error: Exception, outcome: str) -> None:
+    tool = desk.tool("new_robot", name="spare", location_id=desk.id("locations", "Test Lab"))
+    with pytest.raises(type(error)):
+        async with desk.admitted(tool):
+            raise error
+    assert desk.outcomes() == ["started", outcome]
+
+
+async def test_who_is_over_the_budget_learns_when_the_next_call_may_run(open_desk: Callable[..., Desk]) -> None:
+    allow = '[[rules]]\naction = "allow"\ntools = ["mark_*"]\n'
+    desk = open_desk(f"[budget]\ndestructive_per_hour = 1\n{allow}")
+    tool = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    await desk.admit(tool)
+    desk.clock.now += 600
+    with pytest.raises(Refused, match=r"The next one may run in 51 min; the operator's policy sets"):
+        await desk.admit(tool)
+    desk.clock.now += 3_000
+    await desk.admit(tool)
+    none = open_desk(f"[budget]\ndestructive_per_hour = 0\n{allow}", database="other.db")
+    with pytest.raises(Refused, match=r"The policy allows none\."):
+        await none.admit(tool)
+
+
+@pytest.mark.parametrize("closed", [Effect.READ, Effect.WRITE])
+async def test_a_read_that_writes_a_file_takes_a_credential_for_both(
+    desk: Desk, saving: dict[str, object], tmp_path: Path, closed: Effect
+) -> None:
+    tool, environment = desk.tool("get_robot_part", **saving), Environment(files=Files(tmp_path))
+    caller = Caller("ada", opens=lambda name, effect: effect is not closed)
+    with pytest.raises(Refused, match="is not open to your credential"):
+        await desk.admit(tool, caller=caller, environment=environment)
+    everything = Caller("ada", opens=lambda name, effect: True)
+    assert isinstance(await desk.admit(tool, caller=everything, environment=environment), Admission)
