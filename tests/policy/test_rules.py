@@ -282,3 +282,46 @@ arguments = { "authorizations.role" = "owner" }
 def test_an_id_in_capitals_is_the_same_id() -> None:
     allow = f'[[rules]]\naction = "allow"\ntools = ["delete_robot"]\narguments = {{ robot_id = "{ORG.upper()}" }}\n'
     assert decide(allow, "delete_robot", robot_id=ORG).action is Action.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("rules", "typed"),
+    [
+        ('[[rules]]\naction = "confirm"\ntools = ["delete_robot"]\n', False),
+        ('[[rules]]\nconfirm = "type-name"\ntools = ["delete_robot"]\n', True),
+        (
+            (
+                '[[rules]]\naction = "confirm"\ntools = ["delete_*"]\n'
+                '[[rules]]\nconfirm = "type-name"\ntools = ["delete_robot"]\n'
+            ),
+            True,
+        ),
+        (
+            (
+                '[[rules]]\naction = "deny"\ntools = ["delete_*"]\n'
+                '[[rules]]\nconfirm = "type-name"\ntools = ["delete_robot"]\n'
+            ),
+            False,
+        ),
+    ],
+    ids=["confirm", "type-name", "both", "denied"],
+)
+def test_a_name_is_typed_only_where_a_rule_that_holds_asks_for_it_and_a_person_is_asked(
+    rules: str, typed: bool
+) -> None:
+    assert decide(rules, "delete_robot").type_name is typed
+
+
+def test_giving_a_credential_is_confirmed_by_default_and_the_question_says_why() -> None:
+    decision = decide('[secrets]\nread = "reveal"\n', "list_keys")
+    assert decision == Decision(Action.CONFIRM, Secrets.REVEAL, "by default, giving a credential is confirmed")
+
+
+def test_a_call_that_does_more_than_its_tool_gives_a_credential_as_the_stricter_of_both_effects_says() -> None:
+    for stricter, laxer in (("read", "write"), ("write", "read")):
+        rules = "".join(
+            f'[[rules]]\nsecrets = "{"redact" if effect == stricter else "reveal"}"\ntools = ["get_robot_part"]\n'
+            f'effects = ["{effect}"]\n'
+            for effect in (stricter, laxer)
+        )
+        assert decide(rules, "get_robot_part", robot_part_id="x", dest="a").secrets is Secrets.REDACT
