@@ -6,9 +6,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/viam-mcp
 ENV PATH=/opt/viam-mcp/bin:$PATH
 WORKDIR /src
-COPY requirements.txt requirements-tracing.txt requirements-build.txt ./
+COPY requirements.txt requirements-tracing.txt requirements-postgres.txt requirements-build.txt ./
 # With what sends traces, which is idle until OTEL_EXPORTER_OTLP_ENDPOINT says where to.
-RUN pip install -r requirements-tracing.txt && python -m venv /opt/build && /opt/build/bin/pip install -r requirements-build.txt
+RUN pip install -r requirements-tracing.txt -r requirements-postgres.txt && python -m venv /opt/build && /opt/build/bin/pip install -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY LICENSES LICENSES
 COPY viam_mcp ./viam_mcp
