@@ -48,7 +48,7 @@ class Files:
             raise NotADirectoryError(f"{root} is not a folder")
 
     def of(self, caller: str) -> Files:
-        """The folder of one caller within this one, which is made if it does not exist.
+        """Return the folder of one caller within this one, which is made if it does not exist.
 
         Raises:
             OSError: It cannot be made, or it is something else than a folder.
@@ -79,7 +79,7 @@ class Files:
                 raise ToolError(f"{quoted(path)} cannot be written: {error.strerror}.") from None
 
     def digest(self, path: str) -> tuple[int, str] | None:
-        """The size and the SHA-256 of a file; None if there is none of that name.
+        """Return the size and the SHA-256 of a file; None if there is none of that name.
 
         Raises:
             ToolError: The path leaves the folder, or leads to something else than a regular file.
@@ -92,7 +92,7 @@ class Files:
 
     @contextmanager
     def open(self, path: str) -> Iterator[tuple[IO[bytes], int]]:
-        """A regular file, open for reading, and its size in bytes.
+        """Return a regular file, open for reading, and its size in bytes.
 
         Raises:
             ToolError: There is no such regular file in the folder.
@@ -118,7 +118,7 @@ class Files:
 
     @contextmanager
     def _parent(self, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
-        """The folder that holds `path`, as an open descriptor, and the last step's name."""
+        """Return the folder that holds `path`, as an open descriptor, and the last step's name."""
         steps = PurePosixPath(path).parts
         if "\0" in path or not steps or path.startswith("/") or ".." in steps or path.endswith("/"):
             raise ToolError(f"{quoted(path)} is not a path below the files folder: give a relative one without '..'.")
@@ -135,7 +135,7 @@ class Files:
 
 
 def folder_name(caller: str) -> str:
-    """The name of a caller's folder: readable, and no other caller's, not even where capitals do not count."""
+    """Return the name of a caller's folder: readable, and no other caller's, not even where capitals do not count."""
     plain = quote(caller, safe="@:+")
     if len(plain) <= _LONGEST_PLAIN and plain == plain.lower():
         return plain
@@ -151,7 +151,7 @@ def _open_folder(stack: ExitStack, name: str | Path, within: int | None) -> int:
 
 @contextmanager
 def _draft(folder: int, data: bytes) -> Iterator[str]:
-    """A file that holds `data`, safely on the disk, under a name that is gone when the block is left."""
+    """Return a file that holds `data`, safely on the disk, under a name that is gone when the block is left."""
     name = f".{secrets.token_hex(8)}.tmp"
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     try:
@@ -180,5 +180,5 @@ def _refused(path: str, error: OSError) -> ToolError:
 
 
 def sha256(file: IO[bytes]) -> str:
-    """The SHA-256 of a file from its position on, in hexadecimal digits."""
+    """Return the SHA-256 of a file from its position on, in hexadecimal digits."""
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # IO lacks `readinto`

@@ -85,7 +85,7 @@ def _mixed(text: str) -> bool:
 
 
 def _is_password(found: re.Match[str]) -> bool:
-    """Whether what follows `-u name:` is a password, and not the group of a user."""
+    """Tell whether what follows `-u name:` is a password, and not the group of a user."""
     user, password = found["user"], found["it"]
     return not (password == user or password.isdigit() or "/" in password or password.startswith("["))
 

@@ -25,7 +25,7 @@ from viam_mcp.tools.redaction._marks import (
     others_key,
     others_left_out,
 )
-from viam_mcp.tools.redaction._matching import Looks, matches
+from viam_mcp.tools.redaction._matching import EqualityNumbers, matches
 from viam_mcp.tools.redaction._secrets import redacted
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def lacks(config: Mapping[str, Json] | None) -> bool:
-    """Whether there is a mark in a configuration."""
+    """Tell whether there is a mark in a configuration."""
     return bool(NOT_SHOWN.search(json.dumps(config, ensure_ascii=False)))
 
 
@@ -150,7 +150,7 @@ class _Restored:
     """
 
     def __init__(self, sent: Json, path: str) -> None:
-        self._looks = Looks()
+        self._numbers = EqualityNumbers()
         self.marked: set[int] = set()
         _find_marks(sent, self.marked)
 
@@ -160,7 +160,7 @@ class _Restored:
             return sent
         if isinstance(sent, list):
             items = stored.items()
-            found = matches([item.shown for item in items], sent, self._looks)
+            found = matches([item.shown for item in items], sent, self._numbers)
             behind = [_NOTHING if index is None else items[index] for index in found]
             return [self.back(*pair, f"{path}[{index}]") for index, pair in enumerate(zip(sent, behind, strict=True))]
         if isinstance(sent, dict):
@@ -191,7 +191,7 @@ def _others(sent: dict[str, Json], stored: Stored, mark: str, path: str) -> dict
 
 
 def _stands_for(mark: str, shown: Json) -> bool:
-    """Whether a text with a mark is what a reader was given for a value that is shown like this when it fits."""
+    """Tell whether a text with a mark is what a reader was given for a value that is shown like this when it fits."""
     if mark == shown:
         return True
     if isinstance(shown, str) and (cut := _CUT.fullmatch(mark)):
@@ -229,14 +229,14 @@ def _check(sent: Json, shown: Json, read: Json, marked: set[int], path: str) -> 
 
 
 def has_mark(value: Json, marked: set[int]) -> bool:
-    """Whether there is a mark in a value, by the ids of the objects and lists that have one."""
+    """Tell whether there is a mark in a value, by the ids of the objects and lists that have one."""
     if isinstance(value, dict | list):
         return id(value) in marked
     return isinstance(value, str) and bool(NOT_SHOWN.search(value))
 
 
 def _find_marks(value: Json, found: set[int]) -> bool:
-    """Whether there is a mark in a JSON value; the ids of the objects and lists with one go to `found`."""
+    """Tell whether there is a mark in a JSON value; the ids of the objects and lists with one go to `found`."""
     if not isinstance(value, dict | list):
         return isinstance(value, str) and bool(NOT_SHOWN.search(value))
     items = [*value, *value.values()] if isinstance(value, dict) else value

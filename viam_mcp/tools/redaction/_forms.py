@@ -52,7 +52,7 @@ _DEEPEST = 2
 
 
 def has_long_run(text: str) -> bool:
-    """Whether there are so many characters in a row, as tokens have them."""
+    """Tell whether there are so many characters in a row, as tokens have them."""
     return len(text) >= _SHORTEST_RUN and _LONG_RUN.search(text) is not None
 
 
@@ -97,7 +97,7 @@ def _known() -> re.Pattern[str]:
 
 
 def _tells(token: str) -> bool:
-    """Whether a token is none of those words that begin like one, such as `npm_config_user_agent`."""
+    """Tell whether a token is none of those words that begin like one, such as `npm_config_user_agent`."""
     return not all(_WORDS.fullmatch(piece) for piece in _PIECES.split(token))
 
 
@@ -106,7 +106,7 @@ _WORDS = re.compile(r"(?:[a-z]{0,14}|[A-Z]{0,14}|[A-Z][a-z]{1,14})\d{0,4}")
 
 
 def _is_private_key(run: str) -> bool:
-    """Whether base64 is a private key without its header: DER begins with a version there, and else with more."""
+    """Tell whether base64 is a private key without its header: DER begins with a version there, and else with more."""
     if run.startswith(_OPENSSH):
         return True
     if len(run) < 40 or run[0] != "M":
@@ -119,7 +119,7 @@ def _is_private_key(run: str) -> bool:
 
 
 def _holds(run: str, inner: Callable[[str], bool]) -> bool:
-    """Whether base64 is that of a text which is or holds a credential."""
+    """Tell whether base64 is that of a text which is or holds a credential."""
     if run.islower() or run.isupper() or len(run) > _LONGEST_DECODED:
         return False
     data = _decoded(run)

@@ -1,8 +1,8 @@
-"""Which item of a list that is stored an item that was sent stands for.
+"""Match the items of a list that was sent with those of the list that is stored.
 
-Items are known by their look. One that was changed is known by its position among those of its name, or among
-those without one, unless something speaks for another. Where there is doubt, it stands for none: a credential in
-the wrong place is worse than a question.
+An unchanged item is matched by equality. A changed item is matched by its position among the items of the same name,
+or among those without a name, unless it has more in common with another one. An item in doubt is matched with none: a
+credential that is put back into the wrong item is worse than a refused call.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Json = Any
 _NAMES = ("name", "id")
 
 
-class Looks:
-    """Numbers for JSON values: the same for those that are equal, and for no others.
+class EqualityNumbers:
+    """Numbers for JSON values: equal values have the same number.
 
-    Those of objects and lists are remembered by their ids: nobody may change them or throw them away meanwhile.
+    Numbers of objects and lists are cached by `id()`: they must neither change nor be freed meanwhile.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Looks:
         self._known: dict[int, int] = {}
 
     def of(self, value: Json) -> int:
-        """The number of a value."""
+        """Return the number of a value."""
         if not isinstance(value, dict | list):
             return self._number(("truth" if isinstance(value, bool) else "value", value))
         if id(value) not in self._known:
@@ -43,7 +43,7 @@ class Looks:
         return self._known[id(value)]
 
     def members(self, value: Json, place: int = -1) -> Iterator[tuple[int, int]]:
-        """The members of an object and of the objects in it: where each stands, and its look."""
+        """Yield the path and the number of each plain value in an object and in the objects inside of it."""
         if isinstance(value, dict):
             for key, item in value.items():
                 yield from self.members(item, self._number((place, key)))
@@ -54,35 +54,35 @@ class Looks:
         return self._numbers.setdefault(what, len(self._numbers))
 
 
-def matches(stored: Sequence[Json], sent: Sequence[Json], looks: Looks) -> list[int | None]:
-    """The index of the stored item that each item that was sent stands for; None where there is doubt.
+def matches(stored: Sequence[Json], sent: Sequence[Json], numbers: EqualityNumbers) -> list[int | None]:
+    """Return for each sent item the index of the stored item that it matches, or None.
 
     Args:
-        stored: The items as they are shown.
-        sent: What takes their place.
-        looks: The looks of both.
+        stored: The stored items as they are shown.
+        sent: The items that replace them.
+        numbers: The equality numbers of both.
     """
     found: list[int | None] = [None] * len(sent)
-    old, new = ([looks.of(item) for item in items] for items in (stored, sent))
+    old, new = ([numbers.of(item) for item in items] for items in (stored, sent))
     ordered = _in_order(old, new)
-    _by_tag(_after_options(stored, old), _after_options(sent, new), found, ordered=ordered)
-    _by_tag(_alone(stored, old), _alone(sent, new), found, ordered=ordered)
-    _by_position(stored, sent, looks, found)
+    _match_equal(_with_options(stored, old), _with_options(sent, new), found, ordered=ordered)
+    _match_equal(_without_marks(stored, old), _without_marks(sent, new), found, ordered=ordered)
+    _match_by_position(stored, sent, numbers, found)
     return found
 
 
-def _after_options(items: Sequence[Json], looks: Sequence[int]) -> list[Hashable]:
-    """The look of each item, and the option that is before it if it is an argument."""
-    return [*zip(looks, _options(items), strict=True)]
+def _with_options(items: Sequence[Json], numbers: Sequence[int]) -> list[Hashable]:
+    """Return the number of each item with the command line option before it, such as `--token`."""
+    return [*zip(numbers, _options(items), strict=True)]
 
 
-def _alone(items: Sequence[Json], looks: Sequence[int]) -> list[Hashable]:
-    """The look of each item; nothing of one that is only a mark, which says nothing by itself."""
-    return [None if _is_mark(item) else look for item, look in zip(items, looks, strict=True)]
+def _without_marks(items: Sequence[Json], numbers: Sequence[int]) -> list[Hashable]:
+    """Return the number of each item; None for a mark, since all marks are equal."""
+    return [None if _is_mark(item) else number for item, number in zip(items, numbers, strict=True)]
 
 
 def _options(items: Sequence[Json]) -> list[str | None]:
-    """The option that each text of a list follows."""
+    """Return for each item the command line option before it, or None."""
     before = [None, *items]
     return [
         one if isinstance(item, str) and isinstance(one, str) and one.startswith("-") else None
@@ -95,14 +95,23 @@ def _is_mark(item: Json) -> bool:
 
 
 def _in_order(stored: Sequence[int], sent: Sequence[int]) -> bool:
-    """Whether all that there are as many of on both sides come in the same order."""
+    """Tell whether the values that both lists hold equally often come in the same order."""
     old, new = Counter(stored), Counter(sent)
-    kept = {look for look in old if old[look] == new[look]}
-    return [look for look in stored if look in kept] == [look for look in sent if look in kept]
+    kept = {number for number in old if old[number] == new[number]}
+    return [number for number in stored if number in kept] == [number for number in sent if number in kept]
 
 
-def _by_tag(stored: Sequence[Hashable], sent: Sequence[Hashable], found: list[int | None], *, ordered: bool) -> None:
-    """Find those with the same tag: the only one, or the first for the first if there are as many as before."""
+def _match_equal(
+    stored: Sequence[Hashable], sent: Sequence[Hashable], found: list[int | None], *, ordered: bool
+) -> None:
+    """Match items with equal tags: with the only stored one, or one by one if there are as many as before.
+
+    Args:
+        stored: The tags of the stored items.
+        sent: The tags of the sent items; None matches nothing.
+        found: The matches, which are completed.
+        ordered: Whether the unchanged items are in their old order.
+    """
     places, claimed = _places(stored), {*found}
     for tag, indices in _places(sent).items():
         same = places.get(tag, [])
@@ -113,10 +122,12 @@ def _by_tag(stored: Sequence[Hashable], sent: Sequence[Hashable], found: list[in
                 found[index] = place
 
 
-def _by_position(stored: Sequence[Json], sent: Sequence[Json], looks: Looks, found: list[int | None]) -> None:
-    """Find those that were changed: the first of a name for the first of that name, if there are as many as before.
+def _match_by_position(
+    stored: Sequence[Json], sent: Sequence[Json], numbers: EqualityNumbers, found: list[int | None]
+) -> None:
+    """Match changed items one by one with the stored items of the same name, if there are as many as before.
 
-    Not if another one looks like the one that is there, or if it has as much in common with another one alone.
+    An item stays unmatched if the stored item is matched already, or if it has as much in common with another one.
     """
     places, claimed = _places([_name(item) for item in stored]), {*found}
     options = _options(sent)  # an argument belongs to its option, wherever that is
@@ -126,16 +137,16 @@ def _by_position(stored: Sequence[Json], sent: Sequence[Json], looks: Looks, fou
             continue
         pairs = zip(indices, same, strict=True)
         changed = [(index, place) for index, place in pairs if found[index] is None and options[index] is None]
-        only = _only_in_one({place: looks.members(stored[place]) for place in same}) if changed else {}
+        only = _only_in_one({place: numbers.members(stored[place]) for place in same}) if changed else {}
         for index, place in changed:
-            speaks = Counter(only[member] for member in looks.members(sent[index]) if member in only)
+            speaks = Counter(only[member] for member in numbers.members(sent[index]) if member in only)
             mine = speaks.pop(place, 0)
             if place not in claimed and all(mine > others for others in speaks.values()):
                 found[index] = place
 
 
 def _places(tags: Sequence[Hashable]) -> dict[Hashable, list[int]]:
-    """At which indices each tag is."""
+    """Return the indices of each tag."""
     places: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, tag in enumerate(tags):
         places[tag].append(index)
@@ -143,14 +154,14 @@ def _places(tags: Sequence[Hashable]) -> dict[Hashable, list[int]]:
 
 
 def _only_in_one(members: Mapping[int, Iterable[Hashable]]) -> dict[Hashable, int]:
-    """Of what several have as members that which only one has, and which one."""
+    """Return the members that only one of several items has, each with the index of that item."""
     owners = [(member, place) for place, theirs in members.items() for member in {*theirs}]
     times = Counter(member for member, _ in owners)
     return {member: place for member, place in owners if times[member] == 1}
 
 
 def _name(item: Json) -> tuple[str, str] | None:
-    """What an item of a list goes by."""
+    """Return the name of an item of a list with the key that it is under; None if it has none."""
     if isinstance(item, dict):
         for key in _NAMES:
             if isinstance(item.get(key), str) and not NOT_SHOWN.search(item[key]):

@@ -109,7 +109,7 @@ _SIGNS_IN = frozenset(
 
 
 def names_secret(key: str) -> bool:
-    """Whether what stands under this key of a JSON object may be a credential for that alone.
+    """Tell whether what stands under this key of a JSON object may be a credential for that alone.
 
     What stands under a key that is itself a key id (as in an `api-key` handler's `config`) is that key's value.
     """
@@ -175,7 +175,7 @@ def _by_words(words: list[str]) -> Kind:  # noqa: C901 - a table that reads from
 
 
 def is_credential(kind: Kind, value: object) -> bool:
-    """Whether a text or a number that stands under a name of this kind is a credential as a whole."""
+    """Tell whether a text or a number that stands under a name of this kind is a credential as a whole."""
     if kind in (Kind.NOTHING, Kind.WEBHOOK) or isinstance(value, bool) or value is None or value == "":
         return False
     if isinstance(value, str):
@@ -202,12 +202,12 @@ def _is_secret_text(kind: Kind, text: str) -> bool:
 
 
 def is_a_count(key: str, value: object) -> bool:
-    """Whether a number says how many credentials there are, as in `{"tokens": 4096}`."""
+    """Tell whether a number says how many credentials there are, as in `{"tokens": 4096}`."""
     return isinstance(value, int | float) and _last_word(_bounded(key)) in _COUNTED
 
 
 def tells_which(key: str) -> bool:
-    """Whether what stands under a key beside a credential says which one it is, such as `id`."""
+    """Tell whether what stands under a key beside a credential says which one it is, such as `id`."""
     return _last_word(_bounded(key)) in _TELLS_WHICH
 
 

@@ -92,7 +92,7 @@ def _object(value: dict[str, object], label: Label, kind: Kind, key: str) -> dic
 
 
 def _is_within(kind: Kind, name: str, item: object, own: Kind) -> bool:
-    """Whether a member of an object under a name that says `kind` is a credential for that alone."""
+    """Tell whether a member of an object under a name that says `kind` is a credential for that alone."""
     if kind is Kind.SECRET:
         return isinstance(item, dict | list) or not tells_which(name)
     return kind is Kind.AUTH and own is not Kind.NOTHING and not isinstance(item, dict | list)
@@ -138,7 +138,7 @@ def _webhook(url: str, label: Label) -> str:
 
 
 def may_hold_secret(text: str) -> bool:
-    """Whether it takes a closer look to tell that a text holds no credential: for few of them."""
+    """Tell whether it takes a closer look to tell that a text holds no credential: for few of them."""
     if not text.isascii() or not text.isprintable():
         text = cleaned(text)[0]
     return "eyJ" in text or "://" in text or names_any(text) or has_long_run(text) or _may_be_command(text)
@@ -171,7 +171,7 @@ _MOST_REMEMBERED = 20_000
 
 
 def may_be_code(secret: object) -> bool:
-    """Whether something could run what looks like a credential, or go where it says.
+    """Tell whether something could run what looks like a credential, or go where it says.
 
     Who is asked about a call sees what its caller sends, such as `TOKEN="$(command)"` or a host: only a word that
     nobody would write, a number or a private key can be nothing but a credential.
@@ -188,7 +188,7 @@ def may_be_code(secret: object) -> bool:
 
 
 def _may_be_path(text: str) -> bool:
-    """Whether a text is a path, or might be one: steps that read like names, as no base64 does."""
+    """Tell whether a text is a path, or might be one: steps that read like names, as no base64 does."""
     return text.startswith(("/", "./", "../", "~")) or (
         "/" in text and any(is_name(step) and len(step) >= _SHORTEST_STEP for step in text.split("/"))
     )
@@ -232,7 +232,7 @@ def _spans(text: str) -> list[Span]:
 
 
 def _holds_secret(text: str) -> bool:
-    """Whether a text that was found encoded holds a credential."""
+    """Tell whether a text that was found encoded holds a credential."""
     if may_hold_secret(text) and (any(True for _ in form_spans(text, _holds_secret, 1)) or [*named_spans(text)]):
         return True
     return bool("://" in text and [*url_spans(text)])

@@ -80,14 +80,14 @@ def visible(text: str) -> str:
 
 
 def is_clean(text: str) -> bool:
-    """Whether the text is one line in which every character can be seen."""
+    """Tell whether the text is one line in which every character can be seen."""
     return text.isprintable() and sanitize(text) == text
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return a JSON value as JSON text that can be displayed: what `sanitize` would take out is escaped as JSON does.
 
-    Whoever reads the text as JSON reads the value itself.
+    A reader of the text as JSON gets the value itself.
     """
     text = to_json(value, indent=indent).decode()
     if text.isascii() and "\x7f" not in text:

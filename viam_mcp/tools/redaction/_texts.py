@@ -93,7 +93,7 @@ _SPOKEN = frozenset(
 
 
 def names_any(text: str) -> bool:
-    """Whether a text may name a credential: whether there is anything to find for `named_spans`."""
+    """Tell whether a text may name a credential: whether there is anything to find for `named_spans`."""
     return _STEM.search(_lower(text)) is not None
 
 
@@ -219,7 +219,7 @@ def _is_header(value: str) -> bool:
 
 
 def _is_value(value: str, *, line: bool, tight: bool) -> bool:
-    """Whether what follows a name and a colon is a value, and no sentence that goes on."""
+    """Tell whether what follows a name and a colon is a value, and no sentence that goes on."""
     words = value.split()
     first = words[0].strip(",.;:!?").lower() if words else ""
     if not first or first in _SPOKEN or value.endswith(":"):

@@ -31,32 +31,32 @@ _STATES = frozenset(
 
 
 def is_uuid(text: str) -> bool:
-    """Whether the text is a UUID."""
+    """Tell whether the text is a UUID."""
     return bool(_UUID.fullmatch(text))
 
 
 def is_path(text: str) -> bool:
-    """Whether the text is the path of a file, by where it begins or how the file's name ends."""
+    """Tell whether the text is the path of a file, by where it begins or how the file's name ends."""
     return bool(_PATH.fullmatch(text) or _FILE.fullmatch(text))
 
 
 def is_url(text: str) -> bool:
-    """Whether the text is a URL with a host."""
+    """Tell whether the text is a URL with a host."""
     return bool(_URL.match(text)) and not any(character.isspace() for character in text)
 
 
 def is_host(text: str) -> bool:
-    """Whether the text is an address in the network, such as `a.example:8080`."""
+    """Tell whether the text is an address in the network, such as `a.example:8080`."""
     return bool(_HOST.fullmatch(text))
 
 
 def is_no_credential(text: str) -> bool:
-    """Whether the text says where a credential is, or whether there is one, and is none whatever its name."""
+    """Tell whether the text says where a credential is, or whether there is one, and is none whatever its name."""
     return bool(_REFERENCE.fullmatch(text)) or text.lower() in _STATES or is_path(text)
 
 
 def is_name(text: str) -> bool:
-    """Whether the text is made of words, with short numbers at most, such as `camera-front-2`."""
+    """Tell whether the text is made of words, with short numbers at most, such as `camera-front-2`."""
     if len(text) <= 3 or is_uuid(text):
         return True
     pieces = [piece for piece in _SEPARATORS.split(text) if piece]
@@ -64,5 +64,5 @@ def is_name(text: str) -> bool:
 
 
 def is_word(text: str) -> bool:
-    """Whether the text is one word of letters, as people write them."""
+    """Tell whether the text is one word of letters, as people write them."""
     return text.isalpha() and (text.islower() or text.istitle() or text.isupper())

@@ -79,11 +79,11 @@ class OneByPath(One):
     config: str
 
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
         return {**super().properties(), "value_at_path": {}, "next_cursor": {"type": "string"}}
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; credentials redacted unless they are to be revealed."""
+        """Return the members; credentials redacted unless they are to be revealed."""
         if not isinstance(value, ByPath):
             return super().encode(value, reveal=reveal)
         message = super().encode(value.record, reveal=reveal)[self.name]

@@ -53,14 +53,14 @@ class FreeForm(dict[str, Json]):
 
 
 def encode(message: Message, *, reveal: bool = False) -> dict[str, Json]:
-    """A message of the wire contract as a JSON object; `reveal` gives credentials as they are."""
+    """Return a message of the wire contract as a JSON object; `reveal` gives credentials as they are."""
     encoded: dict[str, Json] = _encoder(message.DESCRIPTOR, reveal)(message)
     return encoded
 
 
 @cache
 def _encoder(descriptor: Descriptor, reveal: bool) -> Writer:
-    """The compiled function that encodes one message type.
+    """Return the compiled function that encodes one message type.
 
     Its source holds only field names of our own descriptors; values reach it as arguments.
     """
@@ -84,7 +84,7 @@ def _fields(descriptor: Descriptor) -> list[FieldDescriptor]:
 
 
 def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
-    """The lines that write one field, `write` being the name of what turns its value into JSON."""
+    """Return the lines that write one field, `write` being the name of what turns its value into JSON."""
     name, put = field.name, f"out[{field.name!r}] ="
     if _is_map(field):
         members = f"{{key: {write}(entries[key]) for key in entries}}"
@@ -104,14 +104,14 @@ def _statements(field: FieldDescriptor, write: str, reveal: bool) -> list[str]:
 
 
 def _text_expression(field: FieldDescriptor, write: str, reveal: bool) -> str:
-    """The expression that turns a text, `value`, into JSON; calls of Python functions cost most."""
+    """Return the expression that turns a text, `value`, into JSON; calls of Python functions cost most."""
     if _is_secret(field) or _is_displayed_only(field):
         return f"{write}(value)"
     return "value" if reveal or _TELLS_WHICH.fullmatch(field.name) else "without_secrets(value)"
 
 
 def _writer(field: FieldDescriptor, reveal: bool) -> Writer:
-    """What turns one value of this field into JSON."""
+    """Return what turns one value of this field into JSON."""
     if _is_secret(field):
         return _unchanged if reveal else lambda value: REDACTED
     if _is_map(field):
@@ -152,7 +152,7 @@ _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
 
 @cache
 def may_hold_credential(descriptor: Descriptor) -> bool:
-    """Whether a message of this type can hold a credential, by the wire contract's `debug_redact`."""
+    """Tell whether a message of this type can hold a credential, by the wire contract's `debug_redact`."""
     return any(
         _is_secret(field) or (field.message_type is not None and may_hold_credential(field.message_type))
         for field in descriptor.fields
@@ -199,7 +199,7 @@ def _minute(minutes: int) -> str:
 
 
 def rfc3339(seconds: int, nanos: int = 0) -> str:
-    """A time in UTC, with as many fractional digits (0, 3, 6 or 9) as it needs."""
+    """Return a time in UTC, with as many fractional digits (0, 3, 6 or 9) as it needs."""
     minutes, second = divmod(seconds, 60)
     text = _minute(minutes) + _TWO_DIGITS[second]
     if not nanos:
@@ -224,7 +224,7 @@ def _members(struct: Any) -> dict[str, Json]:
 
 
 def _remembering(kind: type[Message], reveal: bool) -> Writer:
-    """What writes a Struct, and reads one only if it has not lately written the same."""
+    """Return what writes a Struct, and reads one only if it has not lately written the same."""
     recent = lru_cache(maxsize=1024)(lambda data: _logged(kind.FromString(data), reveal))
 
     def write(struct: Any) -> Json:
@@ -235,7 +235,7 @@ def _remembering(kind: type[Message], reveal: bool) -> Writer:
 
 
 def _logged(struct: Any, reveal: bool) -> Json:
-    """A Struct that is only displayed."""
+    """Return a Struct that is only displayed."""
     plain = _sanitized(_members(struct))
     return plain if reveal else redacted(plain)
 
@@ -274,7 +274,7 @@ def _number(number: float) -> float | str:
 
 
 def schema_of(kind: type[Message]) -> dict[str, Json]:
-    """The JSON schema of what `encode` makes of a message of this type: names, types, enums."""
+    """Return the JSON schema of what `encode` makes of a message of this type: names, types, enums."""
     return _object_schema(cast("Descriptor", kind.DESCRIPTOR))
 
 

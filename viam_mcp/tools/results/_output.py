@@ -29,14 +29,14 @@ class Output(ABC):
 
     @abstractmethod
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
 
     def messages(self) -> Collection[type[Message]]:
-        """The types of message that it is made of."""
+        """Return the types of message that it is made of."""
         return ()
 
     def holds_secret(self) -> bool:
-        """Whether there can be a credential in it."""
+        """Tell whether there can be a credential in it."""
         return any(may_hold_credential(message.DESCRIPTOR) for message in self.messages())
 
 
@@ -45,7 +45,7 @@ class Whole(Output):
 
     @abstractmethod
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; credentials redacted unless they are to be revealed."""
+        """Return the members; credentials redacted unless they are to be revealed."""
 
 
 class Readable(Output):
@@ -53,7 +53,7 @@ class Readable(Output):
 
     @abstractmethod
     def text(self, data: dict[str, Json]) -> str:
-        """The whole result as a person reads it."""
+        """Return the whole result as a person reads it."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,15 @@ class One(Whole):
         _check_message(self.name, self.message)
 
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
         return {self.name: schema_of(self.message)}
 
     def messages(self) -> Collection[type[Message]]:
-        """The types of message that it is made of."""
+        """Return the types of message that it is made of."""
         return (self.message,)
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; credentials redacted unless they are to be revealed."""
+        """Return the members; credentials redacted unless they are to be revealed."""
         return {self.name: encode_item(value, reveal=reveal)}
 
 
@@ -91,12 +91,12 @@ class Many(Output):
         object.__setattr__(self, "lists", lists)
 
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
         lists = {name: {"type": "array", "items": schema_of(kind)} for name, kind in self.lists.items()}
         return {**lists, "next_cursor": {"type": "string"}}
 
     def messages(self) -> Collection[type[Message]]:
-        """The types of message that it is made of."""
+        """Return the types of message that it is made of."""
         return tuple(self.lists.values())
 
 
@@ -128,15 +128,15 @@ class Values(Whole):
         object.__setattr__(self, "secrets", secrets)
 
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
         return {name: dict(_JSON_TYPES[kind]) for name, kind in self.types.items()}
 
     def holds_secret(self) -> bool:
-        """Whether there can be a credential in it."""
+        """Tell whether there can be a credential in it."""
         return bool(self.secrets)
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; credentials redacted unless they are to be revealed."""
+        """Return the members; credentials redacted unless they are to be revealed."""
         values = value if isinstance(value, tuple) else (value,)
         members = dict(zip(self.types, values, strict=True))
         return {
@@ -146,7 +146,7 @@ class Values(Whole):
 
 
 def _encoded(value: Json, *, reveal: bool) -> Json:
-    """A plain value; credentials inside of an object or a list redacted."""
+    """Return a plain value; credentials inside of an object or a list redacted."""
     safe = redacted(value) if isinstance(value, dict | list) and not reveal else value
     return FreeForm(safe) if isinstance(safe, dict) else safe
 
@@ -158,11 +158,11 @@ class Done(Whole):
     sentence: str
 
     def properties(self) -> dict[str, Json]:
-        """The JSON schema of each member."""
+        """Return the JSON schema of each member."""
         return {"done": {"type": "string"}}
 
     def encode(self, value: Any, *, reveal: bool) -> dict[str, Json]:
-        """The members; `value` is the subject."""
+        """Return the members; `value` is the subject."""
         return {"done": sanitize(self.sentence.format(subject=value))}
 
 
@@ -190,17 +190,17 @@ def _check_message(name: str, message: type[Message]) -> None:
 
 
 def encode_item(value: Any, *, reveal: bool) -> dict[str, Json]:
-    """A message, or a record of one, as JSON."""
+    """Return a message, or a record of one, as JSON."""
     return encode(getattr(value, "proto", value), reveal=reveal)
 
 
 def as_text(output: Output, data: dict[str, Json]) -> str:
-    """The text content that says what the structured content does."""
+    """Return the text content that says what the structured content does."""
     return output.text(data) if isinstance(output, Readable) else json_text(data)
 
 
 def output_schema(output: Output) -> dict[str, Json]:
-    """The JSON schema of a tool's whole result."""
+    """Return the JSON schema of a tool's whole result."""
     properties = output.properties()
     required = [name for name in properties if name not in _SOMETIMES]
     properties["warnings"] = {"type": "array", "items": {"type": "string"}}

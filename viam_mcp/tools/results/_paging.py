@@ -59,7 +59,7 @@ async def collect(
     environment: Environment | None = None,
     visible: Callable[[Sequence[Any]], Awaitable[list[bool]]] | None = None,
 ) -> dict[str, Json]:
-    """The part of the list that the arguments ask for, as the tool's whole result.
+    """Return the part of the list that the arguments ask for, as the tool's whole result.
 
     Args:
         tool: The call.
@@ -115,7 +115,7 @@ async def collect(
 
 
 async def _token_behind(tool: ListTool, app: AppClient, token: str, items: list[Any]) -> str:
-    """The service's own token for what follows these items, which begin at `token`; "" if there is none.
+    """Return the service's own token for what follows these items, which begin at `token`; "" if there is none.
 
     Items that come in front or fall out while the caller reads shift what a number of items to skip means;
     they do not shift what a token means.
@@ -127,7 +127,7 @@ async def _token_behind(tool: ListTool, app: AppClient, token: str, items: list[
 
 
 def _labelled(page: Any, returns: Many) -> list[tuple[str, Any]]:
-    """The items with the name of the list that each belongs to. A tool with several lists gives one page of pairs."""
+    """Return the items with the name of the list that each belongs to; a tool with several lists gives pairs."""
     if len(returns.lists) > 1:
         return list(page)
     (name,) = returns.lists
@@ -135,7 +135,7 @@ def _labelled(page: Any, returns: Many) -> list[tuple[str, Any]]:
 
 
 def projection(fields: list[str] | None, *kinds: type[Message]) -> frozenset[str] | None:
-    """The names of the fields that items of these kinds are to keep; None for all of them.
+    """Return the names of the fields that items of these kinds are to keep; None for all of them.
 
     Raises:
         ToolError: One of them is no field.
@@ -152,7 +152,7 @@ def projection(fields: list[str] | None, *kinds: type[Message]) -> frozenset[str
 def fill(
     items: Iterable[dict[str, Json]], keep: frozenset[str] | None, budget: int
 ) -> tuple[list[dict[str, Json]], list[str]]:
-    """As many of the items as fit into a result, and what its reader should know about it.
+    """Return as many of the items as fit into a result, and what its reader should know about it.
 
     Args:
         items: The items, encoded.
@@ -179,7 +179,7 @@ def fill(
 
 
 def _query(tool: ListTool) -> str:
-    """What a cursor is bound to: the tool and the arguments that choose what is in the list."""
+    """Return what a cursor is bound to: the tool and the arguments that choose what is in the list."""
     arguments = tool.model_dump_json(exclude={"limit", "cursor", "fields"})
     return hashlib.sha256(f"{tool.spec.name} {arguments}".encode()).hexdigest()[:12]
 

@@ -15,7 +15,7 @@ from viam_mcp.tools.previews._values import literal
 from viam_mcp.tools.previews.configs._alignment import by_identity, by_look, moved
 from viam_mcp.tools.previews.configs._identity import identities, labels
 from viam_mcp.tools.redaction._configs import plain_number
-from viam_mcp.tools.redaction._matching import Looks
+from viam_mcp.tools.redaction._matching import EqualityNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -133,7 +133,7 @@ class _Comparison:
 
     def __init__(self) -> None:
         self.found: list[Change] = []
-        self._looks = Looks()
+        self._looks = EqualityNumbers()
         self._kept: list[Json] = []  # values that were made here: looks are remembered by ids, which must stay theirs
 
     def section(self, key: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> None:
