@@ -5,6 +5,11 @@
 
 `connect()` gives an `AppClient` that authenticates, keeps deadlines, repeats what may be repeated and
 reconnects. Records are views over the messages of `viam_mcp.proto.app`. Errors are `AppError`.
+
+- `subjects`: the methods of `AppClient`, one module a subject. To add one for an rpc, write it there.
+- `records`: views over messages, and conversions between wire types and Python types.
+- `transport`: addresses, connections, and how a call is made: deadline, repetition, errors.
+- `credentials`: access tokens for an API key or a login.
 """
 
 from viam_mcp.app._client import AppClient

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from viam_mcp.sandbox.demo.extras_seeding import seed_extras
 from viam_mcp.sandbox.demo.hostile import HOSTILE_MESSAGES
 from viam_mcp.sandbox.demo.places import (
     AWAITING_SETUP_MACHINE,
@@ -79,7 +80,7 @@ def seed(store: FleetStore, now: int) -> ApiKey:
     seeding.configurations()
     seeding.presence()
     seeding.registry()
-    seeding.extras()
+    seed_extras(seeding)
     store.insert_many("logs", ("part_id", "time", "level", "message", "entry"), seeding.logs())
     return ApiKey(seeding.made["key", OWNER_KEY], seeding.made["key_value", OWNER_KEY])
 

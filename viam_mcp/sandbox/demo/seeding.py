@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.sandbox.demo.edits import lineage
-from viam_mcp.sandbox.demo.extras import DEPRECATED_VERSIONS, EXTRAS, FAVORITES, HOSTED_APPS, OAUTH_USERS, PHONE
+from viam_mcp.sandbox.demo.extras import DEPRECATED_VERSIONS, HOSTED_APPS
 from viam_mcp.sandbox.demo.fragments import FRAGMENTS
 from viam_mcp.sandbox.demo.lines import CRASH_LOOP_EDIT, VOICES
 from viam_mcp.sandbox.demo.logs import SECOND, log_rows
@@ -64,12 +64,13 @@ class Seeding:
     """One filling of a store.
 
     Attributes:
+        store: The store that is filled.
         made: What was made so far, by kind and name: `made["part", "picker-01-main"]` is an id.
     """
 
     def __init__(self, store: FleetStore, now: int, seed: int) -> None:
         self.made: dict[tuple[str, str], str] = {}
-        self._store = store
+        self.store = store
         self._now = now
         self._rng = random.Random(seed)  # noqa: S311 - nothing secret comes from it
         # The last midnight, UTC, that is at least two hours ago: the events of "last night" are relative to it.
@@ -78,44 +79,44 @@ class Seeding:
     def people(self) -> None:
         """Make organizations, their members and invites, and their keys."""
         for org in ORGANIZATIONS:
-            org_id = self._new("org", org.name)
-            self._store.insert(
+            org_id = self.new("org", org.name)
+            self.store.insert(
                 "organizations",
                 id=org_id,
                 name=org.name,
-                created_on=self._ago(org.age),
+                created_on=self.ago(org.age),
                 public_namespace=org.namespace,
                 default_region=org.region,
                 metadata=org.metadata,
             )
-            self._store.insert("namespaces", namespace=org.namespace, org_id=org_id)
+            self.store.insert("namespaces", namespace=org.namespace, org_id=org_id)
         for member in MEMBERS:
             seen = None if member.seen is None else self._now - int(member.seen * _HOUR)
-            user_id = self._new("user", member.email)
-            self._store.insert("users", id=user_id, email=member.email, last_login=seen, last_access=seen)
+            user_id = self.new("user", member.email)
+            self.store.insert("users", id=user_id, email=member.email, last_login=seen, last_access=seen)
             for org_name in dict.fromkeys(grant.org for grant in member.grants):
-                added = self._ago(member.age)
-                self._store.insert("members", org_id=self.made["org", org_name], user_id=user_id, date_added=added)
+                added = self.ago(member.age)
+                self.store.insert("members", org_id=self.made["org", org_name], user_id=user_id, date_added=added)
         for invite in INVITES:
             org_id = self.made["org", invite.grants[0].org]
-            self._store.insert("invites", org_id=org_id, email=invite.email, created_on=self._ago(invite.age))
+            self.store.insert("invites", org_id=org_id, email=invite.email, created_on=self.ago(invite.age))
         for key in KEYS:
             value = self.made["key_value", key.name] = new_api_key()
-            self._store.insert(
+            self.store.insert(
                 "api_keys",
-                id=self._new("key", key.name),
+                id=self.new("key", key.name),
                 org_id=self.made["org", key.org],
                 key=value,
                 name=key.name,
-                created_on=self._ago(key.age),
+                created_on=self.ago(key.age),
             )
 
     def places(self) -> None:
         """Make locations, and machines whose parts are not configured yet."""
         for location in LOCATIONS:
-            location_id = self.made["location", location.name] = self._store.new_location_id()
-            created = self._ago(location.age)
-            self._store.insert(
+            location_id = self.made["location", location.name] = self.store.new_location_id()
+            created = self.ago(location.age)
+            self.store.insert(
                 "locations",
                 id=location_id,
                 org_id=self.made["org", location.org],
@@ -125,18 +126,18 @@ class Seeding:
                 metadata=location.metadata,
             )
             for org_name in location.shared_with:
-                self._store.insert("location_shares", location_id=location_id, org_id=self.made["org", org_name])
+                self.store.insert("location_shares", location_id=location_id, org_id=self.made["org", org_name])
             for rotation in range(location.secrets):
                 LOCATION.add(self._by_seed(created + rotation * 90 * _DAY), location_id)
-            self.made["location_secret", location.name] = LOCATION.of(self._store, location_id)[0].secret
+            self.made["location_secret", location.name] = LOCATION.of(self.store, location_id)[0].secret
         for machine in MACHINES:
             self._machine(machine)
 
     def _machine(self, machine: DemoMachine) -> None:
-        robot_id = self._new("robot", machine.name)
+        robot_id = self.new("robot", machine.name)
         location_id = self.made["location", machine.location]
-        created = self._ago(machine.age)
-        self._store.insert(
+        created = self.ago(machine.age)
+        self.store.insert(
             "robots",
             id=robot_id,
             location_id=location_id,
@@ -148,7 +149,7 @@ class Seeding:
         for number, name in enumerate(machine.parts):
             part_id = parts.add(self._by_seed(created), robot_id, name, main=number == 0)
             self.made["part", name] = part_id
-            self.made["part_secret", name] = PART.of(self._store, part_id)[0].secret
+            self.made["part_secret", name] = PART.of(self.store, part_id)[0].secret
             self.made["fqdn", name] = f"{dns(name)}.{location_id}.viam.cloud"
 
     def grants(self) -> None:
@@ -161,7 +162,7 @@ class Seeding:
         for identity_type, identity_id, grants in holders:
             for grant in grants:
                 kind = "org" if grant.resource_type == "organization" else grant.resource_type
-                self._store.insert(
+                self.store.insert(
                     "authorizations",
                     org_id=self.made["org", grant.org],
                     identity_id=identity_id,
@@ -175,12 +176,12 @@ class Seeding:
         """Make fragments with their revisions, history and tags, edit by edit as clients would."""
         service = FragmentRpcs()
         for name, fragment in FRAGMENTS.items():
-            org_id, created = self.made["org", fragment.org], self._ago(fragment.age)
+            org_id, created = self.made["org", fragment.org], self.ago(fragment.age)
             creation = app.CreateFragmentRequest(name=name, organization_id=org_id, visibility=fragment.visibility)
             fragment_id = service.create(self._by_editor(fragment.org, created), creation).fragment.id
             self.made["fragment", name] = fragment_id
             times = self._edit_times(created, self._now - 2 * _DAY, fragment.edits)
-            states = lineage(self._resolved(fragment.config), fragment.edits, _VERSIONS, self._rng)
+            states = lineage(self.resolved(fragment.config), fragment.edits, _VERSIONS, self._rng)
             revisions = []
             for time, state in zip(times, states, strict=True):
                 update = app.UpdateFragmentRequest(id=fragment_id, name=name, fragment_config_json=json.dumps(state))
@@ -192,7 +193,7 @@ class Seeding:
         for org in ORGANIZATIONS:
             if org.default_fragment:
                 imported = app.FragmentImport(fragment_id=self.made["fragment", org.default_fragment])
-                self._store.run(
+                self.store.run(
                     "UPDATE organizations SET default_fragments = ? WHERE name = ?",
                     app.FragmentImportList(fragments=[imported]).SerializeToString(),
                     org.name,
@@ -206,16 +207,16 @@ class Seeding:
                 continue
             owner = next(location.org for location in LOCATIONS if location.name == machine.location)
             edits = PART_EDITS.get(name, FEW_EDITS)
-            times = self._edit_times(self._ago(machine.age), self._last_edit(name), edits)
+            times = self._edit_times(self.ago(machine.age), self._last_edit(name), edits)
             for time, state in zip(
-                times, lineage(self._resolved(PARTS[name]), edits, _VERSIONS, self._rng), strict=True
+                times, lineage(self.resolved(PARTS[name]), edits, _VERSIONS, self._rng), strict=True
             ):
                 update = app.UpdateRobotPartRequest(
                     id=self.made["part", name], name=name, robot_config_json=json.dumps(state)
                 )
                 service.update(self._by_editor(owner, time), update)
                 # Set at its first configuration, so that its history says that it was online.
-                self._store.run("UPDATE parts SET online = 1 WHERE id = ?", self.made["part", name])
+                self.store.run("UPDATE parts SET online = 1 WHERE id = ?", self.made["part", name])
 
     def presence(self) -> None:
         """Set which parts are online, when the others were last, and what they say about themselves."""
@@ -230,7 +231,7 @@ class Seeding:
                 "version": "0.101.0",
                 "agent_version": "0.20.4",
             }
-            self._store.run(
+            self.store.run(
                 "UPDATE parts SET online = ?, last_access = ?, user_supplied_info = ?, metadata = ? WHERE id = ?",
                 int(silent_since is None),
                 self._now if silent_since is None else silent_since,
@@ -247,7 +248,7 @@ class Seeding:
             names = (f'"{_NAMESPACES[item.org]}:{item.name}"', f'"{org_id}/{item.name}"')
             users = [owner for owner, text in texts if any(name in text for name in names)]
             outside = [owner for owner in users if owner != org_id]
-            self._store.insert(
+            self.store.insert(
                 "registry_items",
                 org_id=org_id,
                 name=item.name,
@@ -265,8 +266,8 @@ class Seeding:
                 model_type=item.model_type,
                 model_framework=item.framework,
                 draft=int(item.draft),
-                created_at=self._ago(item.versions[0][1]),
-                updated_at=self._ago(item.versions[-1][1]),
+                created_at=self.ago(item.versions[0][1]),
+                updated_at=self.ago(item.versions[-1][1]),
                 robot_usage=len(users),
                 external_robot_usage=len(outside),
                 org_usage=len(set(users)),
@@ -275,25 +276,25 @@ class Seeding:
             self._uploads(item)
             if item.name in DEPRECATED_VERSIONS:
                 version, message = DEPRECATED_VERSIONS[item.name]
-                self._store.insert(
+                self.store.insert(
                     "deprecations",
                     org_id=org_id,
                     name=item.name,
                     version=version,
-                    deprecated_at=self._ago(80),
+                    deprecated_at=self.ago(80),
                     message=message,
                 )
 
     def _uploads(self, item: DemoItem) -> None:
         for version, age in item.versions:
             for platform in item.platforms:
-                self._store.insert(
+                self.store.insert(
                     "registry_uploads",
                     org_id=self.made["org", item.org],
                     name=item.name,
                     version=version,
                     platform=platform,
-                    uploaded_at=self._ago(age),
+                    uploaded_at=self.ago(age),
                     size=self._rng.randrange(200_000, 40_000_000),
                     sha256=hashlib.sha256(f"{item.name} {version} {platform}".encode()).hexdigest(),
                 )
@@ -305,65 +306,13 @@ class Seeding:
             last = self._silent_since(name) or self._now - self._rng.randrange(5 * SECOND, 50 * SECOND)
             yield from log_rows(self.made["part", name], name, last, self._rng)
 
-    def extras(self) -> None:
-        """Make what organizations have beside their machines, and the favorites of the sandbox's own key."""
-        for extras in EXTRAS:
-            org_id = self.made["org", extras.org]
-            self._store.run(
-                "UPDATE organizations SET support_email = ?, logo = ?, auth_service = ? WHERE id = ?",
-                extras.support_email,
-                extras.logo,
-                int(bool(extras.oauth_apps)),
-                org_id,
-            )
-            if extras.billing_address is not None:
-                self._store.insert("billing", org_id=org_id, address=extras.billing_address.SerializeToString())
-            for name, config in extras.oauth_apps.items():
-                self._store.insert(
-                    "oauth_apps",
-                    client_id=self._new("oauth_app", name),
-                    org_id=org_id,
-                    name=name,
-                    secret=new_secret(),
-                    config=config.SerializeToString(),
-                    created_on=self._ago(120),
-                )
-                if name in OAUTH_USERS:
-                    email, first_name, last_name = OAUTH_USERS[name]
-                    self._store.insert(
-                        "oauth_users",
-                        id=self._store.new_uuid(),
-                        client_id=self.made["oauth_app", name],
-                        email=email,
-                        first_name=first_name,
-                        last_name=last_name,
-                        created_on=self._ago(30),
-                    )
-            if extras.firebase_app:
-                config_json = json.dumps(self._resolved(extras.firebase_config))
-                self._store.insert(
-                    "firebase_configs", org_id=org_id, app_id=extras.firebase_app, config_json=config_json
-                )
-                self._store.insert(
-                    "push_tokens",
-                    identity_id=self.made["key", OWNER_KEY],
-                    app_id=extras.firebase_app,
-                    device_uuid=PHONE,
-                    token=new_secret(),
-                )
-        for number, name in enumerate(FAVORITES):
-            self._store.insert(
-                "favorites",
-                identity_id=self.made["key", OWNER_KEY],
-                robot_id=self.made["robot", name],
-                created_on=self._ago(0.5) + number,
-            )
-
-    def _new(self, kind: str, name: str) -> str:
-        self.made[kind, name] = self._store.new_uuid()
+    def new(self, kind: str, name: str) -> str:
+        """Return a new id for the thing of that kind and name, which `made` has from now on."""
+        self.made[kind, name] = self.store.new_uuid()
         return self.made[kind, name]
 
-    def _ago(self, days: float) -> int:
+    def ago(self, days: float) -> int:
+        """Return the time that was so many days ago."""
         return self._now - int(days * _DAY)
 
     def _silent_since(self, part_name: str) -> int | None:
@@ -381,15 +330,15 @@ class Seeding:
         return [first, *sorted(self._rng.randrange(first, last) for _ in range(count - 2)), last]
 
     def _by_seed(self, time: int) -> IncomingCall:
-        return IncomingCall(self._store, self.made["key", OWNER_KEY], "api-key", time)
+        return IncomingCall(self.store, self.made["key", OWNER_KEY], "api-key", time)
 
     def _by_editor(self, org_name: str, time: int) -> IncomingCall:
         who = self._rng.choice(EDITORS[org_name])
         if ("user", who) in self.made:
-            return IncomingCall(self._store, self.made["user", who], "user", time)
-        return IncomingCall(self._store, self.made["key", who], "api-key", time)
+            return IncomingCall(self.store, self.made["user", who], "user", time)
+        return IncomingCall(self.store, self.made["key", who], "api-key", time)
 
-    def _resolved(self, config: Json) -> Json:
+    def resolved(self, config: Json) -> Json:
         """Return a configuration with its placeholders replaced."""
 
         def replacement(match: re.Match[str]) -> str:
@@ -404,12 +353,12 @@ class Seeding:
 
         @cache
         def fragment(fragment_id: str) -> str:
-            return whole(self._store.value("SELECT config_json FROM fragments WHERE id = ?", fragment_id))
+            return whole(self.store.value("SELECT config_json FROM fragments WHERE id = ?", fragment_id))
 
         def whole(text: str) -> str:
             return "\n".join([text, *map(fragment, references(text))])
 
-        rows = self._store.all(
+        rows = self.store.all(
             "SELECT robot_id, org_id, config_json FROM parts"
             " JOIN robots ON robots.id = robot_id JOIN locations ON locations.id = location_id ORDER BY robot_id"
         )
