@@ -22,7 +22,7 @@ from mcp import Client
 
 import viam_mcp
 from viam_mcp.assembly.fleet import open_fleet
-from viam_mcp.assembly.pipeline import open_calls
+from viam_mcp.assembly.pipeline import open_pipeline
 from viam_mcp.assembly.settings import Settings
 from viam_mcp.server import build_server
 
@@ -60,11 +60,11 @@ async def main() -> None:
     """Make the call, and print where it went."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(sandbox=True, store=str(Path(folder) / "state.db"))
-        async with open_fleet(settings) as app, open_calls(settings, app) as calls:
+        async with open_fleet(settings) as app, open_pipeline(settings, app) as pipeline:
             (organization, *_) = await app.list_organizations()
             places = await app.list_locations(organization.id)
             machines = [machine for place in places for machine in await app.list_robots(place.id)]
-            async with Client(build_server(calls).mcp, elicitation_callback=_agree) as client:
+            async with Client(build_server(pipeline).mcp, elicitation_callback=_agree) as client:
                 path = CallPath()
                 # Once, so that what is made at the first call does not count.
                 await client.call_tool("delete_robot", {"robot_id": machines[0].id})

@@ -17,7 +17,6 @@ import anyio
 from viam_mcp.policy._admission import Admission
 from viam_mcp.policy._at_risk import unless_at_risk
 from viam_mcp.policy._call import DecidedCall, Stopped
-from viam_mcp.policy._digests import digest
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._scope import Boundary
@@ -35,7 +34,7 @@ from viam_mcp.policy.confirm._question import (
     typed_name,
 )
 from viam_mcp.policy.record._credentials import deliveries_of
-from viam_mcp.policy.record._recorder import Recorder
+from viam_mcp.policy.record._recorder import Recorder, budgets_of
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
 from viam_mcp.tools import Effect, ToolError
 
@@ -92,7 +91,7 @@ class Gate:
         fleet = f"{app.session.target} {app.api_key_id}"
         self._confirmations = Confirmations(store, policy.confirm_seconds, fleet)
         self._boundary = Boundary(policy.scope, app)
-        self._recorder = Recorder(store, _budgets_of((policy, *also_spends)), fleet)
+        self._recorder = Recorder(store, budgets_of((policy, *also_spends)), fleet)
         self._read_only = read_only
         self._dry_run = dry_run
 
@@ -374,12 +373,6 @@ class Gate:
         if settled is not None:
             return settled
         return self.policy.decide(tool.spec, tool.meant(self._app.location_id), tool.effect)
-
-
-def _budgets_of(policies: Iterable[Policy]) -> dict[str, int]:
-    """Return how many destructive calls policies allow in an hour, by the name of their budget."""
-    limits = {digest(policy.source): policy.destructive_per_hour for policy in policies}
-    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:

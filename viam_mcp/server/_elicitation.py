@@ -1,4 +1,4 @@
-"""How a client asks its user, in both eras of the protocol: a form (elicitation), or a token in the result.
+"""How a client asks its user, in both eras of the protocol: a form (elicitation), or an id in the result.
 
 https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
 """

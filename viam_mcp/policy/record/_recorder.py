@@ -14,7 +14,7 @@ import anyio
 
 from viam_mcp.app import AppError
 from viam_mcp.policy._call import Stopped
-from viam_mcp.policy._digests import caller_digest
+from viam_mcp.policy._digests import caller_digest, digest
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy.record._credentials import Undelivered
@@ -22,10 +22,11 @@ from viam_mcp.policy.record._entries import entry_of
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from viam_mcp.policy._call import DecidedCall
     from viam_mcp.policy.record._store import LazyStore
+    from viam_mcp.policy.rules._rules import Policy
     from viam_mcp.store import BudgetUsedUp, Run, Transaction
 
 Json = Any
@@ -186,6 +187,12 @@ class Recorder:
             with suppress(OperationConflict):
                 tx.operations.void(call.operation, caller_digest(call.caller, self._fleet), outcome)
         tx.audit.append(entry_of(call, outcome))
+
+
+def budgets_of(policies: Iterable[Policy]) -> dict[str, int]:
+    """Return how many destructive calls policies allow in an hour, by the name of their budget."""
+    limits = {digest(policy.source): policy.destructive_per_hour for policy in policies}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _outcome_of(error: BaseException) -> Outcome:

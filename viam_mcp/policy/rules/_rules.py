@@ -40,8 +40,8 @@ class Secrets(StrEnum):
 class ConfirmVia(StrEnum):
     """Which ways to ask there are.
 
-    `ELICIT`: a person is asked by the client. `TOKEN`: so too, and clients that cannot ask get a token
-    for `confirm_operation`. `DENY`: nobody is asked; what would need it is denied.
+    `ELICIT`: a person is asked by the client. `TOKEN`: so too, and clients that cannot ask get an
+    operation id for `confirm_operation`. `DENY`: nobody is asked; what would need it is denied.
     """
 
     ELICIT = "elicit"
@@ -68,7 +68,7 @@ class Rule:
         arguments: Patterns for the values of arguments, by path (`authorizations.role`).
         type_name: Whether a confirmation takes the name of what is touched, typed.
         secrets: How credentials are given; None leaves it.
-        reason: The operator's words for whoever is stopped or asked.
+        reason: The operator's words for the person who is asked, or the caller who is stopped.
         risks: What the calls that it allows may put at risk; others that their tools declare are asked about.
     """
 

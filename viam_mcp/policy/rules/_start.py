@@ -8,7 +8,7 @@ STARTING_FILE = """\
 # Every line below is a comment or says what is the default.
 
 # Who confirms what has to be confirmed.
-#   token   the user is asked by the client; a client that cannot ask gets a token for confirm_operation
+#   token   the user is asked by the client; a client that cannot ask gets an id for confirm_operation
 #   elicit  the user is asked by the client; a client that cannot ask is refused
 #   deny    nobody is asked, so what would have to be confirmed is refused
 confirm_via = "token"
