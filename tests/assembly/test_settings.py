@@ -84,7 +84,7 @@ def test_the_systemd_unit_serves_the_tokens_that_its_own_user_makes() -> None:
     assert read_settings(vars(served(words)), {}).auth == ("tokens", Path(file))
     assert f"runuser -u {said['User']} -- {command} token new NAME --file {file}\n" in unit
     assert f"runuser -u {said['User']} -- {command} token new alice --file {file}\n" in deploying()
-    # Whoever the service runs as exists before it does.
+    # The user of the service exists before the service does.
     assert f"useradd --system --no-create-home --home-dir {Path(file).parent} " in unit
     assert "DynamicUser" not in said
 

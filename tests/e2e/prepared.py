@@ -123,7 +123,7 @@ async def _writer(descriptor: int) -> asyncio.StreamWriter:
 
 
 def wait_for_orders(orders: socket.socket) -> None:
-    """Fork for every order, and tell whoever gave it the process and how it ended. Returns in what was forked."""
+    """Fork for every order, and report the process and its end to the sender. Returns in each forked process."""
     with selectors.DefaultSelector() as selector:
         selector.register(orders, selectors.EVENT_READ)
         while True:
@@ -150,7 +150,7 @@ def wait_for_orders(orders: socket.socket) -> None:
 
 def _report_end(descriptor: int, pid: int, report: int) -> None:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    # Whoever gave the order may have gone.
+    # The sender of the order may have gone.
     with suppress(BrokenPipeError):
         os.write(report, b"%d\n" % code)
     os.close(report)

@@ -26,7 +26,7 @@ _PIPE_BYTES = 65_536
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """What a process sees: a home of its own, these variables, and no credentials of whoever runs the tests."""
+    """What a process sees: a home of its own, these variables, and no credentials of the user who runs the tests."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), **variables}
 
 

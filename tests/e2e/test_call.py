@@ -46,7 +46,7 @@ async def test_tools_are_a_table_and_as_json_what_a_server_lists(env: dict[str, 
     assert [tool["name"] for tool in tools] == list(TOOLS)
 
 
-async def test_whoever_reads_part_of_the_output_sees_no_error(env: dict[str, str]) -> None:
+async def test_a_reader_of_a_part_of_the_output_sees_no_error(env: dict[str, str]) -> None:
     script = f"{sys.executable} -m viam_mcp tools --json | head -n 1"
     async with running("sh", "-c", script, env=env) as shell:
         end = await shell.end()

@@ -218,7 +218,7 @@ async def some_part(http: httpx2.AsyncClient, url: str, session: str) -> str:
     ("flags", "reason"),
     [
         (("--host", "0.0.0.0"), "give --allowed-hosts"),
-        (("--allowed-hosts", "fleet.example.com"), "--auth none lets in whoever reaches it"),
+        (("--allowed-hosts", "fleet.example.com"), "--auth none lets in everybody who reaches it"),
         (("--auth", "oauth"), "--auth oauth needs --oauth-issuer"),
         (("--auth", "tokens:missing.toml"), "missing.toml cannot be read"),
         (("--allowed-hosts", ","), "--allowed-hosts: expected names separated by commas, got ','"),

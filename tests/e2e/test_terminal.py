@@ -1,4 +1,4 @@
-"""`viam-mcp call` asks whoever sits at its terminal."""
+"""`viam-mcp call` asks the person at its terminal."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ async def test_a_signal_ends_all_of_them(fleet_env: dict[str, str], number: sign
     assert not alive(workers)
 
 
-async def test_workers_do_not_outlive_whoever_started_them(fleet_env: dict[str, str]) -> None:
+async def test_workers_do_not_outlive_the_process_that_started_them(fleet_env: dict[str, str]) -> None:
     async with serving(fleet_env) as (process, _):
         workers = children(process)
         process.signal(signal.SIGKILL)

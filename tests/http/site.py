@@ -81,7 +81,7 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[Site]:
     """An app on a free port of this computer, until the block is left."""
     listener = listen("127.0.0.1", 0)
     scheme = "https" if options.get("tls") else "http"
-    # Whoever connects before it accepts waits in the socket's queue, so there is nothing to wait for here.
+    # A client that connects before it accepts waits in the socket's queue, so nothing has to be awaited here.
     server = HttpServer(app, [listener], **options)
     running = asyncio.create_task(server.run_until_stopped())
     try:

@@ -75,7 +75,7 @@ async def test_without_authentication_this_computers_user_calls(served: Served, 
     "credential",
     [None, "", "Bearer", "Bearer vmt_" + "A" * 43, "Basic YWxpY2U6YWxpY2U=", "Bearer \xff", "Bearer a, Bearer b"],
 )
-async def test_whoever_has_no_token_of_the_file_is_sent_away(site: Site, credential: str | None) -> None:
+async def test_a_caller_without_a_token_of_the_file_is_refused(site: Site, credential: str | None) -> None:
     headers = {} if credential is None else {b"authorization": credential.encode("latin-1")}
     async with httpx2.AsyncClient() as http:
         for method in ("POST", "GET", "DELETE"):
@@ -304,7 +304,7 @@ async def test_a_caller_who_opens_sessions_without_end_leaves_room_for_others(
         "cf-connecting-ip",
     ],
 )
-async def test_without_authentication_whoever_comes_through_a_proxy_is_refused(served: Served, header: str) -> None:
+async def test_without_authentication_a_request_through_a_proxy_is_refused(served: Served, header: str) -> None:
     async with served() as site, httpx2.AsyncClient() as http:
         for path in ("/mcp", "/metrics", "/readyz", "/healthz", "/nowhere"):
             for method in ("GET", "POST", "OPTIONS", "DELETE"):

@@ -219,7 +219,7 @@ async def test_so_many_requests_of_a_caller_are_in_at_once_and_the_others_wait(
             waiting = [tasks.create_task(ask(site, alice, "prompts/get", name=f"alice {n}")) for n in range(3)]
             other = tasks.create_task(ask(site, bob, "prompts/get", name="bob"))
             assert await within(holding.begun.get()) == "bob"
-        # Whoever leaves makes room, and so does whoever is answered.
+        # A client that leaves makes room, and so does a request that is answered.
         for _ in range(2):
             assert (await within(holding.begun.get())).startswith("alice")
         holding.release.set()

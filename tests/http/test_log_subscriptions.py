@@ -1,4 +1,4 @@
-"""Subscriptions to logs over HTTP: callers share an upstream, and whoever disconnects releases it."""
+"""Subscriptions to logs over HTTP: callers share an upstream, and a client that disconnects releases it."""
 
 from __future__ import annotations
 

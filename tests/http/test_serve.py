@@ -210,7 +210,7 @@ async def test_connections_that_nothing_is_asked_on_do_not_hold_the_end_up(serve
 
 
 async def dripping(writer: asyncio.StreamWriter, answer: asyncio.Task[bytes], drops: Iterator[bytes]) -> bytes:
-    """What a server answers before it hangs up on whoever sends a little now and then."""
+    """What a server answers before it closes the connection of a client that sends a little now and then."""
     async with asyncio.timeout(PATIENCE):
         while not answer.done():
             with suppress(ConnectionError):

@@ -115,7 +115,7 @@ async def test_a_service_whose_key_is_refused_is_not_ready_and_one_without_a_key
 
 async def test_a_service_whose_mcp_endpoint_has_died_is_not_ready(service: tuple[Site, Service]) -> None:
     site, running_service = service
-    # What an exception in a task of the SDK's session manager comes to.
+    # An exception in a task of the SDK's session manager has this effect.
     running_service.server.mcp.session_manager._task_group = None
     ready = await get(site, "/readyz")
     assert (ready.status_code, ready.json()["checks"]["mcp"]) == (503, "failed")
@@ -201,12 +201,12 @@ async def with_tokens(settings: Settings, tmp_path: Path) -> AsyncIterator[Site]
 
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "x_forwarded_host", "forwarded", "via", "x_real_ip"])
-async def test_numbers_are_not_for_whoever_comes_through_a_proxy(with_tokens: Site, header: str) -> None:
+async def test_metrics_are_not_for_requests_through_a_proxy(with_tokens: Site, header: str) -> None:
     assert (await get(with_tokens, "/metrics", **{header: "127.0.0.1"})).status_code == 401
     assert (await get(with_tokens, "/metrics")).status_code == 200
 
 
-async def test_numbers_are_not_for_whoever_speaks_as_old_proxies_do(with_tokens: Site) -> None:
+async def test_metrics_are_not_for_requests_by_http_1_0(with_tokens: Site) -> None:
     reader, writer = await with_tokens.connect()
     writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
@@ -247,7 +247,7 @@ async def test_the_token_for_the_numbers_is_enough_whatever_the_server_was_calle
         assert (await get(site, "/readyz", host="10.0.0.7:8000", **bearer)).status_code == 421
 
 
-async def test_numbers_are_for_whoever_has_the_token_and_nobody_else(settings: Settings, tmp_path: Path) -> None:
+async def test_metrics_are_for_requests_with_the_token_alone(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "tokens.toml"
     add(file, "alice")
     told = replace(settings, auth=Auth("tokens", file), metrics_token="numbers-please")
@@ -386,7 +386,7 @@ def test_no_label_is_one_that_nobody_counts() -> None:
     assert b"tails_open" not in metrics.text()
 
 
-async def test_whoever_invents_paths_invents_no_names_of_spans(spans: InMemorySpanExporter, settings: Settings) -> None:
+async def test_made_up_paths_make_no_names_of_spans(spans: InMemorySpanExporter, settings: Settings) -> None:
     async with running(settings) as (site, _):
         assert (await get(site, "/made/up")).status_code == 404
         assert (await get(site, "/healthz")).status_code == 200

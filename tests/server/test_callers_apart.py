@@ -150,5 +150,5 @@ async def test_the_logs_that_are_followed_are_counted(settings: Settings, keys: 
         assert "viam_mcp_tails_open 0.0" in await numbers(site)
         tail = {"robot_part_id": part, "errors_only": False, "wait_seconds": 0}
         assert not (await connected.call_tool("tail_robot_part_logs", tail)).is_error
-        # It is followed for a while longer, for whoever comes back with the cursor.
+        # It is followed for a while longer, for a client that comes back with the cursor.
         assert "viam_mcp_tails_open 1.0" in await numbers(site)

@@ -111,7 +111,7 @@ async def test_who_is_not_let_in_any_more_is_told_no_more(
         assert watcher.told == [uri]
 
 
-async def test_a_log_is_followed_on_with_the_key_of_whoever_is_left(
+async def test_a_log_is_followed_on_with_the_key_of_a_caller_who_is_left(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
