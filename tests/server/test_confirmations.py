@@ -212,6 +212,43 @@ async def test_a_client_that_cannot_ask_gets_an_operation_id_that_does_it_once(
     assert outcomes(tmp_path) == ["asked", "started", "done", "wrong answer"]
 
 
+async def test_a_question_can_be_read_whole_by_whom_it_is_asked_while_it_is_open(serve: Any, robot_id: str) -> None:
+    read: list[Any] = []
+
+    class Reader(Person):
+        async def __call__(self, context: Any, params: Any) -> Any:
+            read.append((await client.read_resource(params.message.rpartition(" ")[2])).contents[0])
+            return await super().__call__(context, params)
+
+    async with serve(Reader()) as client:
+        await client.call_tool("delete_robot", {"robot_id": robot_id})
+        templates = await client.list_resource_templates()
+        with pytest.raises(MCPError, match="was used before"):
+            await client.read_resource(read[0].uri)
+        with pytest.raises(MCPError, match="There is no operation of that id here"):
+            await client.read_resource("viam://confirmations/op-0000-0000")
+    assert read[0].mime_type == "text/plain"
+    assert read[0].text.startswith("| Delete robot: machine 'picker-01'\n")
+    assert "viam://confirmations/{operation_id}{?cursor}" in [one.uri_template for one in templates.resource_templates]
+
+
+async def test_a_large_question_is_read_page_by_page(serve: Any, sandbox: Sandbox) -> None:
+    texts: list[str] = []
+
+    class Reader(Person):
+        async def __call__(self, context: Any, params: Any) -> Any:
+            uri = params.message.rpartition(" ")[2]
+            while not texts or uri.startswith("viam:"):
+                texts.append((await client.read_resource(uri)).contents[0].text)
+                uri = texts[-1].rpartition(" ")[2]
+            return types.ElicitResult(action="decline")
+
+    async with serve(Reader()) as client:
+        await client.call_tool("update_robot_part", large_edit(sandbox))
+    assert len(texts) == 3
+    assert all(f"n{number}: " in "".join(texts) for number in range(800))
+
+
 def large_edit(sandbox: Sandbox) -> dict[str, Any]:
     part_id = sandbox.store.value("SELECT id FROM parts WHERE name = 'picker-01-arm'")
     config = {"notes": {f"n{number}": "x" * 96 for number in range(800)}}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 LOGS = "viam://parts/{robot_part_id}/logs{?errors_only,filter,cursor,limit}"
+QUESTION = "viam://confirmations/{operation_id}{?cursor}"
 
 
 async def read(client: Client, uri: str) -> Any:
@@ -50,7 +51,9 @@ async def test_what_there_is_to_read_is_listed(client: Client) -> None:
         "viam://parts/{id}/config",
         "viam://fragments/{id}",
         LOGS,
+        QUESTION,
     ]
+    assert templates.pop().mime_type == "text/plain"
     described: list[Any] = [*resources, *templates]
     assert all(one.description and one.title and one.mime_type == "application/json" for one in described)
 
@@ -206,7 +209,12 @@ async def test_a_resource_is_offered_only_with_its_tools(connected: Connected, s
     async with connected(exclude_tools=["get_fragment", "list_organizations", "get_robot_parts"]) as client:
         assert (await client.list_resources()).resources == []
         templates = (await client.list_resource_templates()).resource_templates
-        assert [one.uri_template for one in templates] == ["viam://locations/{id}", "viam://parts/{id}/config", LOGS]
+        assert [one.uri_template for one in templates] == [
+            "viam://locations/{id}",
+            "viam://parts/{id}/config",
+            LOGS,
+            QUESTION,
+        ]
         for uri in ("viam://organizations", f"viam://fragments/{fragment_id}"):
             with pytest.raises(MCPError) as caught:
                 await client.read_resource(uri)

@@ -101,6 +101,7 @@ class Pipeline:
     Attributes:
         active: How many calls are running.
         tails: Follows the logs of the fleet.
+        asks: Whether any call may lead to a question.
         confirming: `confirm_operation`, for clients that cannot ask their user, if any call may lead to a question.
     """
 
@@ -130,8 +131,8 @@ class Pipeline:
         self._key = key
         self._watch = watch
         self.active = 0
-        asks = (gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
-        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and any(asks)
+        self.asks = any(gate.may_ask(tool, self._effects(tool, effects)) for tool in tools.values())
+        tokens = gate.policy.confirm_via is ConfirmVia.TOKEN and self.asks
         self.confirming: dict[str, type[Tool]] = {ConfirmOperation.spec.name: ConfirmOperation} if tokens else {}
 
     def _effects(self, tool: type[Tool], opened: Collection[Effect]) -> list[Effect]:
@@ -169,6 +170,14 @@ class Pipeline:
                 known = name in self.tools or name in self._closed or name in self.confirming
                 tool = name if known else "unknown"
                 self._watch(tool, "cancelled" if result is None else result.outcome, time.monotonic() - began)
+
+    async def question_text(self, operation: str, caller: Caller) -> str:
+        """Return all that an open question shows, for the caller who was asked.
+
+        Raises:
+            Refused: There is none.
+        """
+        return await self._gate.question_text(operation, replace(caller, key=self._key) if self._key else caller)
 
     async def _call(
         self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker

@@ -19,6 +19,7 @@ from viam_mcp.policy._at_risk import unless_at_risk
 from viam_mcp.policy._call import DecidedCall, Stopped
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
+from viam_mcp.policy._refusals import CANNOT_ASK, CLOSED, SAID
 from viam_mcp.policy._scope import Boundary
 from viam_mcp.policy.confirm._asker import QuestionAsked
 from viam_mcp.policy.confirm._confirmations import Confirmations, Wording
@@ -148,7 +149,7 @@ class Gate:
             )
         except PolicyError as error:
             return Refused(f"{tool} was not done: {error}.")
-        return Refused(_CLOSED.format(tool))
+        return Refused(CLOSED.format(tool))
 
     async def pending_call(self, operation: str, caller: Caller) -> tuple[str, dict[str, Json]]:
         """Return the call that an operation is about: its tool and arguments.
@@ -166,6 +167,19 @@ class Gate:
                 raise Refused(str(stopped)) from None
         except PolicyError as error:
             raise Refused(f"Nothing was done: {error}.") from None
+
+    async def question_text(self, operation: str, caller: Caller) -> str:
+        """Return all that an open question shows.
+
+        Raises:
+            Refused: There is none that this caller was asked.
+        """
+        try:
+            return (await self._confirmations.text(operation, caller)).text
+        except Stopped as stopped:
+            raise Refused(str(stopped)) from None
+        except PolicyError as error:
+            raise Refused(f"It cannot be read: {error}.") from None
 
     async def _slot(self, call: Call, answer: Answer | None, take_slot: TakeSlot) -> AbstractContextManager[object]:
         """Wait for a concurrency slot. An answer that finds none is recorded."""
@@ -258,7 +272,7 @@ class Gate:
             return decided
         async with self._recorder.refusing(decided):
             if not is_open:
-                raise Stopped(Outcome.DENIED, _CLOSED.format(call.name))
+                raise Stopped(Outcome.DENIED, CLOSED.format(call.name))
             await self._check_unconditional(call, decided.decision)
             if allowed:
                 decided = replace(decided, decision=await unless_at_risk(call, decided.decision, self._app))
@@ -301,7 +315,7 @@ class Gate:
         if self.policy.confirm_via is ConfirmVia.DENY:
             raise Stopped(Outcome.DENIED, f"{needs}, and the operator's policy has nobody asked. Nothing was done.")
         if way is Way.TOKEN and self.policy.confirm_via is ConfirmVia.ELICIT:
-            raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}")
+            raise Stopped(Outcome.DENIED, f"{needs}. {CANNOT_ASK}")
 
     async def _ask(self, decided: DecidedCall, seen: PreviewSnapshot, asker: Asker) -> Question:
         """Open a question about a call, in place of the operation that the call carries out, if there is one.
@@ -317,7 +331,7 @@ class Gate:
                 problem = f"{needs}, and there is no name that could be read. Nothing was done."
                 raise Stopped(Outcome.DENIED, f"{problem}\n{preview_text(seen)}")
             if asker.way is Way.TOKEN:
-                raise Stopped(Outcome.DENIED, f"{needs}. {_CANNOT_ASK}\n{preview_text(seen)}")
+                raise Stopped(Outcome.DENIED, f"{needs}. {CANNOT_ASK}\n{preview_text(seen)}")
         text = message(tool, seen, decision.why, changed=decided.operation is not None, type_name=type_name)
         first = page_for(asker, text, None, decided)
         operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, asker.way))
@@ -350,7 +364,7 @@ class Gate:
         tool, name = call.tool, call.name
         decided = await self._confirmations.answer(decided, answer, asker)
         if answer.reply is not Reply.ACCEPTED:
-            raise Refused(f"{name} was not done: {_SAID[answer.reply]}.")
+            raise Refused(f"{name} was not done: {SAID[answer.reply]}.")
         async with self._recorder.recording_cancellation(decided):
             seen = await read_preview(tool, self._app, call.environment)
         if seen.fingerprint != decided.fingerprint:
@@ -359,7 +373,7 @@ class Gate:
             if not is_typed(answer.typed, typed_name(seen.preview)):
                 raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", decided)
         elif not answer.agreed:
-            raise Stopped(Outcome.DECLINED, f"{name} was not done: {_SAID[Reply.DECLINED]}.", decided)
+            raise Stopped(Outcome.DECLINED, f"{name} was not done: {SAID[Reply.DECLINED]}.", decided)
         update = seen.preview.last_known_update
         if update is not None and "last_known_update" in type(tool).model_fields:
             # The service then refuses to overwrite an edit that is made between this preview and the call. The
@@ -378,16 +392,3 @@ class Gate:
 def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:
     """Return whether a person has to type the name of what is touched."""
     return decision.type_name or seen.preview.type_subject
-
-
-_CLOSED = "{} is not open to your credential. Nothing was done."
-_CANNOT_ASK = (
-    "This client cannot ask its user (it has no elicitation), so nothing was done. Use a client that can, or "
-    "viam-mcp call on a terminal."
-)
-_SAID = {
-    Reply.DECLINED: "it was declined",
-    Reply.CANCELLED: "the question was dismissed",
-    Reply.TIMED_OUT: "nobody answered in time",
-    Reply.LOST: "the client that was asked has gone",
-}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from viam_mcp.policy import Refused, Way
+from viam_mcp.server import _question_resource
 from viam_mcp.server._requests import caller_of
 from viam_mcp.tools import FORM_BYTES, no_progress
 
@@ -64,10 +65,18 @@ class Attachments:
         from viam_mcp.server._resources import Resources
         from viam_mcp.server.prompts._prompts import Prompts
 
+        self._asks = pipeline.asks
         directory = Directory(pipeline.tools)
         self.resources = Resources(pipeline.tools)
         self.prompts = Prompts(pipeline.tools, directory)
         self.completions = Completions(directory, self.resources, self.prompts)
+
+    def templates(self) -> dict[str, Any]:
+        """Return the answer to `resources/templates/list`."""
+        listed = self.resources.templates()
+        if self._asks:
+            listed["resourceTemplates"].append(_question_resource.definition())
+        return listed
 
 
 def handlers(pipeline_for: Callable[[Context], Pipeline], on_read: Callable[[Context, str], None]) -> dict[str, Any]:
@@ -96,12 +105,13 @@ def handlers(pipeline_for: Callable[[Context], Pipeline], on_read: Callable[[Con
         return _complete(attachments(ctx).resources.listing())
 
     async def list_templates(ctx: Context, params: types.PaginatedRequestParams | None) -> Any:
-        return _complete(attachments(ctx).resources.templates())
+        return _complete(attachments(ctx).templates())
 
     async def read_resource(ctx: Context, params: types.ReadResourceRequestParams) -> Any:
         on_read(ctx, params.uri)
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        read = await attachments(ctx).resources.read(params.uri, call_for(ctx), modern=modern)
+        read = await _question_resource.read(params.uri, pipeline_for(ctx), caller_of(ctx))
+        read = read or await attachments(ctx).resources.read(params.uri, call_for(ctx), modern=modern)
         # The fleet changes by itself, so clients must not cache what they read.
         return _complete({"ttlMs": 0, "cacheScope": "private", **read})
 

@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from viam_mcp.policy import Answer, Reply, TokenAsker, Way
+from viam_mcp.server._question_resource import uri_of
 from viam_mcp.tools import FORM_BYTES
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class LegacyAsker:
         with anyio.move_on_after(question.seconds):
             try:
                 response = await self._ctx.session.elicit_form(
-                    question.message, form(question), related_request_id=self._ctx.request_id
+                    _message(question), form(question), related_request_id=self._ctx.request_id
                 )
             except _FAILURES:
                 return Answer(question.id, Reply.LOST)
@@ -89,10 +90,15 @@ def asker_for(ctx: ServerRequestContext[Any, Any], params: types.CallToolRequest
 
 def input_required(question: Question) -> types.InputRequiredResult:
     """Return the question as a client of 2026-07-28 takes it."""
-    params = types.ElicitRequestFormParams(message=question.message, requested_schema=form(question))
+    params = types.ElicitRequestFormParams(message=_message(question), requested_schema=form(question))
     return types.InputRequiredResult(
         input_requests={_KEY: types.ElicitRequest(params=params)}, request_state=question.id
     )
+
+
+def _message(question: Question) -> str:
+    """Return the text of a form. Some clients show a few lines of it, so it says where all of them are."""
+    return f"{question.message}\nAll of it can also be read at {uri_of(question.operation)}"
 
 
 def form(question: Question) -> dict[str, Json]:
