@@ -222,6 +222,11 @@ def texts(rng: random.Random) -> Iterator[tuple[str, str, str]]:
         "arrow": f'"{name}" => "{secret}"',
         "export": f"export {plain.upper()}={secret} && ./run.sh",
         "wpa": f"wpa_passphrase workshop {secret}{secret}",
+        "snmp": f"snmp-server community {secret} RO",
+        "snmpwalk": f"snmpwalk -v2c -c {secret} {host} system",
+        "docker": f"docker login -u {user} -p {secret} registry.example",
+        "data of curl": f"curl -d '{plain}={secret}' https://{host}/login",
+        "cisco": f"username {user} secret 5 {secret}",
         "paired": f"{{Name:{plain.upper()} Value:{secret}}}",
     }.items():
         yield kind, form, (form.split()[-1] if kind in ("basic", "bearer") else secret)
@@ -263,6 +268,7 @@ def urls(rng: random.Random) -> Iterator[tuple[str, str, str]]:
             f"https://acme.webhook.office.com/webhookb2/{token}@{letters(rng, 12)}/IncomingWebhook/{signature}",
             signature,
         ),
+        ("code", f"https://{host}/cb?code={token}&state=1", token),
         ("fragment", f"https://{host}/cb#access_token={token}&state=1", token),
     ):
         yield kind, form, credential or _last_random(form)

@@ -30,6 +30,10 @@ _MORE_PREFIXES = (
     "xoxe.xox",
     "pat-na1-",
     "pat-eu1-",
+    "sq0csp-",
+    "sq0idp-",
+    "sq0atp-",
+    "nvapi-",
 )
 _SHORTEST_TAIL = 12
 _SHORTEST_RUN = 16

@@ -44,7 +44,7 @@ _HOW_WRITTEN = frozenset(
 )  # fmt: skip
 _SECRET_WORD = re.compile(
     r"(?:psk|pwd|pw|pswd|pword|cred|bearer|cookie|jwt|mnemonic|passwort|kennwort|contrasena|senha|wachtwoord|parola)s?"
-    r"|authorization|passkey|skey|nwkskey|appskey|irk|ltk|csrk|(?!by|com|high|low|band|all|tres|over|under|sur|encom|multi|single|first|second)\w+pass"
+    r"|authorization|passkey|skey|nwkskey|appskey|irk|ltk|csrk|r[ow]community|(?!by|com|high|low|band|all|tres|over|under|sur|encom|multi|single|first|second)\w+pass"
     r"|.*(?:secret|passw(?:or)?d|passphrase|passcode|token|credential"
     r"|(?:api|ssh|access|private|signing|encryption|secret|shared|account|auth|hmac|license)key)s?"
 )
@@ -87,6 +87,7 @@ _PAIRS: dict[tuple[str, ...], Kind] = {
     ("community", "string"): Kind.SECRET,
     ("security", "answer"): Kind.SECRET,
     ("key", "material"): Kind.SECRET,
+    ("pass", "word"): Kind.SECRET,
 }
 _HOOKS = frozenset({"webhook", "webhooks", "hook"})
 _PLACES = frozenset({"url", "uri", "address", "endpoint", "webhook", "webhooks", "hook"})

@@ -47,7 +47,7 @@ _ENCODED = re.compile(r"[^\s&%\"'<>]+")
 _QUOTED = {quote: re.compile(rf"(?:[^{quote}\\\n]|\\[^{quote}])+") for quote in "\"'"}
 _ESCAPED = re.compile(r"[^\"'\\]+")
 _FILLER = re.compile(
-    r"(?:(?:is|was|are|to|as|of|now|set to|changed to|=)\s{1,3}){1,2}[\"']?|\d\s(?=[^\s\w]|\w{8})", re.IGNORECASE
+    r"(?:(?:is|was|are|to|as|of|now|set to|changed to|string|=)\s{1,3}){1,2}[\"']?|\d\s(?=[^\s\w]|\w{8})", re.IGNORECASE
 )
 _BEFORE = re.compile(r"([A-Za-z][\w-]{1,30}) $")
 _LINE = re.compile(r"(?:[ \t]*(?:-[ \t]+)?(?:export[ \t]+|set[ \t]+)?)$")
@@ -102,7 +102,9 @@ def named_spans(text: str) -> Iterator[Span]:
     lower = _lower(text)
     yield from _after_names(text, lower)
     if "bearer" in lower or "basic" in lower or "token " in lower:
-        yield from (found.span("it") for found in _AUTHORIZED.finditer(text))
+        # A UUID after the word token says which one; after the scheme of a header, it is the credential.
+        authorized = _AUTHORIZED.finditer(text)
+        yield from (it.span("it") for it in authorized if not (it[0][0] in "tT" and is_uuid(it["it"])))
     if "pass" in lower or "secret" in lower:
         yield from (found.span("it") for pattern in (_NETRC, _WPA) for found in pattern.finditer(text))
     if "val" in lower or "default" in lower:
@@ -156,8 +158,8 @@ def _kind(text: str, name: str, start: int) -> Kind:
     if kind in (Kind.NOTHING, Kind.KEY, Kind.PIN) and (before := _BEFORE.search(text, max(start - 32, 0), start)):
         longer = kind_of(f"{before[1]}_{name}")
         kind = longer if kind is not Kind.PIN or longer is Kind.NOTHING else kind
-    if kind is Kind.NOTHING and start and text[start - 1] in "?&;#" and _IN_QUERY.fullmatch(name):
-        return Kind.SECRET
+    if kind is Kind.NOTHING and start and text[start - 1] in "?&;#":
+        return Kind.SECRET if _IN_QUERY.fullmatch(name) else Kind.KEY if name == "code" else Kind.NOTHING
     if kind is Kind.NOTHING and name.lower().endswith("payload"):
         return Kind.SECRET if _CREDENTIAL.search(text, max(start - _NEAR, 0), start) else Kind.NOTHING
     return kind
@@ -170,7 +172,8 @@ def _written(text: str, name: str, begin: int, found: re.Match[str], kind: Kind)
     if tight and ":" in between and begin and text[begin - 1] == ":":
         return None  # the middle of a model's or an API's name, such as `acme:token:reader`
     quote = found["q1"] or found["q2"] or found["q3"] or found["q4"] or ""
-    line = _begins_line(text, begin)
+    before = _BEFORE.search(text, max(begin - 32, 0), begin)
+    line = _begins_line(text, begin) or (before is not None and _begins_line(text, before.start()))
     if _HEADER_VALUES.fullmatch(name):
         scheme = _SCHEME.match(text, start)
         value = (_ESCAPED if quote.startswith("\\") else _TO_END).match(text, scheme.end() if scheme else start)
