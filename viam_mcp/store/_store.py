@@ -149,6 +149,7 @@ class Store:
         self._database: Database | None = None
         self._opened: _Opened | None = None
         self._known: Head | None = None
+        self._is_closed = False
         self._swept: float | None = None
         self._heart = Heart(self._timeouts.lease / 4, self._beat)
 
@@ -189,8 +190,9 @@ class Store:
         """Write a last checkpoint, if this process wrote to the audit, and close the database."""
         self._heart.stop()
         database = self._database
-        if database is None:
+        if database is None or self._is_closed:
             return
+        self._is_closed = True
         try:
             if self._known is not None and self._opened is not None:
                 self._write_checkpoint(self._known)
