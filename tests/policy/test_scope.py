@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpclib.const import Status
 
-from viam_mcp.policy import Admission, Question, Refused, Scope
-from viam_mcp.policy._scope import REMEMBERED_SECONDS, Boundary
+from viam_mcp.policy import Admission, Question, Refused
 from viam_mcp.proto import app as wire
 from viam_mcp.sandbox import Fault
 from viam_mcp.tools import TOOLS, ListTool, NotARef, collect, references
@@ -205,71 +204,94 @@ async def test_a_call_whose_place_cannot_be_read_does_not_run(scoped: Callable[.
         await desk.admit(desk.tool("get_robot", robot_id=desk.id("robots", "picker-01")))
 
 
-async def test_places_are_remembered_for_reads_and_read_anew_for_changes(desk: Desk, app: AppClient) -> None:
-    scope = Scope(locations=frozenset({desk.id("locations", "Warehouse 1")}))
-    now = [0.0]
-    boundary = Boundary(scope, app, lambda: now[0])
-    robot_id = desk.id("robots", "picker-01")
-    read, change = desk.tool("get_robot", robot_id=robot_id), desk.tool("delete_robot", robot_id=robot_id)
-    await boundary.check(read)
-    asked = desk.sandbox.calls["GetRobot"]
-    desk.sandbox.store.run(
-        "UPDATE robots SET location_id = ? WHERE id = ?", desk.id("locations", "Warehouse 2"), robot_id
-    )
-    await boundary.check(read)
-    assert desk.sandbox.calls["GetRobot"] == asked
-    with pytest.raises(Exception, match="outside"):
-        await boundary.check(change)
-    now[0] += REMEMBERED_SECONDS + 1
-    with pytest.raises(Exception, match="outside"):
-        await boundary.check(read)
+def move(desk: Desk, robot: str, location: str) -> None:
+    """Somebody else moves a machine."""
+    where = desk.id("locations", location)
+    desk.sandbox.store.run("UPDATE robots SET location_id = ? WHERE id = ?", where, desk.id("robots", robot))
 
 
-async def shown(desk: Desk, app: AppClient, tool: Tool) -> dict[str, Any]:
+def nest(desk: Desk, location: str, parent: str) -> None:
+    """Somebody else moves a location."""
+    above = desk.id("locations", parent)
+    desk.sandbox.store.run("UPDATE locations SET parent_id = ? WHERE id = ?", above, desk.id("locations", location))
+
+
+async def test_what_has_moved_out_is_refused_at_the_next_call(scoped: Callable[..., Desk]) -> None:
+    desk = scoped(locations=("Warehouse 1",))
+    robot_id, part_id = desk.id("robots", "cold-inspector-01"), desk.id("parts", "cold-inspector-01-main")
+    reads = [
+        ("get_robot", {"robot_id": robot_id}),
+        ("get_robot_part", {"robot_part_id": part_id}),
+        ("get_robot_part_logs", {"robot_part_id": part_id}),
+        ("delete_robot", {"robot_id": robot_id}),
+    ]
+    for _ in range(2):
+        assert [await inside(desk, name, **arguments) for name, arguments in reads] == [True] * 4
+        move(desk, "cold-inspector-01", "Warehouse 2")
+        assert [await inside(desk, name, **arguments) for name, arguments in reads] == [False] * 4
+        move(desk, "cold-inspector-01", "Cold Storage")
+        assert [await inside(desk, name, **arguments) for name, arguments in reads] == [True] * 4
+        nest(desk, "Cold Storage", "Warehouse 2")
+        assert [await inside(desk, name, **arguments) for name, arguments in reads] == [False] * 4
+        nest(desk, "Cold Storage", "Warehouse 1")
+
+
+async def test_what_was_read_to_decide_is_not_read_again_to_answer(scoped: Callable[..., Desk]) -> None:
+    desk = scoped(locations=("Warehouse 1",))
+    tool = desk.tool("get_robot", robot_id=desk.id("robots", "picker-01"))
+    for _ in range(3):
+        desk.sandbox.calls.clear()
+        async with desk.admitted(tool) as admission:
+            assert (await tool.run(admission.app)).name == "picker-01"
+        assert desk.sandbox.calls["GetRobot"] == 1
+    assert desk.sandbox.calls == {"GetRobot": 1}
+
+
+async def shown(desk: Desk, tool: Tool) -> dict[str, Any]:
     """What a list gives."""
     assert isinstance(tool, ListTool)
     async with desk.admitted(tool) as admission:
-        return await collect(tool, app, reveal=False, budget=1 << 20, visible=admission.visible)
+        return await collect(tool, admission.app, reveal=False, budget=1 << 20)
 
 
-async def listed(desk: Desk, app: AppClient, name: str, /, **arguments: Any) -> list[str]:
+async def listed(desk: Desk, name: str, /, **arguments: Any) -> list[str]:
     """The names in what a list gives."""
     tool = desk.tool(name, **arguments)
-    result = await shown(desk, app, tool)
+    result = await shown(desk, tool)
     (items,) = (value for value in result.values() if isinstance(value, list))
     return sorted(item.get("name") or item["org_name"] for item in items)
 
 
 async def test_lists_leave_out_what_is_outside(scoped: Callable[..., Desk], app: AppClient) -> None:
     one, all_of_it = scoped(organizations=(TIDEWATER,)), scoped(organizations=(TIDEWATER, KESTREL))
-    assert await listed(one, app, "list_organizations") == [TIDEWATER]
-    assert await listed(all_of_it, app, "list_organizations") == [KESTREL, TIDEWATER]
+    assert await listed(one, "list_organizations") == [TIDEWATER]
+    assert await listed(all_of_it, "list_organizations") == [KESTREL, TIDEWATER]
     user_id = one.sandbox.store.value("SELECT user_id FROM members WHERE org_id = ?", one.id("organizations", KESTREL))
-    assert await listed(one, app, "list_organizations_by_user", user_id=user_id) == []
-    assert await listed(all_of_it, app, "list_organizations_by_user", user_id=user_id) == [KESTREL]
+    assert await listed(one, "list_organizations_by_user", user_id=user_id) == []
+    assert await listed(all_of_it, "list_organizations_by_user", user_id=user_id) == [KESTREL]
     # Tidewater's shared location is Kestrel's to use and not Kestrel's.
     kestrel = scoped(organizations=(KESTREL,))
     org_id = kestrel.id("organizations", KESTREL)
-    assert await listed(kestrel, app, "list_locations", org_id=org_id) == [
+    assert await listed(kestrel, "list_locations", org_id=org_id) == [
         "Bench A",
         "First Location",
         "Kestrel Workshop",
     ]
     for fragment in await app.list_fragments(org_id, show_public=True):
         if fragment.organization_owner != org_id:
-            assert fragment.name not in await listed(kestrel, app, "list_fragments", org_id=org_id)
+            assert fragment.name not in await listed(kestrel, "list_fragments", org_id=org_id)
 
 
-async def rovers(desk: Desk, app: AppClient) -> list[str]:
+async def rovers(desk: Desk) -> list[str]:
     tool = desk.tool("get_rover_rental_robots", org_id=desk.id("organizations", TIDEWATER))
-    result = await shown(desk, app, tool)
+    result = await shown(desk, tool)
     return [item["robot_name"] for item in result["robots"]]
 
 
-async def test_machines_of_other_locations_are_not_listed(scoped: Callable[..., Desk], app: AppClient) -> None:
-    assert await rovers(scoped(organizations=(TIDEWATER,)), app) == ["rental-rover"]
-    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Test Lab",)), app) == ["rental-rover"]
-    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",)), app) == []
+async def test_machines_of_other_locations_are_not_listed(scoped: Callable[..., Desk]) -> None:
+    assert await rovers(scoped(organizations=(TIDEWATER,))) == ["rental-rover"]
+    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Test Lab",))) == ["rental-rover"]
+    assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))) == []
 
 
 @pytest.fixture
@@ -289,13 +311,13 @@ def list_machine_summaries() -> Iterator[type[ListTool]]:
 
 
 async def test_the_items_of_a_new_list_are_judged_by_what_their_type_declares(
-    scoped: Callable[..., Desk], app: AppClient, list_machine_summaries: Any, monkeypatch: pytest.MonkeyPatch
+    scoped: Callable[..., Desk], list_machine_summaries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))
 
     async def locations() -> list[str]:
         tool = list_machine_summaries(org_id=desk.id("organizations", TIDEWATER))
-        result = await shown(desk, app, tool)
+        result = await shown(desk, tool)
         return sorted(item["location_name"] for item in result["location_summaries"])
 
     assert await locations() == ["Cold Storage", "Loading Docks", "Warehouse 1"]
@@ -304,11 +326,12 @@ async def test_the_items_of_a_new_list_are_judged_by_what_their_type_declares(
 
 
 async def test_with_a_location_named_its_organization_can_be_found_and_only_it_in_there(
-    scoped: Callable[..., Desk], app: AppClient
+    scoped: Callable[..., Desk],
 ) -> None:
     desk = scoped(locations=("Warehouse 1",))
-    assert await listed(desk, app, "list_organizations") == [TIDEWATER]
-    names = await listed(desk, app, "list_locations", org_id=desk.id("organizations", TIDEWATER))
+    (only,) = (await shown(desk, desk.tool("list_organizations")))["organizations"]
+    assert only == {"id": desk.id("organizations", TIDEWATER)}
+    names = await listed(desk, "list_locations", org_id=desk.id("organizations", TIDEWATER))
     assert names == ["Cold Storage", "Loading Docks", "Warehouse 1"]
     assert not await inside(desk, "list_locations", org_id=desk.id("organizations", KESTREL))
     assert not await inside(desk, "list_keys", org_id=desk.id("organizations", TIDEWATER))

@@ -21,11 +21,12 @@ from tests.sandbox.client import named
 from tests.stores import store_in
 from viam_mcp.calls import Kind, Limits, Pipeline, choose
 from viam_mcp.logs import Options, Tails
-from viam_mcp.policy import Gate, Policy, parse
+from viam_mcp.policy import RECHECK_SECONDS, Gate, Policy, parse
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.server import build_server
 from viam_mcp.server._log_resource import URI
 from viam_mcp.server.subscriptions._legacy import PING_SECONDS
+from viam_mcp.tools import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -290,6 +291,59 @@ async def test_what_the_policy_refuses_cannot_be_watched(serve: Any, sandbox: Sa
                 async with watcher.watching(watched.uri):
                     pass
         assert sandbox.calls["TailRobotPartLogs"] == 0
+
+
+def move(sandbox: Sandbox, robot: str, location: str) -> None:
+    """Somebody else moves a machine."""
+    sql = "UPDATE robots SET location_id = ? WHERE name = ?"
+    sandbox.store.run(sql, named(sandbox, "locations", location), robot)
+
+
+async def test_a_log_that_leaves_the_scope_is_watched_no_more(serve: Any, sandbox: Sandbox) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        if seconds == RECHECK_SECONDS:
+            begun.set()
+            await over.wait()
+        else:
+            await asyncio.sleep(seconds)
+
+    scope = f'[scope]\nlocations = ["{named(sandbox, "locations", "Warehouse 1")}"]\n'
+    async with (
+        serve(policy=scope, pause=pause) as watched,
+        watched.client(watched.uri) as watcher,
+        asyncio.timeout(PATIENCE),
+    ):
+        await sandbox.hub.until(1)
+        await begun.wait()
+        watched.log("before")
+        await watcher.until_told(1)
+        move(sandbox, "picker-01", "Warehouse 2")
+        over.set()
+        await sandbox.hub.until(0)
+        assert watched.calls.active == 0
+        with pytest.raises(MCPError, match="outside of what this server is limited to"):
+            await watcher.read(watched.uri)
+
+
+async def test_a_tail_that_waits_ends_when_its_part_leaves_the_scope(
+    sandbox: Sandbox, app: AppClient, tmp_path: Path
+) -> None:
+    scope = f'[scope]\nlocations = ["{named(sandbox, "locations", "Warehouse 1")}"]\n'
+    with store_in(tmp_path) as store:
+        gate = Gate(parse(scope, "policy.toml"), app, store)
+        gate._boundary._recheck = 0.01
+        async with Tails(app, Options(linger=0.0)) as tails, asyncio.timeout(PATIENCE):
+            calls = Pipeline(choose(), app, gate, tails=tails)
+            arguments = {"robot_part_id": named(sandbox, "parts", "picker-01-main"), "wait_seconds": 45}
+            tail = asyncio.create_task(calls.call("tail_robot_part_logs", arguments, no_progress))
+            await sandbox.hub.until(1)
+            move(sandbox, "picker-01", "Warehouse 2")
+            result = await tail
+            assert result.data is None
+            assert "has left what this server is limited to" in result.text
+            await sandbox.hub.until(0)
 
 
 async def test_a_part_that_does_not_exist_cannot_be_watched(watched: Watched) -> None:

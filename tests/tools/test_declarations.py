@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
+from viam_mcp.proto import POOL
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import TOOLS, Effect, ListTool, NotARef, Ref, ScopedBy, Tool, references
-from viam_mcp.tools._belongs import belongs, places_of
+from viam_mcp.tools._belongs import BELONGS, belongs, undeclared_fields
 from viam_mcp.tools.arguments._types import LocationId, MachineId, OrganizationId, ResourceId, ResourceType
 from viam_mcp.tools.results._output import Done, Many, One, Values, output_schema
 
-ONE, OTHER, LOCATION = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11", "00000000-3c86-4c0e-9d5c-2f6f0c4f1a11", "k3v9x0q2ab"
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
+ONE, OTHER = "8a1f1ab0-3c86-4c0e-9d5c-2f6f0c4f1a11", "00000000-3c86-4c0e-9d5c-2f6f0c4f1a11"
 
 
 class Inner(BaseModel):
@@ -60,7 +64,7 @@ MACHINE = {"robot_id": MachineId}
         (MACHINE, {"reveals_secret": True}, "nothing in its answer is marked as a credential"),
         (MACHINE, {"returns": One("part", wire.RobotPart)}, "can hold a credential: say reveals_secret"),
         (MACHINE, {"returns": SECRET_KEY}, "can hold a credential: say reveals_secret"),
-        (MACHINE, {"returns": One("x", wire.BillingAddress)}, "BillingAddress does not say where it belongs"),
+        (MACHINE, {"returns": One("x", wire.StorageConfig)}, "StorageConfig does not say where it belongs"),
         (MACHINE, {"rpc": "no_such_rpc"}, "no rpc is named like it"),
         (MACHINE, {"rpc": "DeleteRobot"}, "DeleteRobot changes something by the wire contract.*effect is read"),
         (MACHINE, {"rpc": "GetRobot", "effect": Effect.WRITE}, "GetRobot has no side effects .*effect is write"),
@@ -85,7 +89,7 @@ def test_a_tool_that_declares_too_little_does_not_import(
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        (wire.BillingAddress, "BillingAddress does not say where it belongs"),
+        (wire.StorageConfig, "StorageConfig does not say where it belongs"),
         (wire.OrganizationMember, "OrganizationMember belongs to what is asked about"),
     ],
 )
@@ -181,17 +185,27 @@ def test_a_message_says_of_each_of_its_ids_what_it_names() -> None:
         belongs(wire.OrganizationIdentity, "name", id=Ref("organization"))
 
 
-def test_where_a_message_belongs_follows_from_its_fields() -> None:
-    machine = wire.Robot(id=ONE, location=LOCATION)
-    assert [(one.kinds, one.id) for one in places_of(machine) or ()] == [(("location",), LOCATION)]
-    favorite = wire.FavoriteMachine(machine=machine, organization_id=OTHER)
-    assert places_of(favorite) == places_of(machine)
-    details = [wire.AuthorizationDetails(resource_type=kind, resource_id=kind) for kind in ("robot", "starship")]
-    key = wire.APIKeyWithAuthorizations(authorizations=details)
-    assert [one.kinds for one in places_of(key) or ()] == [("machine",), ()]
-    assert places_of(wire.OrganizationMember(user_id=ONE)) == []
-    for outside in (wire.Robot(id=ONE), wire.APIKeyWithAuthorizations(), wire.BillingAddress(), {"id": ONE}):
-        assert places_of(outside) is None
+def messages_of(descriptor: Descriptor, found: dict[str, Descriptor]) -> None:
+    """Collect a type of message and all that are in it."""
+    if descriptor.full_name not in found and not descriptor.full_name.startswith("google.protobuf."):
+        found[descriptor.full_name] = descriptor
+        for field in descriptor.fields:
+            if field.message_type is not None:
+                messages_of(field.message_type, found)
+
+
+def test_every_id_in_every_answer_of_the_service_says_what_it_names() -> None:
+    found: dict[str, Descriptor] = {}
+    for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods:
+        messages_of(rpc.output_type, found)
+        for field in rpc.output_type.fields:
+            if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+                inner = field.message_type.full_name
+                assert inner in BELONGS or inner.startswith("google.protobuf."), f"{rpc.name}: {inner}"
+    assert len(found) > 180
+    for name, descriptor in found.items():
+        known = BELONGS.get(name)
+        assert undeclared_fields(descriptor, known.fields if known else ()) == [], name
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from pydantic_core import to_json
 
 from tests.fleet import connected_to
+from viam_mcp.app import Page
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.sandbox.demo.fleet import HOSTILE_PART, KESTREL, NOISY_PART, TIDEWATER
 from viam_mcp.sandbox.rows.store import now
@@ -17,7 +18,7 @@ from viam_mcp.tools import TOOLS, ListTool, collect
 from viam_mcp.tools.results._output import Many
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.conftest import Mode
@@ -136,9 +137,9 @@ async def test_logs_that_go_on_being_written_shift_no_page(
 @pytest.mark.parametrize("name", ["keys", "oldest logs first"])
 @pytest.mark.parametrize("remainder", [0, 1])
 async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(
-    fleet: Fleet, name: str, remainder: int
+    fleet: Fleet, name: str, remainder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scope hides every other item, so that the number of a page's items is not that of the items given."""
+    """A scope hides every other item, so that a page of the service has fewer items than were asked for."""
     kind, arguments = query(fleet, name)
 
     async def given(limit: int, cursor: str, hidden: list[Any], budget: int = 1 << 24) -> tuple[list[Any], str]:
@@ -146,10 +147,15 @@ async def test_what_a_caller_may_not_see_costs_no_item_of_those_that_it_may(
         assert isinstance(tool, ListTool)
         assert isinstance(tool.spec.returns, Many)
 
-        async def visible(items: Sequence[Any]) -> list[bool]:
-            return [item not in hidden for item in items]
+        whole = TOOLS[kind].page  # type: ignore[attr-defined]
 
-        page = await collect(tool, fleet.app, reveal=False, budget=budget, visible=visible)
+        async def part(self: ListTool, app: Any, token: str, asked: int) -> Page[Any]:
+            found = await whole(self, app, token, asked)
+            return Page([item for item in found if item not in hidden], found.next_page_token)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TOOLS[kind], "page", part)
+            page = await collect(tool, fleet.app, reveal=False, budget=budget)
         (items,) = (page[listed] for listed in tool.spec.returns.lists)
         return items, page.get("next_cursor", "")
 

@@ -122,7 +122,6 @@ class Pipeline:
     ) -> None:
         self.tools = tools
         self._closed = closed or {}
-        self._app = app
         self._gate = gate
         self._files = files
         self._budget = max_result_bytes
@@ -178,6 +177,15 @@ class Pipeline:
             Refused: There is none.
         """
         return await self._gate.question_text(operation, replace(caller, key=self._key) if self._key else caller)
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether the policy limits calls to some organizations or locations."""
+        return bool(self._gate.policy.scope)
+
+    async def is_inside(self, name: str, arguments: Mapping[str, Json]) -> bool:
+        """Return whether what a call reads is still in the scope. Where that cannot be read now, it is taken to be."""
+        return await self._gate.is_inside(parse(self.tools[name], arguments))
 
     async def _call(
         self, name: str, arguments: Mapping[str, Json], progress: Progress, caller: Caller, asker: Asker
@@ -235,14 +243,12 @@ class Pipeline:
         tool, environment = admission.tool, admission.environment
         returns = tool.spec.returns
         # The name of a thing cannot be read any more when the thing is deleted.
-        subject = await tool.subject(self._app) if isinstance(returns, Done) else None
-        value = await tool.execute(self._app, environment)
+        subject = await tool.subject(admission.app) if isinstance(returns, Done) else None
+        value = await tool.execute(admission.app, environment)
         if isinstance(tool, ListTool):
 
             async def listed(reveal: bool, budget: int) -> dict[str, Json]:
-                return await collect(
-                    tool, self._app, reveal=reveal, budget=budget, environment=environment, visible=admission.visible
-                )
+                return await collect(tool, admission.app, reveal=reveal, budget=budget, environment=environment)
 
             return listed
 

@@ -17,10 +17,12 @@ from viam_mcp.policy.rules._file import load, parse
 from viam_mcp.policy.rules._normal import NormalForm
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Decision, Policy, Rule, Scope, Secrets
 from viam_mcp.policy.rules._start import STARTING_FILE
+from viam_mcp.policy.scope._boundary import RECHECK_SECONDS
 
 __all__ = [
     "CONFIRM_OPERATION",
     "LOCAL",
+    "RECHECK_SECONDS",
     "STARTING_FILE",
     "Action",
     "Admission",

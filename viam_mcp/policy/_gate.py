@@ -20,7 +20,6 @@ from viam_mcp.policy._call import DecidedCall, Stopped
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
 from viam_mcp.policy._refusals import CANNOT_ASK, CLOSED, SAID
-from viam_mcp.policy._scope import Boundary
 from viam_mcp.policy.confirm._asker import QuestionAsked
 from viam_mcp.policy.confirm._confirmations import Confirmations, Wording
 from viam_mcp.policy.confirm._paging import page_for, question_with
@@ -37,10 +36,11 @@ from viam_mcp.policy.confirm._question import (
 from viam_mcp.policy.record._credentials import deliveries_of
 from viam_mcp.policy.record._recorder import Recorder, budgets_of
 from viam_mcp.policy.rules._rules import Action, ConfirmVia, Secrets
+from viam_mcp.policy.scope._boundary import Boundary
 from viam_mcp.tools import Effect, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from viam_mcp.app import AppClient
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from viam_mcp.policy.record._credentials import Delivery
     from viam_mcp.policy.record._store import LazyStore
     from viam_mcp.policy.rules._rules import Decision, Policy
+    from viam_mcp.policy.scope._boundary import ScopedFleet
     from viam_mcp.tools import Tool
 
     TakeSlot = Callable[[], Awaitable[AbstractContextManager[object]]]
@@ -128,14 +129,19 @@ class Gate:
         answer, questions = asker.answer, 0
         while questions < _MAX_QUESTIONS:
             with await self._slot(call, answer, take_slot):
-                decided = await self._decide(call, asker, answer)
+                fleet = self._boundary.open()
+                decided = await self._decide(call, fleet, asker, answer)
                 if isinstance(decided, DecidedCall):
-                    async with self._running(call, decided):
-                        yield self._admission(call, decided)
+                    async with self._held_inside(decided), self._running(call, decided):
+                        yield self._admission(call, decided, fleet)
                     return
             answer = await self._asked(call, decided, asker)
             questions += decided.page == 1
         raise Refused(f"{call.name} was not done: what it would touch changes as fast as it is shown.")
+
+    async def is_inside(self, tool: Tool) -> bool:
+        """Return whether what a call reads is still in the scope. Where that cannot be read now, it is taken to be."""
+        return await self._boundary.is_inside(tool)
 
     async def refusal_of_closed(self, tool: str, caller: Caller) -> Refused:
         """Record a call that the caller's credential does not open and whose arguments are not valid.
@@ -226,7 +232,13 @@ class Gate:
     def _running(self, call: Call, decided: DecidedCall) -> AbstractAsyncContextManager[None]:
         return nullcontext() if decided.is_plain_read else self._recorder.running(decided, call.environment.notes)
 
-    def _admission(self, call: Call, decided: DecidedCall) -> Admission:
+    @asynccontextmanager
+    async def _held_inside(self, decided: DecidedCall) -> AsyncIterator[None]:
+        """End a read that goes on when what it reads leaves the scope."""
+        async with self._recorder.refusing(decided), self._boundary.holding(decided.tool):
+            yield
+
+    def _admission(self, call: Call, decided: DecidedCall, fleet: ScopedFleet) -> Admission:
         environment = call.environment
         if decided.file is not None:
             environment = replace(environment, file=decided.file)
@@ -234,15 +246,9 @@ class Gate:
             decided.tool,
             environment,
             decided.decision.secrets,
-            visible=self._visible,
+            app=fleet.app,
             delivery=partial(self._delivery, decided),
         )
-
-    async def _visible(self, items: Sequence[Any]) -> list[bool]:
-        try:
-            return await self._boundary.visible(items)
-        except Stopped as stopped:
-            raise Refused(str(stopped)) from None
 
     @asynccontextmanager
     async def _delivery(self, decided: DecidedCall) -> AsyncIterator[Delivery | None]:
@@ -258,7 +264,9 @@ class Gate:
                 raise Refused(f"{spec.name} was not done: {error}.") from None
             yield delivery
 
-    async def _decide(self, call: Call, asker: Asker, answer: Answer | None) -> DecidedCall | Question:
+    async def _decide(
+        self, call: Call, fleet: ScopedFleet, asker: Asker, answer: Answer | None
+    ) -> DecidedCall | Question:
         """Return the call if it may run, or else the question that has to be answered first.
 
         Raises:
@@ -273,19 +281,19 @@ class Gate:
         async with self._recorder.refusing(decided):
             if not is_open:
                 raise Stopped(Outcome.DENIED, CLOSED.format(call.name))
-            await self._check_unconditional(call, decided.decision)
+            await self._check_unconditional(call, fleet, decided.decision)
             if allowed:
-                decided = replace(decided, decision=await unless_at_risk(call, decided.decision, self._app))
+                decided = replace(decided, decision=await unless_at_risk(call, decided.decision, fleet.app))
                 if decided.decision.action is Action.ALLOW:
                     return decided
             self._check_way(call, decided.decision, asker.way)
             if answer is not None and answer.turns:
-                return await self._turn(call, decided, asker, answer)
+                return await self._turn(call, fleet, decided, asker, answer)
             if answer is not None:
-                return await self._judge(call, decided, asker, answer)
-            return await self._ask(decided, await read_preview(tool, self._app, call.environment), asker)
+                return await self._judge(call, fleet, decided, asker, answer)
+            return await self._ask(decided, await read_preview(tool, fleet.app, call.environment), asker)
 
-    async def _check_unconditional(self, call: Call, decision: Decision) -> None:
+    async def _check_unconditional(self, call: Call, fleet: ScopedFleet, decision: Decision) -> None:
         """Check what a confirmation cannot override.
 
         Raises:
@@ -297,9 +305,9 @@ class Gate:
             raise Stopped(Outcome.DENIED, f"This server is read-only, and {name} changes something. Nothing was done.")
         if decision.action is Action.DENY:
             raise Stopped(Outcome.DENIED, f"{name} is denied: {decision.why}. Nothing was done.")
-        await self._boundary.check(tool)
+        await fleet.check(tool)
         if changes and self._dry_run:
-            shown = preview_text(await read_preview(tool, self._app, call.environment))
+            shown = preview_text(await read_preview(tool, fleet.app, call.environment))
             first = " after a confirmation" if decision.action is Action.CONFIRM else ""
             raise Stopped(Outcome.DRY_RUN, f"Dry run, nothing was done. {name} would do this{first}.\n{shown}")
         if effect is Effect.DESTRUCTIVE:
@@ -337,21 +345,25 @@ class Gate:
         operation = await self._confirmations.ask(decided, Wording(text, seen.fingerprint, asker.way))
         return question_with(first, operation, tool, self._confirmations.seconds, type_name=type_name)
 
-    async def _turn(self, call: Call, decided: DecidedCall, asker: Asker, answer: Answer) -> Question:
+    async def _turn(
+        self, call: Call, fleet: ScopedFleet, decided: DecidedCall, asker: Asker, answer: Answer
+    ) -> Question:
         """Return the question with the page that an answer asks for, or another one if the target has changed.
 
         Raises:
             Stopped: There is no such page.
         """
         asked = await self._confirmations.text(answer.operation, call.caller, asker.way)
-        seen = await read_preview(call.tool, self._app, call.environment)
+        seen = await read_preview(call.tool, fleet.app, call.environment)
         if seen.fingerprint != asked.fingerprint:
             return await self._ask(replace(decided, operation=answer.operation), seen, asker)
         page = page_for(asker, asked.text, answer.page, decided)
         type_name = _takes_name(decided.decision, seen)
         return question_with(page, answer.operation, call.tool, self._confirmations.seconds, type_name=type_name)
 
-    async def _judge(self, call: Call, decided: DecidedCall, asker: Asker, answer: Answer) -> DecidedCall | Question:
+    async def _judge(
+        self, call: Call, fleet: ScopedFleet, decided: DecidedCall, asker: Asker, answer: Answer
+    ) -> DecidedCall | Question:
         """Judge an answer, which is used up by that.
 
         Returns:
@@ -366,7 +378,7 @@ class Gate:
         if answer.reply is not Reply.ACCEPTED:
             raise Refused(f"{name} was not done: {SAID[answer.reply]}.")
         async with self._recorder.recording_cancellation(decided):
-            seen = await read_preview(tool, self._app, call.environment)
+            seen = await read_preview(tool, fleet.app, call.environment)
         if seen.fingerprint != decided.fingerprint:
             return await self._ask(decided, seen, asker)
         if _takes_name(decided.decision, seen):

@@ -3,7 +3,7 @@
 `TOOLS` holds all of them by name, `definition` is a tool as data, `collect` runs a list.
 """
 
-from viam_mcp.tools._belongs import is_organization, places_of
+from viam_mcp.tools._belongs import AS_ASKED, BELONGS, OUTSIDE, Belongs, undeclared_fields
 from viam_mcp.tools._environment import Environment, Progress, no_progress
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._files import Files
@@ -51,15 +51,19 @@ from viam_mcp.tools.sets import (
 
 __all__ = [
     "ALL_SHOWN",
+    "AS_ASKED",
+    "BELONGS",
     "FORMS",
     "FORM_BYTES",
     "MOST_PAGES",
     "NOT_EMPTY",
+    "OUTSIDE",
     "PAGE_BYTES",
     "REDACTED",
     "TOKEN_BYTES",
     "TOOLS",
     "TOOLSETS",
+    "Belongs",
     "Consequence",
     "Done",
     "Effect",
@@ -92,7 +96,6 @@ __all__ = [
     "fits",
     "hints",
     "input_schema",
-    "is_organization",
     "json_text",
     "line",
     "marks_of",
@@ -101,7 +104,6 @@ __all__ = [
     "output_schema",
     "page",
     "page_of",
-    "places_of",
     "quoted",
     "redacted",
     "references",
@@ -109,6 +111,7 @@ __all__ = [
     "sanitize",
     "shorten",
     "size_of",
+    "undeclared_fields",
     "without_secrets",
 ]
 

@@ -1,31 +1,34 @@
 """Where the messages of the wire contract belong: which of their fields leads to their place in the fleet.
 
-A message that is not here belongs nowhere that is known, so it is outside of every scope. `said_of` finds what is
-missing.
+A message that is not here belongs nowhere that is known, so it is outside of every scope.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry
 from viam_mcp.tools._refs import NotARef, Ref, looks_like_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
-    from viam_mcp.tools._refs import Reference
 
 AS_ASKED: Final = ""
 """In the place of a field: the message belongs to what was asked about, as a log entry does to its part."""
 
 
-@dataclass(frozen=True)
+OUTSIDE: Final = "[outside]"
+"""In the place of the id of something that is outside of the scope."""
+
+
+@dataclass(frozen=True, eq=False)
 class Belongs:
     """Where messages of a type belong.
 
@@ -33,59 +36,60 @@ class Belongs:
         within: The field that leads to their place: an id, a message, or several, one of which is enough.
             `AS_ASKED` if they belong to what was asked about.
         fields: What their fields name, by name.
+        named: The fields that tell the name of what another one names, by that one.
+        kept: The fields that stay where no more than its id may be seen. Without any, nothing of it stays.
+        fact: Whether one that is outside is said of something that is inside, so that its id may be seen.
     """
 
     within: str
     fields: Mapping[str, Ref | NotARef] = field(default_factory=dict)
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kept: Sequence[str] = ()
+    fact: bool = False
+
+    @cached_property
+    def refs(self) -> Mapping[str, Ref]:
+        """The fields that name something."""
+        return {name: mark for name, mark in self.fields.items() if isinstance(mark, Ref)}
 
 
 BELONGS: dict[str, Belongs] = {}
 """Where the messages of the wire contract belong, by the full name of their type."""
 
 
-def belongs(message: type[Message], within: str, **fields: Ref | NotARef) -> None:
+def belongs(
+    message: type[Message],
+    within: str,
+    *,
+    named: Mapping[str, Sequence[str]] | None = None,
+    kept: Sequence[str] = (),
+    fact: bool = False,
+    **fields: Ref | NotARef,
+) -> None:
     """Say where messages of a type belong, and what their fields name.
 
     Raises:
         TypeError: There is no such field, or one that looks like an id is not said to name anything.
     """
     descriptor: Descriptor = message.DESCRIPTOR  # type: ignore[assignment]
-    for name in (*fields, *([within] if within else [])):
-        if name not in descriptor.fields_by_name:
+    known = descriptor.fields_by_name
+    for name in (*fields, *([within] if within else []), *(one for names in (named or {}).values() for one in names)):
+        if name not in known:
             raise TypeError(f"{descriptor.full_name} has no field {name}")
-    for name in descriptor.fields_by_name:
-        if looks_like_id(name) and name not in fields and not descriptor.fields_by_name[name].message_type:
-            raise TypeError(f"{descriptor.full_name}.{name} looks like an id: say what it names, or NotARef(why)")
-    if within and within not in fields and not descriptor.fields_by_name[within].message_type:
+    for name in undeclared_fields(descriptor, fields):
+        raise TypeError(f"{descriptor.full_name}.{name} looks like an id: say what it names, or NotARef(why)")
+    if within and within not in fields and not known[within].message_type:
         raise TypeError(f"{descriptor.full_name} is within {within}, which has to name something")
-    BELONGS[descriptor.full_name] = Belongs(within, fields)
+    BELONGS[descriptor.full_name] = Belongs(within, fields, named or {}, kept, fact)
 
 
-def places_of(message: Any) -> list[Reference] | None:
-    """Return what a message (or a record of it) belongs to: one of these is enough.
-
-    Returns:
-        None if nothing says where it belongs; an empty list if it belongs to what was asked about.
-    """
-    message = getattr(message, "proto", message)
-    known = BELONGS.get(message.DESCRIPTOR.full_name) if hasattr(message, "DESCRIPTOR") else None
-    if known is None:
-        return None
-    if known.within is AS_ASKED:
-        return []
-    value = getattr(message, known.within)
-    ref = known.fields.get(known.within)
-    if isinstance(ref, Ref):
-        return list(ref.of(message, value)) or None
-    inner = value if message.DESCRIPTOR.fields_by_name[known.within].is_repeated else [value]
-    return [place for one in inner for place in places_of(one) or ()] or None
-
-
-def is_organization(message: Any) -> bool:
-    """Whether a message stands for an organization itself, not for something that belongs to one."""
-    return isinstance(
-        getattr(message, "proto", message), wire.Organization | wire.OrgDetails | wire.OrganizationIdentity
-    )
+def undeclared_fields(descriptor: Descriptor, fields: Collection[str] = ()) -> list[str]:
+    """Return the fields of a type of message that look like ids and are not among these."""
+    return [
+        one.name
+        for one in descriptor.fields
+        if looks_like_id(one.name) and one.name not in fields and not one.message_type
+    ]
 
 
 def undeclared_messages(message: type[Message], *, items: bool) -> Iterator[str]:
@@ -103,18 +107,28 @@ def undeclared_messages(message: type[Message], *, items: bool) -> Iterator[str]
         yield f"{name} belongs to what is asked about, so a scope cannot judge each of them on its own"
 
 
-_ORGANIZATION, _LOCATION, _MACHINE = Ref("organization"), Ref("location"), Ref("machine")
-_PART, _FRAGMENT, _ITEM, _KEY = Ref("part"), Ref("fragment"), Ref("item"), Ref("key")
+_ORGANIZATION, _LOCATION, _FRAGMENT, _KEY = Ref("organization"), Ref("location"), Ref("fragment"), Ref("key")
 _RESOURCE = Ref(by="resource_type")
+_SAME = NotARef("it belongs where the message does")
+_ASKED = NotARef("it was asked about, or made by the call")
 _PERSON = NotARef("a user belongs to no place")
 _IDENTITY = NotARef("a user or a key: roles are judged by what they are on")
 _ROLE = NotARef("the name of a role")
+_SECRET = NotARef("a secret belongs to what holds it")
+_APP = NotARef("an application of the organization that was asked about")
 
-belongs(wire.Organization, "id", id=_ORGANIZATION)
-belongs(wire.OrgDetails, "org_id", org_id=_ORGANIZATION)
-belongs(wire.OrganizationIdentity, "id", id=_ORGANIZATION)
+# Organizations. One that a location is shared with is part of what is said of the location, by its id.
+belongs(wire.Organization, "id", id=_ORGANIZATION, kept=["id"])
+belongs(wire.OrgDetails, "org_id", org_id=_ORGANIZATION, kept=["org_id"])
+belongs(wire.OrganizationIdentity, "id", id=_ORGANIZATION, kept=["id"], fact=True)
+belongs(wire.LocationOrganization, AS_ASKED, organization_id=_ORGANIZATION)
 belongs(wire.OrganizationMember, AS_ASKED, user_id=_PERSON)
 belongs(wire.OrganizationInvite, "organization_id", organization_id=_ORGANIZATION)
+belongs(wire.FragmentImport, AS_ASKED, fragment_id=_FRAGMENT)
+belongs(wire.BillingAddress, AS_ASKED)
+belongs(wire.OAuthConfig, AS_ASKED)
+
+# Roles and keys.
 belongs(
     wire.Authorization,
     "resource_id",
@@ -125,22 +139,61 @@ belongs(
 )
 belongs(wire.AuthorizationDetails, "resource_id", resource_id=_RESOURCE, org_id=_ORGANIZATION, authorization_id=_ROLE)
 belongs(wire.AuthorizedPermissions, "resource_id", resource_id=_RESOURCE)
-belongs(wire.Location, "id", id=_LOCATION, parent_location_id=_LOCATION)
-belongs(wire.LocationAuth, "location_id", location_id=_LOCATION)
-belongs(wire.Robot, "location", id=_MACHINE, location=_LOCATION)
-belongs(wire.RoverRentalRobot, "location_id", robot_id=_MACHINE, location_id=_LOCATION, robot_main_part_id=_PART)
-belongs(wire.FavoriteMachine, "machine", organization_id=_ORGANIZATION)
-belongs(wire.LocationSummary, "location_id", location_id=_LOCATION)
-belongs(wire.MachineSummary, "machine_id", machine_id=_MACHINE)
-belongs(wire.PartSummary, "part_id", part_id=_PART)
-belongs(wire.RobotPart, "location_id", id=_PART, robot=_MACHINE, location_id=_LOCATION)
-belongs(wire.RobotPartHistoryEntry, "part", part=_PART, robot=_MACHINE)
-belongs(LogEntry, AS_ASKED)
-belongs(wire.Fragment, "organization_owner", id=_FRAGMENT, organization_owner=_ORGANIZATION)
-belongs(wire.FragmentUsage, "fragment_id", fragment_id=_FRAGMENT)
-belongs(wire.FragmentHistoryEntry, "fragment", fragment=_FRAGMENT)
-belongs(wire.FragmentSummary, "id", id=_FRAGMENT)
-belongs(wire.RegistryItem, "organization_id", item_id=_ITEM, organization_id=_ORGANIZATION)
-belongs(wire.Module, "organization_id", module_id=_ITEM, organization_id=_ORGANIZATION)
 belongs(wire.APIKey, "id", id=_KEY)
 belongs(wire.APIKeyWithAuthorizations, "authorizations")
+
+# Locations and machines.
+belongs(wire.Location, "id", id=_LOCATION, parent_location_id=_LOCATION)
+belongs(wire.LocationAuth, "location_id", location_id=_LOCATION)
+belongs(wire.SharedSecret, AS_ASKED, id=_SECRET)
+belongs(wire.Robot, "location", id=_SAME, location=_LOCATION)
+belongs(wire.RoverRentalRobot, "location_id", robot_id=_SAME, location_id=_LOCATION, robot_main_part_id=_SAME)
+belongs(wire.FavoriteMachine, "machine", organization_id=_ORGANIZATION)
+belongs(wire.LocationSummary, "location_id", location_id=_LOCATION)
+belongs(wire.MachineSummary, AS_ASKED, machine_id=_SAME)
+belongs(wire.PartSummary, AS_ASKED, part_id=_SAME)
+belongs(
+    wire.RobotPart,
+    "location_id",
+    id=_SAME,
+    robot=_SAME,
+    location_id=_LOCATION,
+    named={"location_id": ["fqdn", "dns_name", "local_fqdn"]},
+)
+belongs(wire.RobotPartHistoryEntry, AS_ASKED, part=_SAME, robot=_SAME)
+belongs(wire.ConfigPropertyChangeResult, AS_ASKED)
+belongs(LogEntry, AS_ASKED)
+
+# Fragments. What a machine's configuration brings along is part of the machine.
+belongs(wire.Fragment, "organization_owner", id=_SAME, organization_owner=_ORGANIZATION)
+belongs(wire.FragmentHistoryEntry, AS_ASKED, fragment=_SAME)
+belongs(wire.FragmentRevision, AS_ASKED)
+belongs(wire.FragmentTag, AS_ASKED)
+belongs(wire.FragmentUsage, "fragment_id", fragment_id=_FRAGMENT)
+belongs(wire.FragmentSummary, "id", id=_FRAGMENT, kept=["id"], fact=True)
+belongs(wire.ResolvedFragment, AS_ASKED, fragment_id=_FRAGMENT)
+belongs(wire.FragmentError, AS_ASKED, fragment_id=_FRAGMENT)
+
+# The registry.
+belongs(wire.RegistryItem, "organization_id", item_id=_SAME, organization_id=_ORGANIZATION)
+belongs(wire.Module, "organization_id", module_id=_SAME, organization_id=_ORGANIZATION)
+belongs(wire.App, AS_ASKED, fragment_ids=_FRAGMENT)
+belongs(wire.AllowedOrgIDs, AS_ASKED, ids=_ORGANIZATION)
+
+# Answers that hold ids themselves.
+belongs(wire.GetUserIDByEmailResponse, AS_ASKED, user_id=_PERSON)
+belongs(wire.ListOrganizationMembersResponse, AS_ASKED, organization_id=_ASKED)
+belongs(wire.CreateOAuthAppResponse, AS_ASKED, client_id=_APP)
+belongs(wire.ReadOAuthAppResponse, AS_ASKED)
+belongs(wire.ListOAuthAppsResponse, AS_ASKED, client_ids=_APP)
+belongs(wire.CreateOAuthAppUserResponse, AS_ASKED, registration_id=_APP, user_id=_PERSON)
+belongs(wire.NewRobotResponse, AS_ASKED, id=_ASKED)
+belongs(wire.NewRobotPartResponse, AS_ASKED, part_id=_ASKED)
+belongs(wire.CreateModuleResponse, AS_ASKED, module_id=_ASKED)
+belongs(wire.CreateKeyResponse, AS_ASKED, id=_ASKED)
+belongs(wire.RenameKeyResponse, AS_ASKED, id=_ASKED)
+belongs(wire.RotateKeyResponse, AS_ASKED, id=_ASKED)
+belongs(wire.CreateKeyFromExistingKeyAuthorizationsResponse, AS_ASKED, id=_ASKED)
+belongs(wire.GetAppBrandingResponse, AS_ASKED, fragment_ids=_FRAGMENT, allowed_org_ids=_ORGANIZATION)
+belongs(wire.GetFirebaseConfigResponse, AS_ASKED, app_id=_APP)
+belongs(wire.GetBillingServiceConfigResponse, AS_ASKED)

@@ -1,7 +1,7 @@
 """Subscriptions to the logs of parts, in both eras of the protocol.
 
 All subscribers of a log share one upstream, and those of one caller one `Notifier`. A caller whose credential does not
-open the log any more is not notified: that ends the subscription.
+open the log any more is not notified: that ends the subscription. So does a log that leaves the policy's scope.
 
 A client of 2026-07-28 listens on a stream, which ends when the client leaves:
 https://modelcontextprotocol.io/specification/2026-07-28/basic/utilities/subscriptions
@@ -10,6 +10,7 @@ A client of the 2025 era subscribes on its session: see `LegacySubscriber`.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 
 from viam_mcp.app import AppError
 from viam_mcp.calls import Busy, Kind
+from viam_mcp.policy import RECHECK_SECONDS
 from viam_mcp.server._attachments import NobodyToAsk
 from viam_mcp.server._log_resource import TOOL, arguments_at, may_read, query_of
 from viam_mcp.server._requests import caller_of
@@ -102,7 +104,7 @@ class Subscriptions:
                 query = await self._checked(ctx, calls, uri)
                 # The protocol lets a client listen for resources that never change.
                 if query is not None:
-                    stack.enter_context(self._notified(calls, query, partial(notify, uri)))
+                    stack.enter_context(self._notified(calls, query, stream.close, partial(notify, uri)))
             if self._is_closed:
                 raise MCPError(code=types.INTERNAL_ERROR, message="This server stops: listen again.")
             return await stream(ctx, params)
@@ -120,7 +122,8 @@ class Subscriptions:
         subscriber = self._legacy_subscriber(ctx)
         if uri not in subscriber.subscriptions:
             slot = self._slot(Kind.URIS, f"session {id(subscriber)}")
-            subscriber.subscribe(uri, query, caller_of(ctx), slot, partial(self._notified, calls, query))
+            end = partial(subscriber.unsubscribe, uri)
+            subscriber.subscribe(uri, query, caller_of(ctx), slot, partial(self._notified, calls, query, end))
         return types.EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
@@ -184,8 +187,14 @@ class Subscriptions:
         return query_of(arguments)
 
     @contextmanager
-    def _notified(self, calls: Pipeline, query: Query, notify: Notify) -> Iterator[None]:
+    def _notified(self, calls: Pipeline, query: Query, end: Callable[[], None], notify: Notify) -> Iterator[None]:
         """Call `notify` when a log has something new, until the block ends.
+
+        Args:
+            calls: What the caller's calls go through.
+            query: The log.
+            end: Called when the log is no longer inside of the policy's scope.
+            notify: Notifies the subscriber.
 
         Raises:
             MCPError: The log cannot be followed.
@@ -199,9 +208,12 @@ class Subscriptions:
                 raise _invalid(str(error)) from None
         notifier.subscribers.append(notify)
         calls.active += 1
+        watch = asyncio.create_task(_end_outside(calls, query, end)) if calls.is_scoped else None
         try:
             yield
         finally:
+            if watch is not None:
+                watch.cancel()
             calls.active -= 1
             notifier.subscribers.remove(notify)
             if not notifier.subscribers:
@@ -217,6 +229,13 @@ class Subscriptions:
             subscriber.ended.append(partial(self._legacy.pop, connection, None))
             connection.exit_stack.callback(subscriber.end)
         return subscriber
+
+
+async def _end_outside(calls: Pipeline, query: Query, end: Callable[[], None]) -> None:
+    """End a subscription when its log is no longer inside of the policy's scope."""
+    while await calls.is_inside(TOOL, {"robot_part_id": query.part_id}):
+        await calls.tails.pause(RECHECK_SECONDS)
+    end()
 
 
 def _invalid(message: str) -> MCPError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from viam_mcp.app import NotFound, PermissionDenied
 from viam_mcp.proto import app as wire
+from viam_mcp.tools._belongs import OUTSIDE
 from viam_mcp.tools.previews._names import brief, named
 from viam_mcp.tools.previews._wording import count, counted, state_of
 
@@ -107,6 +108,8 @@ async def place(app: AppClient, location_id: str) -> tuple[str, str, list[str]]:
     """
     if not location_id:
         return "the top of its organization", "the top", []
+    if location_id == OUTSIDE:
+        return "a location outside of what this server is limited to", "a location outside", []
     location = await app.get_location(location_id)
     shared = await shared_with(app, location)
     return named("location", location.name, location.id), brief("location", location.name), shared

@@ -22,7 +22,7 @@ from viam_mcp.tools.results._encode import schema_of
 from viam_mcp.tools.results._output import Many, encode_item
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     from google.protobuf.message import Message
 
@@ -57,7 +57,6 @@ async def collect(
     reveal: bool,
     budget: int,
     environment: Environment | None = None,
-    visible: Callable[[Sequence[Any]], Awaitable[list[bool]]] | None = None,
 ) -> dict[str, Json]:
     """Return the part of the list that the arguments ask for, as the tool's whole result.
 
@@ -67,7 +66,6 @@ async def collect(
         reveal: Give credentials as they are.
         budget: How many bytes of compact JSON the result may take.
         environment: What the tool may use besides.
-        visible: Says of each item whether it may be given; None: all of them.
 
     Raises:
         ToolError: The cursor or a name in `fields` is not one.
@@ -84,20 +82,16 @@ async def collect(
     page = await tool.page(app, here.token, min(here.skip + asked, _LARGEST_PAGE))
 
     result: dict[str, Json] = {name: [] for name in returns.lists}
-    # Each with how many items of the page are behind once it is given: those that are not visible count too.
-    rest = [(number, *pair) for number, pair in enumerate(_labelled(page, returns), 1)][here.skip :]
-    if visible is not None:
-        seen = await visible([item for _, _, item in rest])
-        rest = [entry for entry, may_be_seen in zip(rest, seen, strict=True) if may_be_seen]
+    rest = _labelled(page, returns)[here.skip :]
     fitting, warnings = fill(
-        (encode_item(item, reveal=reveal) for _, _, item in rest[:wanted]), keep, budget - len(to_json(result))
+        (encode_item(item, reveal=reveal) for _, item in rest[:wanted]), keep, budget - len(to_json(result))
     )
-    for (_, name, _), encoded in zip(rest, fitting, strict=False):
+    for (name, _), encoded in zip(rest, fitting, strict=False):
         result[name].append(encoded)
     taken = len(fitting)
 
     given = here.given + taken
-    behind = rest[taken - 1][0] if taken else here.skip
+    behind = here.skip + taken
     if taken == len(rest):
         following = here._replace(token=page.next_page_token, skip=0, given=given)
     elif token := await _token_behind(tool, app, here.token, page[:behind]):
@@ -108,7 +102,7 @@ async def collect(
     if more:
         result["next_cursor"] = _encode(following)
     last = taken == len(rest) and not page.next_page_token
-    result.update(tool.besides(environment or Environment(), [item for _, _, item in rest[:taken]], last=last))
+    result.update(tool.besides(environment or Environment(), [item for _, item in rest[:taken]], last=last))
     if warnings:
         result["warnings"] = [*result.get("warnings", ()), *warnings]
     return result

@@ -1,0 +1,1 @@
+"""The scope: which organizations and locations a server may touch and show, whatever its key may do."""
