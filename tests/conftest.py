@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
 
 from tests.fleet import Fleet, connected_to
+from tests.kinds import kind_of, table
 from viam_mcp.app import connect
 from viam_mcp.sandbox import Sandbox, open_fleet
 from viam_mcp.sandbox.rows.store import FleetStore
@@ -48,6 +49,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.served)
         if isinstance(item, pytest.Function) and "legacy" in getattr(item, "callspec", _NO_PARAMETERS).params.values():
             item.add_marker(pytest.mark.legacy)
+        if (kind := kind_of(item.path, item.name)) is not None:
+            item.user_properties.append(("kind", kind))  # goes with the report from a worker to who counts
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of each kind of hole how many cases were tried and whether all of them held."""
+    reports = [one for outcome in ("passed", "failed", "error") for one in terminalreporter.getreports(outcome)]
+    kinds = [(str(value), one.outcome) for one in reports for name, value in one.user_properties if name == "kind"]
+    if kinds:
+        terminalreporter.write_sep("-", "what a confirmation could miss")
+        for line in table(kinds):
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_finish() -> None:
