@@ -25,7 +25,7 @@ from viam_mcp.proto import app
 from viam_mcp.proto.proto.rpc.v1 import auth_pb2
 from viam_mcp.sandbox import transport
 from viam_mcp.sandbox.faults import Faults
-from viam_mcp.sandbox.live.generator import speak
+from viam_mcp.sandbox.live.generator import generate_logs
 from viam_mcp.sandbox.live.hub import OpenTail, TailHub
 from viam_mcp.sandbox.rows.store import FleetStore, StateError, now
 from viam_mcp.sandbox.rpc import APP_SERVICE, RPCS, ApiKey, IncomingCall, Refusal, invalid, set_time
@@ -170,15 +170,15 @@ class Sandbox:
                 reason = getattr(error, "strerror", None) or error
                 raise StartError(f"cannot listen on {host} port {port}: {reason}. {_advice(error)}") from None
             sandbox.url = f"http://{address}"
-            speaking = set()
+            generating = set()
             if live is not None:
-                speaking.add(asyncio.create_task(speak(store, sandbox.emit, random.Random(0), live)))  # noqa: S311
+                generating.add(asyncio.create_task(generate_logs(store, sandbox.emit, random.Random(0), live)))  # noqa: S311
             try:
                 yield sandbox
             finally:
-                for task in speaking:
+                for task in generating:
                     task.cancel()
-                await asyncio.gather(*speaking, return_exceptions=True)
+                await asyncio.gather(*generating, return_exceptions=True)
                 await sandbox._stop(listener)
         finally:
             store.close()

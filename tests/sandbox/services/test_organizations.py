@@ -140,3 +140,20 @@ async def test_organizations_are_found_by_all_that_is_given(sandbox: Sandbox, ap
 async def test_organizations_that_a_caller_cannot_see_are_not_found(sandbox: Sandbox) -> None:
     async with signed_in(sandbox, "module-ci") as outsider:
         assert await outsider.search_organizations(org_name="tidewater") == []
+
+
+async def test_login_methods_are_allowed_and_all_of_them_again(sandbox: Sandbox, call: Calls) -> None:
+    org_id = named(sandbox, "organizations", fleet.KESTREL)
+
+    async def allowed() -> list[int] | None:
+        organization = (await call("GetOrganization", organization_id=org_id)).organization
+        methods = organization.allowed_login_methods.methods
+        return list(methods) if organization.HasField("allowed_login_methods") else None
+
+    methods = [app.LOGIN_METHOD_PASSWORD, app.LOGIN_METHOD_GOOGLE]
+    await call("UpdateOrganization", organization_id=org_id, allowed_login_methods={"methods": methods})
+    assert await allowed() == methods
+    await call("UpdateOrganization", organization_id=org_id, allowed_login_methods={})
+    assert await allowed() is None
+    with refused(Status.INVALID_ARGUMENT, "LOGIN_METHOD_PASSWORD"):
+        await call("UpdateOrganization", organization_id=org_id, allowed_login_methods={"methods": [0]})

@@ -296,4 +296,8 @@ CREATE TABLE deprecations (                     -- of a registry item, or of one
 );
 """
 
-STEPS = (_FIRST, _EVERY_RPC)
+_LOGIN_METHODS = """
+ALTER TABLE organizations ADD COLUMN allowed_login_methods BLOB;     -- a serialized AllowedLoginMethods
+"""
+
+STEPS = (_FIRST, _EVERY_RPC, _LOGIN_METHODS)

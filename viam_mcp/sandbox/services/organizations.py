@@ -22,6 +22,7 @@ FIRST_LOCATION = "First Location"
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LOGIN_METHODS = tuple(name for name, number in app.LoginMethod.items() if number)
 _HELD = {
     "locations": "location",
     "fragments": "fragment",
@@ -113,9 +114,12 @@ class OrganizationRpcs:
     @rpc("UpdateOrganization")
     def update(self, call: IncomingCall, request: app.UpdateOrganizationRequest) -> app.UpdateOrganizationResponse:
         row = access.organization(call, request.organization_id, "owner")
-        if request.HasField("allowed_login_methods"):
-            raise Refusal(Status.UNIMPLEMENTED, "nobody logs in to the sandbox: leave `allowed_login_methods` out")
         changes: dict[str, object] = {}
+        if request.HasField("allowed_login_methods"):
+            if app.LOGIN_METHOD_UNSPECIFIED in request.allowed_login_methods.methods:
+                raise invalid(f"allowed_login_methods: expected methods among {', '.join(_LOGIN_METHODS)}")
+            # An empty list allows all methods again.
+            changes["allowed_login_methods"] = request.allowed_login_methods.SerializeToString() or None
         if request.HasField("name"):
             changes["name"] = names.label(request.name, "organization")
         if request.HasField("public_namespace"):
@@ -232,6 +236,7 @@ def _message(row: sqlite3.Row) -> app.Organization:
         cid=row["cid"],
     )
     set_time(message.created_on, row["created_on"])
-    if row["default_fragments"] is not None:
-        message.default_fragments.ParseFromString(row["default_fragments"])
+    for name in ("default_fragments", "allowed_login_methods"):
+        if row[name] is not None:
+            getattr(message, name).ParseFromString(row[name])
     return message
