@@ -70,7 +70,7 @@ def test_what_became_of_it_is_found_out_and_it_takes_effect_once(
 def test_a_server_that_has_not_noticed_the_break_is_told_to_end_the_transaction(
     proxy: Proxy, server: PostgresServer, shared_database: str
 ) -> None:
-    store = open_through(proxy, server, shared_database, timeouts=Timeouts(statement=0.2, transaction=20))
+    store = open_through(proxy, server, shared_database, timeouts=Timeouts(statement=0.5, transaction=20))
     tried = []
 
     def work(tx: Any) -> None:
@@ -87,7 +87,7 @@ def test_a_server_that_has_not_noticed_the_break_is_told_to_end_the_transaction(
 def test_where_nobody_can_be_asked_that_is_said_and_nothing_is_tried_again(
     proxy: Proxy, server: PostgresServer, shared_database: str
 ) -> None:
-    store = open_through(proxy, server, shared_database, timeouts=Timeouts(transaction=0.5))
+    store = open_through(proxy, server, shared_database, timeouts=Timeouts(transaction=1))
     tried = []
 
     def work(tx: Any) -> None:
@@ -106,7 +106,7 @@ def test_where_nobody_can_be_asked_that_is_said_and_nothing_is_tried_again(
 def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
     proxy: Proxy, server: PostgresServer, shared_database: str
 ) -> None:
-    store = open_through(proxy, server, shared_database, timeouts=Timeouts(statement=0.1, transaction=0.5))
+    store = open_through(proxy, server, shared_database, timeouts=Timeouts(statement=0.5, transaction=1))
     proxy.cut(b"audit_head", Cut.SILENT)
     proxy.is_refusing = True
     with pytest.raises(StoreUnavailable):

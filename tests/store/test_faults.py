@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.store.server import PostgresServer
 
-QUICK = Timeouts(connect=2, statement=0.2, transaction=2)
+QUICK = Timeouts(connect=2, statement=0.5, transaction=2)
 
 
 def write(store: Store) -> None:

@@ -60,7 +60,7 @@ def test_an_approved_operation_runs_once(store: Store) -> None:
     done = store.read(lambda tx: tx.operations.find(asked.id, "caller-a"))
     assert done is not None
     assert (done.state, done.outcome, done.arguments, done.preview) == (State.DONE, "deleted", "", asked.preview)
-    assert done.answer == GivenAnswer("accepted", "alice", "form", done.created)
+    assert done.answer == GivenAnswer("accepted", "alice", "form", done.created, approved=True)
     with pytest.raises(OperationConflict):
         store.write(lambda tx: tx.runs.start({}, asked.id, "caller-a"))
 
@@ -238,6 +238,24 @@ def test_a_row_that_another_program_has_changed_is_refused(place: Place, store: 
     place.sql(f"UPDATE operations SET {change}")
     with pytest.raises(StoreCorrupted, match="changed by another program"):
         store.read(lambda tx: tx.operations.find(asked.id))
+
+
+@pytest.mark.parametrize("declined", [False, True])
+def test_a_state_alone_approves_nothing(place: Place, store: Store, declined: bool) -> None:
+    asked = ask(store)
+    if declined:
+        store.write(lambda tx: tx.operations.answer(asked.id, "caller-a", NO, approved=False))
+    place.sql("UPDATE operations SET state = 'answered'")
+    with pytest.raises(StoreCorrupted, match="nobody has approved it"):
+        store.write(lambda tx: tx.runs.start({}, asked.id, "caller-a"))
+
+
+def test_an_approval_of_one_operation_approves_no_other(place: Place, store: Store) -> None:
+    approve(store, ask(store))
+    asked = ask(store)
+    place.sql("UPDATE operations SET state = 'answered', answer = (SELECT max(answer) FROM operations)")
+    with pytest.raises(StoreCorrupted, match="changed by another program"):
+        store.write(lambda tx: tx.runs.start({}, asked.id, "caller-a"))
 
 
 def test_a_row_of_one_megabyte_comes_back_whole(store: Store) -> None:

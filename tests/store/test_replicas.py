@@ -129,7 +129,7 @@ def test_of_replicas_that_are_killed_all_the_time_nothing_is_lost_or_done_twice(
         time.sleep(0.05)
     for replica in replicas:
         replica.kill()
-    time.sleep(LEASE)
+    time.sleep(1.2 * LEASE)
     store.sweep()
 
     found = {one.id: one.state for one in store.read(lambda tx: tx.operations.latest(limit=10_000))}

@@ -75,13 +75,15 @@ class GivenAnswer:
         reply: The answer in the asker's words, such as `accepted`.
         by: Who gave it.
         how: By what way, and from where.
-        at: When it was stored.
+        at: When it was stored. The store sets it.
+        approved: Whether the operation may run. The store sets it.
     """
 
     reply: str
     by: str = ""
     how: str = ""
     at: float = 0.0
+    approved: bool = False
 
 
 @dataclass(frozen=True)

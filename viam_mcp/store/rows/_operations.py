@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.store._errors import OperationConflict
+from viam_mcp.store._errors import OperationConflict, StoreCorrupted
 from viam_mcp.store._ids import new_id, storable
 from viam_mcp.store._records import GivenAnswer, NewOperation, Operation, State
 from viam_mcp.store.rows._rooms import give_room, take_room
@@ -141,7 +141,7 @@ class Operations:
         """
         before = self._require(id, caller, State.OPEN, *([State.EXPIRED] if late and not approved else []))
         now = self._connection.now
-        given = replace(answer, at=now / 1000)
+        given = replace(answer, at=now / 1000, approved=approved)
         after = State.ANSWERED if approved else State.VOID
         data = self._encrypt("answer", _row_of(before), json.dumps(asdict(given)))
         self._move(before, after, answer=data)
@@ -162,8 +162,11 @@ class Operations:
 
         Raises:
             OperationConflict: It was not approved, has expired since, or was begun before.
+            StoreCorrupted: Another program has put it into this state: no approval is stored.
         """
         before = self._require(id, caller, State.ANSWERED)
+        if before.answer is None or not before.answer.approved:
+            raise StoreCorrupted(f"operation {id} was changed by another program: nobody has approved it")
         self._move(before, State.RUNNING)
         return replace(before, state=State.RUNNING, started=self._connection.now / 1000)
 
