@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from viam_mcp.store import RoomLimits
 from viam_mcp.tools import ToolError
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Kind(StrEnum):
     TOOL_CALLS = "tool_calls"
     WAITING_CALLS = "waiting_calls"
     QUESTIONS = "questions"
+    OPERATIONS = "operations"
+    OPERATION_BYTES = "operation_bytes"
     REQUESTS = "requests"
     UNANSWERED = "unanswered"
     CLIENTS = "clients"
@@ -125,6 +128,7 @@ def table(
         request_bytes: How large a request may be.
     """
     alone = calls_per_caller >= calls
+    rooms = RoomLimits()
     return {
         Kind.CALLS: Limit(
             "calls that run; further ones wait",
@@ -151,6 +155,17 @@ def table(
             100,
             told="You have {most} questions open, which is all that one caller may have.",
             retry_after=60,  # people take about this long
+        ),
+        # These two are counted by the store, which all processes share.
+        Kind.OPERATIONS: Limit(
+            "open operations, of all servers that share a store",
+            rooms.own_number,
+            rooms.number,
+            "too many of your confirmations are open; they expire by themselves",
+            "too many of the confirmations of all callers are open; they expire by themselves",
+        ),
+        Kind.OPERATION_BYTES: Limit(
+            "bytes of the arguments and previews of open operations", rooms.own_bytes, rooms.bytes
         ),
         Kind.REQUESTS: Limit("requests other than calls and subscriptions that are worked on; further ones wait", 8),
         Kind.UNANSWERED: Limit(

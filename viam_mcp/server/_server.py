@@ -20,6 +20,7 @@ from viam_mcp._version import __version__
 from viam_mcp.calls import Limits, Pipeline
 from viam_mcp.server._attachments import LISTS, handlers
 from viam_mcp.server._elicitation import ModernAsker, asker_for, can_ask, input_required
+from viam_mcp.server._progress import reporting
 from viam_mcp.server._request_limit import limit_requests
 from viam_mcp.server._requests import caller_of
 from viam_mcp.server.subscriptions import INTERVAL, Subscriptions
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
     from viam_mcp.calls import Result
-    from viam_mcp.tools import Progress
 
     Context = ServerRequestContext[Any, Any]
 
@@ -90,7 +90,8 @@ def build_server(
 
     async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> Any:
         asker, caller = asker_for(ctx, params), caller_of(ctx)
-        result = await pipeline_for(ctx).call(params.name, params.arguments or {}, _progress(ctx), caller, asker)
+        with reporting(ctx) as progress:
+            result = await pipeline_for(ctx).call(params.name, params.arguments or {}, progress, caller, asker)
         if result.question is not None and isinstance(asker, ModernAsker):
             return input_required(result.question)
         return _answer(result)
@@ -132,13 +133,6 @@ def _answer(result: Result) -> dict[str, Any]:
     if result.data is not None:
         answer["structuredContent"] = result.data
     return answer
-
-
-def _progress(ctx: Context) -> Progress:
-    async def report(done: float, total: float | None, message: str) -> None:
-        await ctx.session.report_progress(done, total, message)
-
-    return report
 
 
 async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
