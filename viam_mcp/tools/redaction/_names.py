@@ -16,6 +16,7 @@ from viam_mcp.tools.redaction._values import is_host, is_name, is_no_credential,
 
 LONGEST_NAME = 64
 _LONGEST_KEY = 200
+_MOST_KEYS = 2_000
 _PIN = re.compile(r"\d{4,12}")
 _LARGEST_COUNT = 999
 _SHORTEST_NUMBER = 4
@@ -36,6 +37,8 @@ class Kind(Enum):
     CONNECTION = "an address that may hold credentials, or else a credential"
     WEBHOOK = "an address whose path is a credential"
 
+
+_NOTHING, _WEBHOOK = Kind.NOTHING, Kind.WEBHOOK  # attributes of an enum's class take long to look up
 
 # What the last word of a name says, after words that say only how it is written.
 _HOW_WRITTEN = frozenset(
@@ -124,15 +127,36 @@ def kind_of(key: str, within: str = "") -> Kind:
         key: The key.
         within: The key of the object that it is in, for keys that say too little: `{"snmp": {"community": …}}`.
     """
-    if len(key) > _LONGEST_KEY or len(within) > _LONGEST_KEY:
-        key, within = _bounded(key), _bounded(within)
-    return _kind_within(key, within)
+    return kinds_within(within)[key]
 
 
-@lru_cache(maxsize=16_384)
-def _kind_within(key: str, within: str) -> Kind:
-    kind = _kind_of(key)
-    return _kind_of(f"{within} {key}") if within and kind in (Kind.NOTHING, Kind.KEY) else kind
+class _Kinds(dict[str, Kind]):
+    """The kinds of the keys of an object that is under a key. They are remembered, since the same keys come again."""
+
+    def __init__(self, within: str) -> None:
+        super().__init__()
+        self._within = within
+
+    def __missing__(self, key: str) -> Kind:
+        if len(self) >= _MOST_KEYS:
+            self.clear()
+        bounded = _bounded(key)
+        kind = _kind_of(bounded)
+        if self._within and kind in (Kind.NOTHING, Kind.KEY):
+            kind = _kind_of(f"{self._within} {bounded}")
+        if bounded is key:
+            self[key] = kind
+        return kind
+
+
+def kinds_within(within: str) -> dict[str, Kind]:
+    """Return the kinds of the keys of an object that is under a key; see `kind_of`."""
+    return _kinds_within(_bounded(within))
+
+
+@lru_cache(maxsize=1024)
+def _kinds_within(within: str) -> dict[str, Kind]:
+    return _Kinds(within)
 
 
 def _kind_of(key: str) -> Kind:
@@ -177,7 +201,7 @@ def _by_words(words: list[str]) -> Kind:  # noqa: C901 - a table that reads from
 
 def is_credential(kind: Kind, value: object) -> bool:
     """Tell whether a text or a number that stands under a name of this kind is a credential as a whole."""
-    if kind in (Kind.NOTHING, Kind.WEBHOOK) or isinstance(value, bool) or value is None or value == "":
+    if kind is _NOTHING or kind is _WEBHOOK or isinstance(value, bool) or value is None or value == "":
         return False
     if isinstance(value, str):
         return _is_secret_text(kind, value)

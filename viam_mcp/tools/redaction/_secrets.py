@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from viam_mcp.tools.redaction._commands import command_spans, names_next, option_span
 from viam_mcp.tools.redaction._forms import form_spans, has_long_run
 from viam_mcp.tools.redaction._marks import NOT_SHOWN, REDACTED
-from viam_mcp.tools.redaction._names import Kind, is_a_count, is_credential, kind_of, names_secret, tells_which
+from viam_mcp.tools.redaction._names import (
+    Kind,
+    is_a_count,
+    is_credential,
+    kind_of,
+    kinds_within,
+    names_secret,
+    tells_which,
+)
 from viam_mcp.tools.redaction._text import cleaned, sanitize
 from viam_mcp.tools.redaction._texts import named_spans, names_any
 from viam_mcp.tools.redaction._urls import url_spans, webhook_span
@@ -45,6 +53,9 @@ _PROGRAM_KEYS = ("name", "command", "executable_path", "exec", "program")
 _OPTIONS = (" -u", " -p", " --user", " -U", "curl", "mysql", "mariadb", "redis", "ldap", "mosquitto", "ipmi",
 "snmp", "zip",
             "smbclient", "unrar", "7z", "mongo", "rabbit", "sqlcmd", "lftp", "podman", "docker", "http ")  # fmt: skip
+# Attributes of an enum's class take long to look up.
+_NOTHING, _SECRET, _AUTH, _WEBHOOK = Kind.NOTHING, Kind.SECRET, Kind.AUTH, Kind.WEBHOOK
+_DEPENDING = (Kind.NOTHING, Kind.KEY, Kind.PIN, Kind.PASS)  # on what they are within
 _MOST_PARSED = 8  # pieces of JSON within a text that are tried
 
 
@@ -54,48 +65,79 @@ def redacted(value: object, label: Label = lambda secret: REDACTED) -> object:
     Objects and lists keep their shape. Below a key that names a secret, all text and numbers are
     credentials but for what tells which one it is, such as `id` and `type`.
     """
-    return _redacted(value, label, Kind.NOTHING, "")
+    return redact(_copy(value), label)
 
 
-def _redacted(value: object, label: Label, kind: Kind, key: str) -> object:
+def redact(value: object, label: Label = lambda secret: REDACTED) -> object:
+    """Do as `redacted` with a value that nobody else has, which is changed."""
+    return _redact(value, label, _NOTHING, "")
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _redact(value: object, label: Label, kind: Kind, key: str) -> object:
     """Redact a value that stands under a key of this kind."""
     if isinstance(value, dict):
         return _object(value, label, kind, key)
     if isinstance(value, list):
         return _list(value, label, kind, key)
-    if kind is Kind.WEBHOOK and isinstance(value, str):
+    if kind is _WEBHOOK and isinstance(value, str):
         return _webhook(value, label)
     if is_credential(kind, value) and not is_a_count(key, value):
         return label(value)
-    return without_secrets(value, label) if isinstance(value, str) and value else value
+    return without_secrets(value, label) if isinstance(value, str) else value
 
 
 def _object(value: dict[str, object], label: Label, kind: Kind, key: str) -> dict[str, object]:
+    kinds, harmless = kinds_within(key), _harmless
+    says_of_others = not _NAMED_VALUES.isdisjoint(value) and any(name in value for name in _NAMES)
+    if kind is not _NOTHING or "payload" in value or says_of_others:
+        return _unusual_object(value, label, kind, key)
+    for name, item in value.items():
+        # Nearly every member is of the first two kinds, and most texts were seen before.
+        if kinds[name] is not _NOTHING:
+            value[name] = _redact(item, label, kinds[name], name)
+        elif item.__class__ is str:
+            if item not in harmless:
+                value[name] = without_secrets(item, label)
+        elif item.__class__ is dict:
+            _object(item, label, _NOTHING, name)
+        elif item.__class__ is list:
+            _list(item, label, _NOTHING, name, value)
+    return value
+
+
+def _unusual_object(value: dict[str, object], label: Label, kind: Kind, key: str) -> dict[str, object]:
+    """Redact an object that is under the name of a credential, or that has members which say what others are."""
     named = _named_kind(value)
-    credentials = kind in (Kind.SECRET, Kind.AUTH) or isinstance(value.get("type"), str)
-    result: dict[str, object] = {}
+    # What Viam calls a credential's value. An arm's payload is a number.
+    holds_payload = kind is _AUTH or isinstance(value.get("type"), str)
     for name, item in value.items():
         own = kind_of(name, key)
         if named is not None and name in _NAMES and isinstance(item, str):
-            own = Kind.NOTHING
-        elif own is Kind.NOTHING and named is not None and name in _NAMED_VALUES:
+            own = _NOTHING
+        elif own is _NOTHING and named is not None and name in _NAMED_VALUES:
             own = named
-        elif (own is Kind.NOTHING and name == "payload" and credentials and isinstance(item, str)) or (
-            own in (Kind.NOTHING, Kind.KEY, Kind.PIN, Kind.PASS) and _is_within(kind, name, item, own)
+        elif (own in _DEPENDING and _is_within(kind, name, item, own)) or (
+            own is _NOTHING and name == "payload" and holds_payload and isinstance(item, str)
         ):
-            own = Kind.SECRET
-        if isinstance(item, list) and own is Kind.NOTHING:
-            result[name] = _list(item, label, own, name, program=_program(value))
+            own = _SECRET
+        if isinstance(item, list) and own is _NOTHING:
+            _list(item, label, own, name, value)
         else:
-            result[name] = _redacted(item, label, own, name)
-    return result
+            value[name] = _redact(item, label, own, name)
+    return value
 
 
 def _is_within(kind: Kind, name: str, item: object, own: Kind) -> bool:
     """Tell whether a member of an object under a name that says `kind` is a credential for that alone."""
-    if kind is Kind.SECRET:
+    if kind is _SECRET:
         return isinstance(item, dict | list) or not tells_which(name)
-    return kind is Kind.AUTH and own is not Kind.NOTHING and not isinstance(item, dict | list)
+    return kind is _AUTH and own is not _NOTHING and not isinstance(item, dict | list)
 
 
 def _named_kind(value: dict[str, object]) -> Kind | None:
@@ -103,31 +145,40 @@ def _named_kind(value: dict[str, object]) -> Kind | None:
     if _NAMED_VALUES.isdisjoint(value):
         return None
     kinds = [kind_of(name) for name in (value.get(key) for key in _NAMES) if isinstance(name, str)]
-    return next((kind for kind in kinds if kind is not Kind.NOTHING), Kind.NOTHING)
+    return next((kind for kind in kinds if kind is not _NOTHING), _NOTHING)
 
 
 def _program(value: dict[str, object]) -> str:
     return next((name for name in (value.get(key) for key in _PROGRAM_KEYS) if isinstance(name, str)), "")
 
 
-def _list(items: list[object], label: Label, kind: Kind, key: str, program: str = "") -> list[object]:
-    result: list[object] = []
+def _list(
+    items: list[object], label: Label, kind: Kind, key: str, beside: dict[str, object] | None = None
+) -> list[object]:
+    """Redact a list; `beside` is the object that it is a member of, which may name the program that it is for."""
+    if kind is _NOTHING and not any(item.__class__ is str for item in items):
+        for item in items:
+            if item.__class__ is dict or item.__class__ is list:
+                _redact(item, label, kind, key)
+        return items
     before, in_key = "", False
+    program = _program(beside or {})
     program = f"{program} {items[0]}" if program and items and isinstance(items[0], str) else program
-    for item in items:
+    for index, item in enumerate(items):
         text = item if isinstance(item, str) else ""
         in_key = (in_key or "PRIVATE KEY-----" in text) and "-----END" not in before
-        own = kind if kind is not Kind.NOTHING else names_next(before)
-        if in_key and text and kind is Kind.NOTHING:
-            result.append(label(item))
-        elif own is Kind.NOTHING and text and (span := option_span(before, text, program)):
-            result.append(_replaced(text, [span], label))
-        else:
-            result.append(_redacted(item, label, own, key))
+        option = before if before[:1] == "-" and kind is _NOTHING else ""
+        own = names_next(option) if option else kind
+        if in_key and text and kind is _NOTHING:
+            items[index] = label(item)
+        elif option and own is _NOTHING and text and (span := option_span(option, text, program)):
+            items[index] = _replaced(text, [span], label)
+        elif text or own is not _NOTHING or isinstance(item, dict | list):
+            items[index] = _redact(item, label, own, key)
         if not before and not program and text:
             program = text
         before = text if text.isascii() else sanitize(text)
-    return result
+    return items
 
 
 def _webhook(url: str, label: Label) -> str:
@@ -150,13 +201,20 @@ def _may_be_command(text: str) -> bool:
 
 def without_secrets(text: str, label: Label = lambda secret: REDACTED) -> str:
     """Return the text without the credentials in it. A text that is JSON as a whole is looked into as such."""
-    if text in _harmless or not may_hold_secret(text):
+    if not text or text in _harmless:
         return text
+    if not may_hold_secret(text):
+        return _remembered(text)
     # JSON may begin with white space: https://www.rfc-editor.org/rfc/rfc8259#section-2
     if text.lstrip()[:1] in ("{", "[") and (inner := _json_without_secrets(text, label)) is not None:
         return inner
     if spans := credential_spans(text):
         return _replaced(text, spans, label)
+    return _remembered(text)
+
+
+def _remembered(text: str) -> str:
+    """Return a text without credentials, and remember that it is one."""
     if len(text) <= _LONGEST_REMEMBERED:
         if len(_harmless) >= _MOST_REMEMBERED:
             _harmless.clear()

@@ -24,7 +24,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from viam_mcp.tools.redaction._marks import REDACTED, not_a_number
-from viam_mcp.tools.redaction._secrets import redacted, without_secrets
+from viam_mcp.tools.redaction._secrets import redact, redacted, without_secrets
 from viam_mcp.tools.redaction._text import sanitize
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _time(value: Any) -> str:
 
 def _struct(struct: Any, reveal: bool = False) -> Json:
     plain = _members(struct)
-    return FreeForm(plain if reveal else cast("dict[str, Json]", redacted(plain)))
+    return FreeForm(plain if reveal else cast("dict[str, Json]", redact(plain)))
 
 
 def _members(struct: Any) -> dict[str, Json]:
@@ -237,7 +237,7 @@ def _remembering(kind: type[Message], reveal: bool) -> Writer:
 def _logged(struct: Any, reveal: bool) -> Json:
     """Return a Struct that is only displayed."""
     plain = _sanitized(_members(struct))
-    return plain if reveal else redacted(plain)
+    return plain if reveal else redact(plain)
 
 
 def _sanitized(value: Json) -> Json:
