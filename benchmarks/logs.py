@@ -93,7 +93,7 @@ async def _polled(url: str, flow: Flow) -> float:
                     (reading,) = news.readings
                     assert reading.gap is None
                     entries.extend(reading.entries)
-                    cursor = news.cursor([len(reading.entries)])
+                    cursor = news.cursor()
                     await asyncio.sleep(_POLL)
                 assert len(list(tail.ring)) <= 10_000
 

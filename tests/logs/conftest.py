@@ -76,7 +76,7 @@ class Reader:
         """The messages of one more reading."""
         news = await self.tails.read([PART], cursor=self.cursor, wait=wait, limit=limit, **self.query)
         (reading,) = news.readings
-        self.cursor = news.cursor([len(reading.entries)])
+        self.cursor = news.cursor()
         self.entries += reading.entries
         if reading.gap:
             self.gaps.append(reading.gap)

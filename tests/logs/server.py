@@ -6,7 +6,9 @@ import asyncio
 import math
 import struct
 import time
+from bisect import bisect_left, bisect_right
 from contextlib import suppress
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +89,7 @@ class LogServer(Service):
         repeat: How many of the latest entries a new stream begins with.
         headers_first: Whether a stream's headers are sent when it opens, rather than with its first message.
         batch: How many entries a message holds at most.
+        most_bytes: How large an answer may be.
     """
 
     def __init__(self) -> None:
@@ -95,7 +98,10 @@ class LogServer(Service):
         self.repeat = 0
         self.headers_first = True
         self.batch = 100
+        self.most_bytes = 32 * 1_048_576
         self.opened = 0
+        self._sorted: list[tuple[tuple[float, ...], LogEntry]] = []
+        self._sorted_of: list[LogEntry] | None = None
         self._streams: dict[asyncio.Queue[Any], Received] = {}
         self.on("GetRobotPartLogs", self._answer)
         self.on("TailRobotPartLogs", self._stream)
@@ -125,19 +131,36 @@ class LogServer(Service):
 
     async def _answer(self, call: Received) -> None:
         request = call.request
-        ascending = request.order == wire.LOG_ORDER_ASCENDING
         begins = _at(request.start) if request.HasField("start") else (-math.inf,)
         ends = _at(request.end) if request.HasField("end") else (math.inf,)
-        timed = [(at, item) for item in self.log if begins <= (at := _at(item.time)) <= ends]
-        timed.sort(key=itemgetter(0))
-        if not ascending:
-            timed.reverse()
-        found = [item for _, item in timed if _matches(item, request)]
+        timed = self._by_time()
+        first, last = bisect_left(timed, begins, key=itemgetter(0)), bisect_right(timed, ends, key=itemgetter(0))
+        order = range(first, last) if request.order == wire.LOG_ORDER_ASCENDING else range(last - 1, first - 1, -1)
         begin, limit = int(request.page_token or 0), request.limit or 100
-        reply = wire.GetRobotPartLogsResponse(logs=found[begin : begin + limit])
-        if len(found) > begin + limit:
+        matching = (timed[at][1] for at in order if _matches(timed[at][1], request))
+        page = list(islice(matching, begin, begin + limit + 1))
+        reply = wire.GetRobotPartLogsResponse(logs=page[:limit])
+        if len(page) > limit:
             reply.next_page_token = str(begin + limit)
+        if reply.ByteSize() > self.most_bytes:
+            raise GRPCError(Status.RESOURCE_EXHAUSTED, "the message is larger than the limit")
         await call.stream.send_message(reply)
+
+    def _check_token(self, call: Received) -> None:
+        # Several clients sign in here, each with a token of its own.
+        begin = len(self.tokens) - self.tokens[::-1].index("revoked") if "revoked" in self.tokens else 0
+        if call.metadata.get("authorization", "").removeprefix("Bearer ") not in self.tokens[begin:]:
+            raise GRPCError(Status.UNAUTHENTICATED, "unauthenticated: no such token")
+
+    def _by_time(self) -> list[tuple[tuple[float, ...], LogEntry]]:
+        """Return the log as the service gives it; entries of one time stand as they came."""
+        if self._sorted_of is not self.log or len(self._sorted) > len(self.log):
+            self._sorted_of, self._sorted = self.log, []
+        new = self.log[len(self._sorted) :]
+        if new:
+            self._sorted += [(_at(item.time), item) for item in new]
+            self._sorted.sort(key=itemgetter(0))
+        return self._sorted
 
     async def _stream(self, call: Received) -> None:
         queue: asyncio.Queue[Any] = asyncio.Queue()

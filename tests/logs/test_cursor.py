@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,66 +12,138 @@ from hypothesis import strategies as st
 
 from tests.logs.conftest import Reader
 from tests.logs.server import PART, SECOND, START, LogServer, entry
-from viam_mcp.app import LogEntry
+from viam_mcp.app import InvalidArgument
 from viam_mcp.logs import Query
-from viam_mcp.logs._cursor import MOST_KNOWN, Unseen, decode, encode, position_after
-from viam_mcp.logs._entries import EVER, nanoseconds
+from viam_mcp.logs._cursor import LONGEST_CURSOR, Position, decode, encode
+from viam_mcp.logs._digest import MASK, Digest, Mark, Split, group, split
+from viam_mcp.logs._entries import EARLIEST, LATEST, fingerprint, nanoseconds
 
 if TYPE_CHECKING:
     from viam_mcp.logs import Tails
 
-LATENESS = 10 * SECOND
+QUERY = Query(PART)
 
 
-def records(times: list[int]) -> list[LogEntry]:
-    return [LogEntry.from_proto(entry(str(number), time)) for number, time in enumerate(times)]
+def keys(times: list[int]) -> list[tuple[int, int]]:
+    """Time and fingerprint of entries of these times, which are numbered in the order in which they came."""
+    entries = [entry(str(number), time) for number, time in enumerate(times)]
+    return list(zip(nanoseconds(entries), map(fingerprint, entries), strict=True))
 
 
-def unseen_after(arrived: list[LogEntry], taken: int) -> list[str]:
-    """What a reader of the log finds new who comes back with a cursor made after so many entries."""
-    query = Query(PART)
-    position = position_after(reversed(arrived[:taken]), lowest=EVER, lateness=LATENESS)
-    digest, read = decode(encode(query, position))
-    assert (digest, read) == (query.digest, position)
-    unseen = Unseen(read)
-    return [record.message for record in sorted(arrived, key=nanoseconds) if unseen(record)]
+def split_after(arrived: list[tuple[int, int]], taken: int, *, even: bool = False, lately: int = 64) -> Split:
+    """What a cursor that was made after so many entries says about the whole log."""
+    seen = arrived[:taken]
+    groups = group(seen, Counter(key for _, key in seen[-lately:]), even=even)
+    latest = tuple(Mark(time, key & MASK) for time, key in seen[-6:])
+    digest = Digest(EARLIEST, EARLIEST, groups, latest, 5 * SECOND, often=True)
+    position = Position(7, 12, 3, latest[:1], 5 * SECOND, often=True)
+    cursor = encode(QUERY.digest, position, digest)
+    assert len(cursor) < LONGEST_CURSOR
+    assert decode(cursor) == (QUERY.digest, position, digest)
+    return split(digest, sorted(arrived, key=lambda one: one[0]))
+
+
+def unseen_after(times: list[int], taken: int) -> list[int]:
+    """Which entries, by number, a reader finds new who comes back with such a cursor."""
+    arrived = keys(times)
+    found = split_after(arrived, taken)
+    assert not found.doubtful
+    assert not found.lacking
+    order = sorted(range(len(times)), key=times.__getitem__)
+    return [order[at] for at in found.unseen]
 
 
 @given(
     gaps=st.lists(st.integers(min_value=0, max_value=3 * SECOND), min_size=1, max_size=200),
     taken=st.integers(min_value=0),
 )
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_in_a_log_that_is_in_order_a_cursor_splits_it_exactly(gaps: list[int], taken: int) -> None:
     times = [START + sum(gaps[: number + 1]) for number in range(len(gaps))]
     taken = 1 + taken % len(times)
-    assert unseen_after(records(times), taken) == [str(number) for number in range(taken, len(times))]
+    assert unseen_after(times, taken) == list(range(taken, len(times)))
 
 
 @given(
     lateness=st.lists(st.integers(min_value=0, max_value=3 * SECOND), min_size=1, max_size=60),
     taken=st.integers(min_value=0),
 )
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_entries_that_come_late_by_seconds_are_neither_lost_nor_doubled(lateness: list[int], taken: int) -> None:
-    # Three a second: within the lateness there are no more than a cursor has room for.
     times = [START + number * SECOND // 3 - late for number, late in enumerate(lateness)]
     taken = 1 + taken % len(times)
-    found = unseen_after(records(times), taken)
-    assert sorted(found, key=int) == [str(number) for number in range(taken, len(times))]
+    assert sorted(unseen_after(times, taken)) == list(range(taken, len(times)))
 
 
-@pytest.mark.parametrize("number", [MOST_KNOWN - 1, MOST_KNOWN, MOST_KNOWN + 1, 64, 65, 1_000])
+@given(
+    rate=st.sampled_from([2, 20, 200]),
+    late=st.sampled_from([1, 5, 30]),
+    often=st.sampled_from([0.01, 0.3, 1.0]),
+    ahead=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=40)
+def test_whatever_the_rate_a_cursor_says_what_was_seen_or_of_which_time_it_cannot_tell(
+    rate: int, late: int, often: float, ahead: bool, seed: int
+) -> None:
+    draw = random.Random(seed)
+    written = [(START + number * SECOND // rate, number) for number in range(500)]
+    delays = [draw.uniform(0, late) * SECOND if draw.random() < often else 0 for _ in written]
+    ahead_by = [3_600 * SECOND if ahead and draw.random() < 0.02 else 0 for _ in written]
+    arrival = sorted(written, key=lambda one: one[0] + delays[one[1]])
+    arrived = keys([time + ahead_by[number] for time, number in arrival])
+    taken = draw.randint(1, 500)
+    found = split_after(arrived, taken, even=often > 0.1, lately=384 if often > 0.1 else 64)
+    order = sorted(range(500), key=lambda at: arrived[at][0])
+    told = [at for at in range(500) if any(since <= arrived[at][0] <= until for since, until, _ in found.doubtful)]
+    assert {order[at] for at in found.unseen} | set(told) >= set(range(taken, 500))
+    assert all(order[at] >= taken for at in found.unseen)
+    for since, until, number in found.doubtful:
+        inside = [at for at in range(500) if since <= arrived[at][0] <= until]
+        assert number == sum(at >= taken for at in inside)
+    # Up to 20 entries a second, half of them under way, everything can be told.
+    assert not found.doubtful or rate * late > 100
+
+
+@pytest.mark.parametrize("number", [31, 32, 33, 64, 65, 1_000])
 def test_any_number_of_entries_of_the_same_time_is_split_exactly(number: int) -> None:
     times = [START - SECOND] * 3 + [START] * number + [START + SECOND] * 3
     for taken in (1, 4, number // 2 + 3, number + 3, number + 4, len(times)):
-        assert unseen_after(records(times), taken) == [str(n) for n in range(taken, len(times))]
+        assert unseen_after(times, taken) == list(range(taken, len(times)))
 
 
 def test_times_that_no_clock_should_show_make_a_cursor_too() -> None:
-    for times in ([-62_000_000_000 * SECOND], [250_000_000_000 * SECOND], [0, 250_000_000_000 * SECOND, START]):
-        position = position_after(records(times), lowest=EVER, lateness=LATENESS)
-        assert decode(encode(Query(PART), position))[1].known == position.known
+    for time in (-62_000_000_000 * SECOND, 250_000_000_000 * SECOND, 2**62 * SECOND, -(2**62) * SECOND):
+        (clipped,) = nanoseconds([entry("", 0), entry("", time)])[1:]
+        assert EARLIEST <= clipped <= LATEST
+        assert unseen_after([clipped, START], 1) == [1]
+
+
+def test_what_the_log_does_not_hold_yet_is_awaited_and_not_taken_for_something_else() -> None:
+    arrived = keys([START + number * SECOND for number in range(20)])
+    seen = arrived[:15]
+    latest = tuple(Mark(time, key & MASK) for time, key in seen[-6:])
+    digest = Digest(EARLIEST, EARLIEST, group(seen, Counter(key for _, key in seen)), latest)
+    log = [one for at, one in enumerate(arrived) if at not in (12, 14)]
+    found = split(digest, log)
+    assert [log[at] for at in found.unseen] == arrived[15:]
+    assert found.awaited == [latest[3], latest[5]]
+
+
+def test_a_log_that_has_lost_what_was_seen_is_lacking() -> None:
+    arrived = keys([START + number * SECOND for number in range(40)])
+    digest = Digest(EARLIEST, EARLIEST, group(arrived[:30], Counter()))
+    assert split(digest, arrived[5:]).lacking
+
+
+@pytest.mark.parametrize("at", range(0, 120, 7))
+def test_a_cursor_that_was_cut_or_changed_is_refused(at: int) -> None:
+    seen = keys([START + number * SECOND for number in range(20)])
+    cursor = encode(QUERY.digest, Position(1, 2, 3), Digest(START, START, group(seen, Counter())))
+    at %= len(cursor) - 1  # the last character has bits that say nothing
+    for broken in (cursor[:at], cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]):
+        with pytest.raises(InvalidArgument, match="cursor: this is not one"):
+            decode(broken)
 
 
 @pytest.mark.parametrize("backwards", [0, 3 * SECOND], ids=["in order", "out of order by seconds"])

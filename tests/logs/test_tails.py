@@ -16,7 +16,7 @@ from tests.logs.server import PART, SECOND, START, LogServer, entry, status, tok
 from tests.pace import PATIENCE
 from viam_mcp.app import InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, connect
 from viam_mcp.calls import Kind, LimitReached, Limits
-from viam_mcp.logs import Options, Query, State, Tails
+from viam_mcp.logs import News, Options, Query, State, Tails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -201,7 +201,7 @@ async def test_a_server_that_is_away_leaves_the_reader_with_its_place(server: Lo
     server.on("TailRobotPartLogs", server._stream)
     server.on("GetRobotPartLogs", server._answer)
     server.emit(*numbers(0, 3))
-    reader.cursor = news.cursor([0])
+    reader.cursor = news.cursor()
     assert await reader.until(3) == ["0", "1", "2"]
 
 
@@ -350,7 +350,7 @@ async def test_too_many_parts_at_once_are_refused(tails: Tails) -> None:
 
 
 async def test_a_cursor_is_good_for_its_own_part_and_conditions_only(server: LogServer, tails: Tails) -> None:
-    cursor = (await tails.read([PART])).cursor([0])
+    cursor = (await tails.read([PART])).cursor()
     for parts, conditions in (([OTHER], {}), ([PART], {"errors_only": False}), ([PART], {"filter": "a"})):
         with pytest.raises(InvalidArgument, match="belongs to another part, or to other conditions"):
             await tails.read(parts, cursor=cursor, **conditions)
@@ -365,11 +365,11 @@ async def test_several_parts_are_read_together_and_each_goes_on_at_its_own_place
     first = await tails.read([PART, OTHER])
     await server.until_streams(2)
     server.emit(*numbers(0, 3))
-    cursor = first.cursor([0, 0])
+    cursor = first.cursor()
     news = await tails.read([PART, OTHER], cursor=cursor, wait=PATIENCE)
     while not all(reading.entries for reading in news.readings):
         news = await tails.read([PART, OTHER], cursor=cursor, wait=PATIENCE)
-    cursor = news.cursor([1, 3])
+    cursor = News([news.readings[0].cut(1), news.readings[1]]).cursor()
     news = await tails.read([OTHER, PART], cursor=cursor, wait=PATIENCE)
     assert {reading.part_id: [e.message for e in reading.entries] for reading in news.readings} == {
         PART: ["1", "2"],

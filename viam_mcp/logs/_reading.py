@@ -1,27 +1,30 @@
-"""What is new to a reader, from its position on: in the ring, and before that in the log itself.
-
-A position of this life of the tail is a number in the ring. One of another life, or from reading the log,
-is first brought up to date by reading on in the log, page by page; where the log ends, the ring takes over.
-"""
+"""What is new to a reader, and where it stands after taking it."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from viam_mcp.logs._cursor import Position, Unseen, bad_cursor, encode, position_after, take
-from viam_mcp.logs._entries import added, identity, moment
-from viam_mcp.logs._ring import Gap
+from viam_mcp.app import LogEntry
+from viam_mcp.logs._cursor import Position, bad_cursor, encode
+from viam_mcp.logs._digest import MASK, MOST_GROUPS, Digest, Mark, group
+from viam_mcp.logs._entries import EARLIEST, moment, take
+from viam_mcp.logs._gap import Gap, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from viam_mcp.app import LogEntry
-    from viam_mcp.logs._cursor import Query
+    from viam_mcp.logs._query import Query
     from viam_mcp.logs._tail import Tail, UpstreamStatus
 
-_LARGEST_PAGE = 1_000
+_FEW, _MORE = 64, 256  # of the newest entries a digest tells which were seen, where it need not reach further
+_LATELY, _AT_FIRST, _OFTEN_LATE = 16, 96, 384  # of the latest arrivals it tells about closely
+LATEST_MARKS = 6
+"""How many of the latest arrivals a digest names."""
+_MOST_AWAITED = 32
+_NEAR = 4
 
 
 @dataclass(frozen=True)
@@ -31,127 +34,159 @@ class Reading:
     Attributes:
         query: What was followed.
         entries: The new entries, in the order in which they came.
-        gap: What is missing before or among them; None for nothing.
+        gaps: What is missing, each with how many of the entries come before it.
         upstream: How the connection is doing.
-        position_at: Where a reader stands that has taken so many of the entries.
+        cursor_at: From how many entries were taken, and how many groups a digest may have, to a cursor.
+        reached: Where in this life of the tail the reader stands that has taken all; None where it is in no place.
     """
 
     query: Query
     entries: Sequence[LogEntry]
-    gap: Gap | None
+    gaps: Sequence[tuple[int, Gap]]
     upstream: UpstreamStatus
-    position_at: Callable[[int], Position]
+    cursor_at: Callable[[int, int], str]
+    reached: Position | None = None
 
     @property
     def part_id(self) -> str:
         """The part."""
         return self.query.part_id
 
-    def cursor(self, taken: int) -> str:
-        """What to bring back after taking so many of the entries."""
-        return encode(self.query, self.position_at(taken))
+    @property
+    def gap(self) -> Gap | None:
+        """What is missing before, among or after the entries; None for nothing."""
+        return together([gap for _, gap in self.gaps])
+
+    def cut(self, number: int) -> Reading:
+        """Return a reading of the first entries only."""
+        if number >= len(self.entries):
+            return self
+        gaps = [(before, gap) for before, gap in self.gaps if before <= number]
+        return replace(self, entries=self.entries[:number], gaps=gaps)
+
+    def cursor(self, *, most_groups: int = MOST_GROUPS) -> str:
+        """Return what to bring back after taking the entries."""
+        return self.cursor_at(len(self.entries), most_groups)
 
 
-async def read(tail: Tail, position: Position, limit: int) -> Reading:
-    """What is new to a reader at this position, at most `limit` entries. Waits for the log, never for news.
+def start_of(tail: Tail, number: int) -> Position:
+    """Return where a reader begins who wants what comes after the entry of this number."""
+    return Position(tail.epoch, max(number, tail.ring.first - 1), tail.intake.told)
+
+
+def unchanged(tail: Tail, position: Position, digest: Digest | None) -> Reading:
+    """Return a reading of nothing, where it cannot be told yet what is new."""
+
+    def cursor_at(_: int, most_groups: int) -> str:
+        if digest is None:
+            return cursor_of(tail, position, most_groups)
+        return encode(tail.query.digest, position, digest)
+
+    return Reading(tail.query, (), (), tail.upstream, cursor_at)
+
+
+def read_on(tail: Tail, position: Position, limit: int) -> Reading:
+    """Return what is new to a reader of this life of a tail, at most `limit` entries.
 
     Raises:
         InvalidArgument: The position is not one of this tail.
-        AppError: The log cannot be read.
     """
-    if position.epoch == tail.epoch or not tail.begun or tail.failure is not None:
-        return _from_ring(tail, position, limit)
-    return await _from_log(tail, position, limit)
-
-
-def _from_ring(tail: Tail, position: Position, limit: int) -> Reading:
-    ring, start = tail.ring, position.number
-    if position.epoch != tail.epoch or not tail.begun:
-        return Reading(tail.query, (), None, tail.upstream, lambda taken: position)
-    if start > ring.last:
+    ring, intake = tail.ring, tail.intake
+    numbers: Sequence[int]
+    if position.number > ring.last or position.told > intake.told:
         raise bad_cursor("it is from the future")
-    items = ring.after(start, limit)
+    gaps: list[tuple[int, Gap]] = []
+    # Who asked for more of what came before than there was did not fall behind.
+    start = max(position.number, intake.first - 1) if position.number < 0 else position.number
     lost = ring.first - 1 - start
-    gaps = [item for item in items if isinstance(item, Gap)]
     if lost > 0:
-        until = ring.evicted
-        gaps.append(Gap("fell_behind", None if until is None else moment(until), moment(position.floor), lost))
+        gaps.append((0, _fell_behind(tail, start, lost)))
         start += lost
-    entries: Sequence[LogEntry] = [item for item in items if not isinstance(item, Gap)]
+    upto = min(start + limit, ring.last)
+    numbers = range(start + 1, upto + 1)
+    if position.awaited:
+        numbers = _not_seen(tail, position.awaited, numbers)
+    found = ring.after(start, limit)
+    entries = [LogEntry(found[number - start - 1]) for number in numbers]
+    gaps += [(bisect_right(numbers, number), gap) for number, gap in intake.gaps(position.told, upto)]
 
     def position_at(taken: int) -> Position:
-        if taken == len(entries):
-            return tail.position(start + len(items)) if items or lost > 0 else position
-        numbers = (number for number, item in enumerate(items, start + 1) if not isinstance(item, Gap))
-        at = start
-        for _ in range(taken):
-            at = next(numbers)
-        return tail.position(at)
+        at = upto if taken == len(entries) else numbers[taken - 1] if taken else start
+        awaited = _still_awaited(tail, position.awaited, start, at) if position.awaited else ()
+        return replace(position, number=at, told=intake.told_after(position.told, at), awaited=awaited)
 
-    return Reading(tail.query, entries, _together(gaps), tail.upstream, position_at)
+    def cursor_at(taken: int, most_groups: int) -> str:
+        return cursor_of(tail, position_at(taken), most_groups)
 
-
-async def _from_log(tail: Tail, position: Position, limit: int) -> Reading:
-    before = tail.ring.last
-    unseen, token, tokens = Unseen(position), "", {""}
-    came: Counter[int] = Counter()
-    log: list[tuple[LogEntry, bool]] = []  # what the log holds from the floor on, and whether it is new
-    new = 0
-    while True:
-        page = await tail.page(position.floor, token, _LARGEST_PAGE)
-        for entry in added(came, page):
-            log.append((entry, unseen(entry)))
-            new += log[-1][1]
-        token = page.next_page_token
-        if new >= limit or token in tokens:
-            break
-        tokens.add(token)
-    ended = token in tokens
-    entries = [entry for entry, is_new in log if is_new]
-    # What came while the log was read may be in it already.
-    items = tail.ring.after(before, limit) if ended else []
-    late = [item for item in items if not isinstance(item, Gap) and not take(came, identity(item))]
-    if ended and len(entries) + len(late) <= limit and before + len(items) == tail.ring.last:
-        end = tail.position(tail.ring.last)
-        entries += late
-    else:
-        end = None
-        del entries[limit:]
-
-    def position_at(taken: int) -> Position:
-        if taken == len(entries) and end is not None:
-            return end
-        return _advanced(position, log, taken, tail.lateness)
-
-    gap = _together([item for item in items if isinstance(item, Gap)]) if end else None
-    return Reading(tail.query, entries, gap, tail.upstream, position_at)
+    return Reading(tail.query, entries, gaps, tail.upstream, cursor_at, position_at(len(entries)))
 
 
-def _advanced(position: Position, log: Sequence[tuple[LogEntry, bool]], taken: int, lateness: int) -> Position:
-    """The position after so many of the new entries, as one that needs the log to go on from."""
-    unseen, left = Unseen(position), taken
-    seen: list[LogEntry] = []
-    for entry, is_new in log:
-        if is_new:
-            if not left:
-                break
-            left -= 1
-        unseen(entry)
-        seen.append(entry)
-    if not seen:
-        return position
-    return position_after(reversed(seen), lowest=position.floor, lateness=lateness, carried=unseen.rest)
+def cursor_of(tail: Tail, position: Position, most_groups: int = MOST_GROUPS) -> str:
+    """Return the cursor of a reader at a position of this life of a tail."""
+    return encode(tail.query.digest, position, digest_of(tail, position, most_groups))
 
 
-def _together(gaps: Sequence[Gap]) -> Gap | None:
-    """Several gaps as one that spans them."""
-    if len(gaps) < 2:
-        return gaps[0] if gaps else None
-    sinces, untils = [gap.since for gap in gaps], [gap.until for gap in gaps]
-    counts = [gap.count for gap in gaps]
-    return Gap(
-        gaps[0].reason,
-        max((until for until in untils if until), default=None),
-        None if None in sinces else min(since for since in sinces if since),
-        None if None in counts else sum(count for count in counts if count),
-    )
+def digest_of(tail: Tail, position: Position, most_groups: int = MOST_GROUPS) -> Digest:
+    """Return what a reader at a position of this life of a tail has seen."""
+    ring, lateness, options = tail.ring, tail.intake.lateness, tail.options
+    now = options.now()
+    if not tail.intake.begun:
+        floor = now - options.lateness_ns
+        return Digest(floor, floor)
+    front, number = lateness.front(now), min(position.number, ring.last)
+    late, often = max(lateness.depth, position.late), lateness.often or position.often
+    few = _FEW if lateness.orderly and not late else _MORE
+    recent = [ring.time(at) for at in range(max(ring.first, number - 2 * few), number + 1)]
+    recent = sorted(time for time in recent if time <= front)
+    newest = recent[-few] if len(recent) > few else EARLIEST
+    reached = min(front - min(late * 3 // 2, options.lookback_ns), newest, tail.intake.unsettled_since)
+    floor = max(ring.faded.since, reached)
+    many = _OFTEN_LATE if often else _LATELY if lateness.orderly and not late else _AT_FIRST
+    lately = Counter(ring.key(at) for at in range(max(ring.first, number - many + 1), number + 1))
+    latest = [
+        Mark(ring.time(at), ring.key(at) & MASK) for at in range(max(ring.first, number - LATEST_MARKS + 1), number + 1)
+    ]
+    seen = list(ring.known(floor, number))
+    seen += [(mark.time, mark.key) for mark in position.awaited if mark.time >= floor]
+    latest = [*latest, *position.awaited][:_MOST_AWAITED]
+    groups = group(seen, lately, most=most_groups, even=often)
+    return Digest(floor, front - late, groups, tuple(latest), late, often)
+
+
+def digest_from(
+    log: Sequence[tuple[int, int]], unseen: Collection[int], before: Digest, *, most_groups: int = MOST_GROUPS
+) -> Digest:
+    """Return what a reader of the log has seen who has seen all of these entries but some.
+
+    Args:
+        log: Time and fingerprint of the entries, in order of time, from the floor on.
+        unseen: The indices of those that were not seen.
+        before: What is taken over: the floor, the latest arrivals, how late entries come.
+        most_groups: How many groups to make, about.
+    """
+    near = {near for at in unseen for near in range(at - _NEAR, at + _NEAR + 1)}.difference(unseen)
+    end = min(unseen, default=len(log))
+    many = _OFTEN_LATE if before.often else _AT_FIRST
+    lately = Counter(log[at][1] for at in sorted(near | set(range(max(end - many, 0), end))) if 0 <= at < len(log))
+    seen = [one for at, one in enumerate(log) if at not in unseen and one[0] >= before.floor]
+    groups = group(seen, lately, most=most_groups, even=before.often)
+    return replace(before, groups=groups, latest=before.latest[:_MOST_AWAITED])
+
+
+def _fell_behind(tail: Tail, start: int, lost: int) -> Gap:
+    bounds = tail.ring.bounds(start)
+    if bounds is None:
+        return Gap("fell_behind", None, None, lost)
+    return Gap("fell_behind", moment(bounds[1], up=True), moment(bounds[0]), lost)
+
+
+def _not_seen(tail: Tail, awaited: Sequence[Mark], numbers: Iterable[int]) -> list[int]:
+    """Leave out the entries that the reader has seen elsewhere."""
+    waiting = Counter(mark.key for mark in awaited)
+    return [number for number in numbers if not take(waiting, tail.ring.key(number) & MASK)]
+
+
+def _still_awaited(tail: Tail, awaited: Sequence[Mark], start: int, upto: int) -> tuple[Mark, ...]:
+    """Return what is awaited besides the entries after `start`, up to a number."""
+    came = Counter(tail.ring.key(number) & MASK for number in range(max(start + 1, tail.ring.first), upto + 1))
+    return tuple(mark for mark in awaited if not take(came, mark.key))

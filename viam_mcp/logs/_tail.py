@@ -1,24 +1,12 @@
-"""One upstream, kept open: what a part logs, in the order in which it came, without a loss or a double.
-
-The stream alone cannot promise that: it breaks, it may say again what it has said, and nothing tells
-when it has begun to listen. So the log itself is read too, from a little before the latest entry that
-came: when a connection is made, when its first entry comes (which proves that it listens), and when it
-has been quiet for a while (which shows whether it has gone deaf). An entry that is found there and has
-not come is new.
-
-Two equal entries are one that was delivered twice, unless a single stream or a single page of the log
-holds both of them.
-"""
+"""One upstream, kept open: what a part logs, from when somebody asked for it until nobody does."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
-from collections import Counter
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -26,31 +14,30 @@ from viam_mcp.app import (
     AppError,
     InvalidArgument,
     NotFound,
-    Page,
     PermissionDenied,
     Unauthenticated,
     Unimplemented,
 )
-from viam_mcp.logs._cursor import Position, position_after, take
-from viam_mcp.logs._entries import EVER, SECOND, added, identity, moment, nanoseconds
-from viam_mcp.logs._ring import Gap, Ring
-from viam_mcp.proto import app as wire
+from viam_mcp.logs._entries import moment
+from viam_mcp.logs._intake import QUIET, USUAL, Intake
+from viam_mcp.logs._log import Log
+from viam_mcp.proto.app import TailRobotPartLogsRequest
+from viam_mcp.proto.app.v1.app_grpc import AppServiceStub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from viam_mcp.app import AppClient, LogEntry
-    from viam_mcp.logs._cursor import Query
+    from viam_mcp.app import AppClient
     from viam_mcp.logs._options import Options
+    from viam_mcp.logs._query import Query
+    from viam_mcp.logs._ring import Ring
+    from viam_mcp.proto.common import LogEntry
 
 logger = logging.getLogger("viam_mcp.logs")
 
-_PAGE = 1_000
-# Machines' clocks may be ahead of ours; the log is read up to here, not up to now.
-_AHEAD = timedelta(days=1)
-# How far back to look for the first entry of a log that was empty when it was first read.
-_EMPTY = 3_600 * SECOND
 _FINAL = (NotFound, InvalidArgument, PermissionDenied, Unauthenticated, Unimplemented)
+_LAST_WORDS = 2.0  # seconds that a stream is given to end by itself when the log can no longer be read
 
 
 class State(StrEnum):
@@ -78,7 +65,7 @@ class Tail:
     Attributes:
         query: What it follows.
         epoch: Tells this life from others of the same query.
-        ring: What came.
+        intake: What came.
         upstream: How it is doing.
         failure: Why it gave up for good; None while it has not.
     """
@@ -86,33 +73,41 @@ class Tail:
     def __init__(self, app: AppClient, query: Query, options: Options) -> None:
         self.query = query
         self.epoch = secrets.randbits(31) + 1
-        self.ring = Ring(options.ring_entries, options.ring_bytes)
         self.failure: AppError | None = None
+        self.log = Log(app, query)
+        self.options = options
+        self.intake = Intake(self.log, options, self.wake)
         self._app = app
-        self._options = options
-        self._started = options.now()
-        self._oldest: int | None = None  # what is not later than this was logged before the tail began
         self._begun = asyncio.Event()
-        self._turn = asyncio.Lock()  # the stream and readings of the log add entries one after the other
-        self._batches = 0
+        self._lock = asyncio.Lock()  # the stream waits while the log is read, so that entries come in order
+        self._messages = 0
         self._sound = False  # whether the present stream has shown that it works
-        self._repeatable: Counter[int] = Counter()  # what the stream may yet bring, although it has come
-        self._repeated_until = 0
         self._listeners: set[asyncio.Event] = set()
         self._become(State.CONNECTING)
         self._task = asyncio.create_task(self._run(), name=f"tail of {query.part_id}")
 
     async def close(self) -> None:
-        """End the upstream."""
+        """End the upstream, and forget what came."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self.failure is None:
             self._become(State.CLOSED)
+        self.ring.clear()
+
+    @property
+    def ring(self) -> Ring:
+        """The entries that came."""
+        return self.intake.ring
 
     @property
     def begun(self) -> bool:
         """Whether it has read the end of the log, after which nothing is missed, or has failed."""
         return self._begun.is_set()
+
+    @property
+    def live(self) -> bool:
+        """Whether everything that the log held a moment ago is here."""
+        return self.upstream.state is State.LIVE
 
     async def begin(self) -> None:
         """Wait until it has begun."""
@@ -127,31 +122,6 @@ class Tail:
         finally:
             self._listeners.discard(news)
 
-    @property
-    def lateness(self) -> int:
-        """By how much an entry may be older than one that arrived before it, in nanoseconds."""
-        return self._options.lateness_ns
-
-    def start(self, backlog: int) -> Position:
-        """Where a reader begins that has seen nothing, and wants so many of the entries from before."""
-        if not self.begun:
-            return Position(self.epoch, 0, self._started)
-        return self.position(max(self.ring.last - backlog, self.ring.first - 1))
-
-    def position(self, number: int) -> Position:
-        """Where a reader stands who has seen the ring up to this number."""
-        return position_after(
-            self.ring.before(number),
-            lowest=self._lowest(),
-            lateness=self.lateness,
-            epoch=self.epoch,
-            number=number,
-        )
-
-    async def page(self, start: int, token: str, limit: int) -> Page[LogEntry]:
-        """What the log holds from a time on, in nanoseconds, oldest first."""
-        return await self._read(start=moment(start), order=wire.LOG_ORDER_ASCENDING, limit=limit, token=token)
-
     async def _run(self) -> None:
         failures = 0
         while True:
@@ -161,155 +131,127 @@ class Tail:
                 reason = "the server ended the stream"
             except AppError as error:
                 # A token can end in the middle of a stream. That none is taken any more, the next reading shows.
-                expired = isinstance(error, Unauthenticated) and self.upstream.state is State.LIVE
+                expired = isinstance(error, Unauthenticated) and self.live
                 if isinstance(error, _FINAL) and not expired:
                     self._fail(error)
                     return
                 reason = str(error.message)
             except Exception as error:
-                # Also what a watcher of the client refuses, such as calls that went unanswered lately.
+                # Also what an observer of the client refuses, such as calls that went unanswered lately.
                 logger.warning("the tail of part %s broke", self.query.part_id, exc_info=True)
                 reason = f"this program failed ({type(error).__name__})"
+            self.intake.broke()
             failures = 0 if self._sound else failures + 1
             logger.debug("the tail of part %s broke: %s", self.query.part_id, reason)
             self._become(State.RECONNECTING if self.begun else State.CONNECTING, reason)
-            await self._options.pause(self._options.backoff(failures))
+            await self.options.pause(self.options.backoff(failures))
 
     async def _connection(self) -> None:
-        """One stream, from its opening until it ends, breaks or goes deaf."""
-        self._repeatable.clear()
-        # The first to run is the first to get the turn: the log is read before the stream adds anything.
-        tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._receive())]
+        """Serve one stream, from its opening until it ends, breaks or goes deaf."""
+        # The first to run is the first to get the lock: the log is read before the stream adds anything.
+        watching, receiving = asyncio.create_task(self._watch()), asyncio.create_task(self._receive())
+        settling = asyncio.create_task(self._settle())
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([watching, receiving], return_when=asyncio.FIRST_COMPLETED)
+            if self.begun and watching in done and isinstance(watching.exception(), _FINAL):
+                # What is deleted cannot be read any more, but its stream may still bring its last entries.
+                await self._within(_LAST_WORDS, receiving)
         finally:
-            for task in tasks:
+            for task in (watching, receiving, settling):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(watching, receiving, settling, return_exceptions=True)
         for task in done:
             task.result()
 
+    async def _within(self, seconds: float, task: asyncio.Task[None]) -> None:
+        over = asyncio.ensure_future(self.options.pause(seconds))
+        try:
+            await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            await asyncio.gather(over, return_exceptions=True)
+
     async def _receive(self) -> None:
         query, first = self.query, True
-        batches = await self._app.tail_robot_part_logs(query.part_id, query.errors_only, query.filter or None)
-        async with aclosing(batches):
-            async for entries in batches:
-                async with self._turn:
+        method = AppServiceStub(self._app.session.channel).TailRobotPartLogs
+        request = TailRobotPartLogsRequest(id=query.part_id, errors_only=query.errors_only, filter=query.filter or None)
+        # An opening that fails is a break like any other: what is logged until the next one has to be looked for.
+        messages = self._app.session.stream(method, request, reopen=False)
+        async with aclosing(messages):
+            async for message in messages:
+                entries = message.logs
+                if not entries:
+                    continue  # the server shows that it is alive
+                async with self._lock:
                     if first:
-                        await self._reconcile()
-                        self._repeatable.clear()
-                        self._expect_repetitions(self.ring)
+                        await self._prove(entries)
                         first = False
-                    self._batches += 1
+                    self._messages += 1
                     self._sound = True
-                    self._add([e for e in entries if self._is_new(e)] if self._repeatable else entries)
+                    self.intake.take(entries, message.ByteSize())
+
+    async def _prove(self, entries: Sequence[LogEntry]) -> None:
+        """Read the log once more: the first message shows that the stream listens, but not since when."""
+        try:
+            if not self.intake.begun:
+                await self.intake.begin()
+                self._begun.set()
+            await self.intake.look(QUIET)
+        except _FINAL:
+            self.intake.take_last(entries)
+            raise
+        self.intake.expect_repetitions()
 
     async def _watch(self) -> None:
-        async with self._turn:
-            if self.begun:
-                await self._reconcile()
+        async with self._lock:
+            if self.intake.begun:
+                await self.intake.look(USUAL)
             else:
-                await self._begin_with_the_latest()
+                await self.intake.begin()
+                self._begun.set()
             self._become(State.LIVE)
         while True:
-            batches = self._batches
-            await self._options.pause(self._options.quiet)
-            if self._batches == batches:
-                async with self._turn:
-                    if await self._reconcile():
+            messages = self._messages
+            await self.options.pause(self.options.quiet)
+            if self._messages == messages:
+                async with self._lock:
+                    if await self.intake.look(QUIET):
                         return
                 self._sound = True
 
-    async def _begin_with_the_latest(self) -> None:
-        entries = await self._latest()
-        self.ring.last = -len(entries)  # so that what comes from now on has the numbers from 1 on
-        self._add(entries)
-        self._begun.set()
+    async def settle(self) -> None:
+        """Look now for what was stored late before the last breaks, and not only some time after them."""
+        if not self.intake.has_looked_deep:
+            async with self._lock:
+                await self.intake.look_deep()
 
-    async def _latest(self) -> list[LogEntry]:
-        """The newest entries of the log, oldest first; what is older is not fetched any more."""
-        page = await self._read(limit=self._options.backlog)
-        entries = page[::-1]
-        if entries and page.next_page_token:
-            self._oldest = nanoseconds(entries[0])
-        return entries
+    async def catch_up(self, start: int) -> None:
+        """Look for what this life has not got, from a time on."""
+        async with self._lock:
+            await self.intake.look_from(start)
 
-    async def _reconcile(self) -> bool:
-        """Add what the log holds and did not come; whether there was anything."""
-        lowest = self._lowest()
-        latest = min(max(map(nanoseconds, self.ring), default=lowest), self._options.now())
-        start = max(lowest, latest - self.lateness)
-        came = Counter(identity(entry) for entry in self.ring if nanoseconds(entry) >= start)
-        token, tokens, found = "", {""}, 0
+    async def _settle(self) -> None:
         while True:
-            page = await self.page(start, token, _PAGE)
-            new = added(came, [entry for entry in page if nanoseconds(entry) >= start])
-            found += len(new)
-            self._expect_repetitions(new)
-            self._add(new)
-            token = page.next_page_token
-            if token in tokens:
-                return found > 0
-            if found >= self._options.most_filled:
-                await self._leave_out()
-                return True
-            tokens.add(token)
-
-    async def _leave_out(self) -> None:
-        """Go on from the newest entries, and say that those before them are missing."""
-        since = max(map(nanoseconds, self.ring), default=self._lowest())
-        entries = [entry for entry in await self._latest() if nanoseconds(entry) > since]
-        until = nanoseconds(entries[0]) if entries else self._options.now()
-        self.ring.note(Gap("not_filled", moment(until), moment(since)))
-        self._add(entries)
-
-    def _lowest(self) -> int:
-        """Up to where the log is not looked at: it was logged before the tail began, or came and was forgotten."""
-        known = [time + 1 for time in (self._oldest, self.ring.evicted) if time is not None]
-        return max(known, default=self._started - _EMPTY if self.ring.first > self.ring.last else EVER)
-
-    def _add(self, entries: Sequence[LogEntry]) -> None:
-        if entries:
-            self.ring.extend(entries)
-            self._tell()
-
-    def _expect_repetitions(self, entries: Ring | list[LogEntry]) -> None:
-        """The stream may bring these too: now, or, when the newest come late, within the lateness."""
-        self._repeatable.update(map(identity, entries))
-        newest = max(map(nanoseconds, entries), default=0)
-        self._repeated_until = max(self._repeated_until, newest + self.lateness)
-
-    def _is_new(self, entry: LogEntry) -> bool:
-        if take(self._repeatable, identity(entry)):
-            return False
-        if nanoseconds(entry) > self._repeated_until:
-            # So late that nothing is repeated any more: from here on there is nothing to compare.
-            self._repeatable.clear()
-        return True
-
-    async def _read(
-        self, *, limit: int, start: datetime | None = None, order: wire.LogOrder | None = None, token: str = ""
-    ) -> Page[LogEntry]:
-        return await self._app.robot_part_logs_page(
-            self.query.part_id,
-            filter=self.query.filter or None,
-            log_levels=["error"] if self.query.errors_only else (),
-            start=start,
-            end=None if start is None else moment(self._options.now()) + _AHEAD,
-            order=order,
-            limit=limit,
-            page_token=token,
-        )
+            await self.options.pause(self.options.settle)
+            # That the log cannot be read just now, others find out.
+            with suppress(Exception):
+                async with self._lock:
+                    await self.intake.settle()
+                return
 
     def _become(self, state: State, reason: str = "") -> None:
-        self.upstream = UpstreamStatus(state, moment(self._options.now()), reason)
-        self._tell()
+        self.upstream = UpstreamStatus(state, moment(self.options.now()), reason)
+        self.wake()
 
     def _fail(self, error: AppError) -> None:
         self.failure = error
+        if isinstance(error, NotFound):
+            # With any other failure the log stays, and another tail can go on with it.
+            self.intake.gave_up()
         self._become(State.FAILED, str(error.message))
         self._begun.set()
 
-    def _tell(self) -> None:
+    def wake(self) -> None:
+        """Have those who listen look again."""
         for news in self._listeners:
             news.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,18 +12,21 @@ from weakref import WeakValueDictionary
 from grpclib.const import Status
 
 from viam_mcp.app import InvalidArgument, ResourceExhausted
-from viam_mcp.logs._cursor import Position, Query, bad_cursor, decode, encode, position_after
-from viam_mcp.logs._entries import EVER, nanoseconds
+from viam_mcp.logs._cursor import Position, encode
+from viam_mcp.logs._digest import MASK, Digest, Mark
+from viam_mcp.logs._entries import fingerprint, nanoseconds
+from viam_mcp.logs._following import Following
 from viam_mcp.logs._options import Options
-from viam_mcp.logs._reading import read
+from viam_mcp.logs._query import Query
+from viam_mcp.logs._reading import LATEST_MARKS, digest_from
 from viam_mcp.logs._tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Self
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from typing import Any, Self
 
     from viam_mcp.app import AppClient, LogEntry
-    from viam_mcp.logs._reading import Reading
+    from viam_mcp.logs._following import News
 
     Share = Callable[[Query], AbstractContextManager[object]]
 
@@ -31,24 +34,9 @@ MOST_PARTS = 16
 """How many parts are read at once."""
 LONGEST_FILTER = 10_000
 _LONGEST_WAIT = 600.0
-# Reading the end of a log when a tail is opened is one call, which a reader in a hurry waits for, too.
-_OPENING = 10.0
 _RPC = "TailRobotPartLogs"
-_SEPARATOR = "."
-
 
 _SHARED: WeakValueDictionary[int, Tails] = WeakValueDictionary()
-
-
-@dataclass(frozen=True)
-class News:
-    """What is new in some parts; one reading for each, in their order."""
-
-    readings: Sequence[Reading]
-
-    def cursor(self, taken: Sequence[int]) -> str:
-        """What to bring back after taking so many entries of each part."""
-        return _SEPARATOR.join(reading.cursor(number) for reading, number in zip(self.readings, taken, strict=True))
 
 
 @dataclass
@@ -69,6 +57,9 @@ class Tails:
 
     async with Tails(app) as tails:
         news = await tails.read([part_id], wait=10)
+
+    Attributes:
+        options: How tails behave.
     """
 
     def __init__(self, app: AppClient, options: Options | None = None) -> None:
@@ -78,17 +69,19 @@ class Tails:
             app: The fleet.
             options: How tails behave.
         """
+        self.options = options or Options()
         self._app = app
-        self._options = options or Options()
         self._share: Share = nullcontext
         self._open: dict[Query, _Watched] = {}
+        # Tails that have failed and were replaced: what they got last may not have been read by everybody.
+        self._failed: dict[Query, Tail] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._readers: set[asyncio.Event] = set()
         self._stopping = asyncio.Event()
 
     @classmethod
     def shared(cls, app: AppClient, options: Options | None = None) -> Tails:
-        """Those of this client that others use already, or new ones with these options."""
+        """Return those of this client that others use already, or new ones with these options."""
         tails = _SHARED.get(id(app))
         if tails is None:
             # What is in the dictionary keeps its client, so that no other can have the same id.
@@ -111,19 +104,37 @@ class Tails:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def close(self) -> None:
-        """Close every tail at once."""
-        watched = list(self._open.values())
-        self._open.clear()
-        for one in watched:
-            one.stay()
-        await asyncio.gather(*(one.tail.close() for one in watched), *self._closing, return_exceptions=True)
-
     def stop_waiting(self) -> None:
         """Have all readers return what they have, from now on: the program is about to end."""
         self._stopping.set()
         for news in self._readers:
             news.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no reader waits any more."""
+        return self._stopping.is_set()
+
+    @contextmanager
+    def waking(self, news: asyncio.Event) -> Iterator[None]:
+        """Inside, `news` is set when readers are to return what they have."""
+        self._readers.add(news)
+        try:
+            yield
+        finally:
+            self._readers.discard(news)
+
+    async def close(self) -> None:
+        """Close every tail at once."""
+        watched, failed = list(self._open.values()), list(self._failed.values())
+        self._open.clear()
+        self._failed.clear()
+        for one in watched:
+            one.stay()
+        for task in self._closing:
+            task.cancel()
+        tails = [*(one.tail for one in watched), *failed]
+        await asyncio.gather(*(tail.close() for tail in tails), *self._closing, return_exceptions=True)
 
     @property
     def open(self) -> int:
@@ -132,18 +143,26 @@ class Tails:
 
     async def pause(self, seconds: float) -> None:
         """Wait, by the clock that the tails go by."""
-        await self._options.pause(seconds)
+        await self.options.pause(seconds)
 
     @contextmanager
-    def watch(self, query: Query) -> Iterator[Tail]:
-        """The tail of a query, which stays open inside the block.
+    def watch(self, query: Query, is_unread: Callable[[Tail], bool] = lambda tail: False) -> Iterator[Tail]:
+        """Give the tail of a query, which stays open inside the block.
+
+        Args:
+            query: What to follow.
+            is_unread: Whether whoever watches wants what a tail holds that has failed, rather than a new one.
 
         Raises:
             InvalidArgument: The filter is too long.
             ResourceExhausted: There are as many tails as there may be, all of them watched.
         """
         with self._share(query):
-            watched = self._watched(query)
+            failed = self._failed.get(query)
+            if failed is not None and is_unread(failed):
+                yield failed
+                return
+            watched = self._watched(query, is_unread)
             watched.watchers += 1
             watched.stay()
             try:
@@ -164,7 +183,7 @@ class Tails:
         wait: float = 0.0,
         backlog: int = 0,
     ) -> News:
-        """What some parts have logged since the cursor; waits until there is something.
+        """Return what some parts have logged since the cursor; wait until there is something.
 
         Args:
             part_ids: The parts, at most 16.
@@ -172,7 +191,7 @@ class Tails:
             filter: Only entries whose message contains this.
             cursor: Where to go on: of an earlier reading of the same parts with the same conditions. A part
                 that it says nothing about is followed from now on. None: all are.
-            limit: At most so many entries of each part.
+            limit: At most so many entries of all parts together.
             wait: Seconds to wait for something new, at most.
             backlog: Without a cursor, begin with this many entries from before, as far as the tail has them.
 
@@ -183,39 +202,12 @@ class Tails:
         """
         _check(part_ids, limit, wait, backlog)
         queries = [Query(part_id, errors_only, filter) for part_id in dict.fromkeys(part_ids)]
-        positions = _positions(queries, cursor)
-        news = asyncio.Event()
-        deadline = asyncio.get_running_loop().time() + wait
-        with ExitStack() as stack:
-            self._readers.add(news)
-            stack.callback(self._readers.discard, news)
-            tails = [stack.enter_context(self.watch(query)) for query in queries]
-            for tail in tails:
-                stack.enter_context(tail.listening(news))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(wait, _OPENING)):
-                    await asyncio.gather(*(tail.begin() for tail in tails))
-            while True:
-                news.clear()
-                readings = await asyncio.gather(
-                    *(read(tail, positions.setdefault(tail.query, tail.start(backlog)), limit) for tail in tails)
-                )
-                if self._stopping.is_set() or any(reading.entries or reading.gap for reading in readings):
-                    return News(readings)
-                failures = [tail.failure for tail in tails if tail.failure is not None]
-                if len(failures) == len(tails):
-                    raise failures[0].with_traceback(None)
-                positions = {reading.query: reading.position_at(0) for reading in readings}
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        await news.wait()
-                except TimeoutError:
-                    return News(readings)
+        return await Following(queries, cursor, backlog).read(self, limit, wait)
 
     def cursor(
         self, part_id: str, entries: Sequence[LogEntry], *, whole: bool, errors_only: bool, filter: str = ""
     ) -> str:
-        """Where a tail goes on for someone who has read the end of a part's log by other means.
+        """Return where a tail goes on for someone who has read the end of a part's log by other means.
 
         Args:
             part_id: The part.
@@ -224,15 +216,20 @@ class Tails:
             errors_only: Whether only entries of level error were read.
             filter: What the messages of all that was read contain.
         """
-        lateness = self._options.lateness_ns
-        before = self._options.now() - lateness if not entries else nanoseconds(entries[-1]) + 1
-        lowest = EVER if whole and entries else before
-        position = position_after(entries, lowest=lowest, lateness=lateness)
-        return encode(Query(part_id, errors_only, filter), position)
+        messages = [entry.proto for entry in entries]
+        seen = list(zip(nanoseconds(messages), map(fingerprint, messages), strict=True))
+        if not seen:
+            floor = self.options.now() - (self.options.lookback_ns if whole else self.options.lateness_ns)
+        else:
+            # Of the earliest time that was read, others may stand before it.
+            floor = seen[-1][0] - self.options.lookback_ns if whole else seen[-1][0] + 1
+        latest = [Mark(time, key & MASK) for time, key in seen[:LATEST_MARKS]]
+        digest = digest_from(sorted(seen), (), Digest(floor, floor, latest=tuple(latest)))
+        return encode(Query(part_id, errors_only, filter).digest, Position(), digest)
 
-    def _watched(self, query: Query) -> _Watched:
+    def _watched(self, query: Query, is_unread: Callable[[Tail], bool]) -> _Watched:
         watched = self._open.get(query)
-        if watched is not None and watched.tail.failure is None:
+        if watched is not None and (watched.tail.failure is None or is_unread(watched.tail)):
             return watched
         if len(query.filter) > LONGEST_FILTER:
             raise _invalid(
@@ -240,8 +237,11 @@ class Tails:
                 "Give a part of the message that is shorter.",
             )
         if watched is not None:
-            self._drop(query)
-        elif len(self._open) >= self._options.most_tails:
+            watched.stay()
+            del self._open[query]
+            self._failed[query] = watched.tail
+            self._later(self._forget(query, watched.tail))
+        elif len(self._open) >= self.options.most_tails:
             idle = next((query for query, one in self._open.items() if not one.watchers), None)
             if idle is None:
                 raise ResourceExhausted(
@@ -251,40 +251,30 @@ class Tails:
                     hint="Stop watching others first, or use get_robot_part_logs.",
                 )
             self._drop(idle)
-        watched = self._open[query] = _Watched(Tail(self._app, query, self._options))
+        watched = self._open[query] = _Watched(Tail(self._app, query, self.options))
         return watched
 
     async def _linger(self, query: Query, watched: _Watched) -> None:
-        await self._options.pause(self._options.linger)
+        await self.options.pause(self.options.linger)
         watched.lingering = None
         self._drop(query)
+
+    async def _forget(self, query: Query, failed: Tail) -> None:
+        await self.options.pause(self.options.linger)
+        if self._failed.get(query) is failed:
+            del self._failed[query]
+        await failed.close()
 
     def _drop(self, query: Query) -> None:
         watched = self._open.pop(query)
         watched.stay()
         self._later(watched.tail.close())
 
-    def _later(self, work: object) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
-
-
-def _positions(queries: Sequence[Query], cursor: str | None) -> dict[Query, Position]:
-    if cursor is None:
-        return {}
-    digests = {query.digest: query for query in queries}
-    if len(cursor) > 1_000 * MOST_PARTS:
-        raise bad_cursor("this is not one")
-    found = {}
-    for one in cursor.split(_SEPARATOR):
-        digest, position = decode(one)
-        if digest in digests:
-            found[digests[digest]] = position
-    if not found:
-        raise bad_cursor("it belongs to another part, or to other conditions")
-    return found
 
 
 def _check(part_ids: Sequence[str], limit: int, wait: float, backlog: int) -> None:

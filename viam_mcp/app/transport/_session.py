@@ -169,16 +169,24 @@ class Session:
             except Exception as error:  # noqa: BLE001 - all of them become an AppError, in one place
                 await self._recover(call, error)
 
-    async def stream(self, method: UnaryStreamMethod[Req, Res], request: Req) -> AsyncGenerator[Res]:
+    async def stream(
+        self, method: UnaryStreamMethod[Req, Res], request: Req, *, reopen: bool = True
+    ) -> AsyncGenerator[Res]:
         """Send a request and yield its replies, for as long as the server sends.
 
         There is no deadline: it ends when the server ends it. Closing the iterator cancels the rpc.
         Only an opening that failed is repeated: what was yielded once is never yielded again.
 
+        Args:
+            method: The stub's method.
+            request: Its request.
+            reopen: Whether an opening that failed is repeated; one that only needs a new token always is.
+
         Raises:
             AppError: The one for the status that the stream ended with.
         """
         call = OutgoingCall(rpc_at(method.name), request, inf)
+        call.attempts = 0 if reopen else _ATTEMPTS
         started = False
         while True:
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.proto.common import LogEntry as WireLogEntry
@@ -13,11 +12,10 @@ from viam_mcp.tools.results._encode import encode, schema_of
 from viam_mcp.tools.results._output import Many, Readable, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from viam_mcp.app import LogEntry
-    from viam_mcp.logs import Gap, Reading, UpstreamStatus
+    from viam_mcp.logs import Gap, UpstreamStatus
 
 Json = Any
 
@@ -29,7 +27,7 @@ _PART = {"robot_part_id": {"type": "string"}}
 _GAP = {
     "type": "object",
     "properties": {
-        "reason": {"type": "string", "enum": ["fell_behind", "not_filled"]},
+        "reason": {"type": "string", "enum": ["fell_behind", "not_filled", "not_checked", "uncertain"]},
         "since": _TIME,
         "until": _TIME,
         "count": {"type": "integer"},
@@ -110,12 +108,6 @@ class NewEntries(Whole, Readable):
 
 def _with_part(schema: dict[str, Json]) -> dict[str, Json]:
     return {"type": "object", "properties": {**_PART, **schema["properties"]}}
-
-
-def in_order(readings: Sequence[Reading]) -> Iterable[tuple[int, LogEntry]]:
-    """The entries of several parts by time, each with the number of its reading; those of one part stay in order."""
-    sources = [[(number, entry) for entry in reading.entries] for number, reading in enumerate(readings)]
-    return merge(*sources, key=lambda item: (item[1].proto.time.seconds, item[1].proto.time.nanos))
 
 
 def gap_json(gap: Gap) -> dict[str, Json]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -26,7 +24,6 @@ from viam_mcp.tools.results._log_entries import (
     as_lines,
     entry_json,
     gap_json,
-    in_order,
     upstream_json,
 )
 from viam_mcp.tools.results._paging import fill, projection
@@ -156,7 +153,9 @@ class TailRobotPartLogs(_Tail, toolset="logs", core=True, returns=NewEntries()):
         news = await self._news([self.robot_part_id], environment)
         (reading,) = news.readings
         entries, warnings = fill(map(entry_json, reading.entries), keep, environment.budget)
-        result: dict[str, Any] = {"entries": entries, "next_cursor": news.cursor([len(entries)])}
+        news = news.cut(len(entries))
+        (reading,) = news.readings
+        result: dict[str, Any] = {"entries": entries, "next_cursor": news.cursor()}
         result["upstream"] = upstream_json(reading.upstream)
         if reading.gap is not None:
             result["gap"] = gap_json(reading.gap)
@@ -176,7 +175,7 @@ class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)
         keep = projection(self.fields, WireLogEntry)
         part_ids = await self._parts(app)
         news = await self._news(part_ids, environment)
-        merged = list(islice(in_order(news.readings), self.limit))
+        merged = news.entries
         named = await _names(app, [news.readings[number].part_id for number in {number for number, _ in merged}])
         encoded = [
             {**named[news.readings[number].part_id], **_kept(entry_json(entry), keep)} for number, entry in merged
@@ -189,8 +188,8 @@ class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)
         else:
             result["entries"], warnings = fill(encoded, None, environment.budget - cursor_room)
             taken = len(result["entries"])
-        counts = Counter(number for number, _ in merged[:taken])
-        result["next_cursor"] = news.cursor([counts[number] for number in range(len(news.readings))])
+        news = news.cut(taken)
+        result["next_cursor"] = news.cursor()
         result["upstreams"] = [
             {"robot_part_id": reading.part_id, **upstream_json(reading.upstream)}
             for reading in news.readings
