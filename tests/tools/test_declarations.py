@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -9,6 +11,7 @@ from google.protobuf.struct_pb2 import Struct
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
+import viam_mcp
 from viam_mcp.proto import POOL
 from viam_mcp.proto import app as wire
 from viam_mcp.tools import TOOLS, Effect, ListTool, NotARef, Ref, ScopedBy, Tool, references
@@ -165,6 +168,16 @@ def test_an_id_in_an_argument_that_is_an_object_is_found() -> None:
     tool = declared({"org_id": OrganizationId, "imports": list[Import]})
     call = tool.model_validate({"org_id": ONE, "imports": [{"fragment_id": "a"}, {"fragment_id": "b"}]})
     assert [one.id for one in references(call)] == [ONE, "a", "b"]
+
+
+@pytest.mark.parametrize("folder", ["policy", "calls", "assembly", "http", "operations"])
+def test_no_tool_is_known_by_its_name_outside_of_the_tools(folder: str) -> None:
+    """What the policy and the pipeline have to know of a tool is declared on it. Resources and prompts name theirs."""
+    modules = list((Path(viam_mcp.__file__).parent / folder).rglob("*.py"))
+    assert modules
+    for module in modules:
+        texts = {node.value for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Constant)}
+        assert TOOLS.keys() & texts == set(), module
 
 
 def test_a_ref_says_what_is_named_in_one_way() -> None:

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from viam_mcp.tools import Tool
 
 
-_TYPED = {"delete_organization": "", "delete_location": ", if machines go with it"}
-"""Tools whose previews have a name typed, whatever the rules say, and when."""
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command its subcommands and flags."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -76,8 +72,9 @@ def _explanation(policy: Policy, tool: type[Tool], arguments: dict[str, Any] | N
     yield f"{spec.name}: {decision.action}, since {decision.why}."
     if decision.type_name:
         yield "The person types the name of what is touched."
-    elif decision.action is Action.CONFIRM and spec.name in _TYPED:
-        yield f"The person types the name of what is touched{_TYPED[spec.name]}."
+    elif decision.action is Action.CONFIRM and spec.types_name:
+        when = "" if spec.types_name == "always" else f", {spec.types_name}"
+        yield f"The person types the name of what is touched{when}."
     if spec.reveals_secret:
         yield f"A credential in its answer: {decision.secrets}."
     if arguments:

@@ -72,6 +72,7 @@ class Spec:
     core: bool = False
     scoped_by: ScopedBy = ScopedBy.ARGUMENTS
     arguments: type[BaseModel] | None = None
+    types_name: str = ""
     risks: frozenset[Risk] = frozenset()
 
     @property

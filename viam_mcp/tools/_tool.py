@@ -49,6 +49,7 @@ class Tool(BaseModel):
         core: Whether running a fleet day by day takes it.
         scoped_by: How a scope holds for its calls.
         risks: What a call may put at risk that has to be asked about even where the tool is allowed.
+        types_name: When its preview has a person type the name of what is touched: "always", or "if …".
         rpc: The name of the method of the wire contract behind it, where that is not the tool's; None if it is not a
             single one.
 
@@ -69,6 +70,7 @@ class Tool(BaseModel):
         grants: bool = False,
         core: bool = False,
         scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
+        types_name: str = "",
         rpc: str | None = _DERIVED,
         risks: Sequence[Risk] = (),
     ) -> None:
@@ -96,6 +98,7 @@ class Tool(BaseModel):
         grants: bool = False,
         core: bool = False,
         scoped_by: ScopedBy = ScopedBy.ARGUMENTS,
+        types_name: str = "",
         rpc: str | None = _DERIVED,
         risks: Sequence[Risk] = (),
     ) -> None:
@@ -113,6 +116,7 @@ class Tool(BaseModel):
             core=core,
             scoped_by=scoped_by,
             arguments=cls,
+            types_name=types_name,
             risks=frozenset(risks),
         )
         if rpc is not None and spec.rpc is None:

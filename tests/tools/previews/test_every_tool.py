@@ -54,6 +54,11 @@ async def test_no_credential_is_ever_in_a_preview(fleet: Fleet) -> None:
         assert [secret for secret in credentials if secret in shown] == [], name
 
 
+async def test_only_a_tool_that_says_so_has_a_name_typed(fleet: Fleet) -> None:
+    typed = {name for name, preview in (await fleet.all_previews()).items() if preview.type_subject}
+    assert typed == {name for name, tool in TOOLS.items() if tool.spec.types_name}
+
+
 async def test_hostile_names_stay_inside_their_quotes_on_one_line(fleet: Fleet) -> None:
     calls = await fleet.calls()
     store = fleet.sandbox.store

@@ -122,7 +122,13 @@ class UpdateLocation(
         return await app.update_location(self.location_id, self.name, self.parent_location_id)
 
 
-class DeleteLocation(Tool, toolset="locations", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+class DeleteLocation(
+    Tool,
+    toolset="locations",
+    effect=Effect.DESTRUCTIVE,
+    types_name="if machines go with it",
+    returns=Done("Deleted {subject}."),
+):
     """Delete a location. It must hold no machines and no other locations. This cannot be undone."""
 
     location_id: LocationId

@@ -183,7 +183,9 @@ class UpdateOrganization(
         )
 
 
-class DeleteOrganization(Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, returns=Done("Deleted {subject}.")):
+class DeleteOrganization(
+    Tool, toolset="organizations", effect=Effect.DESTRUCTIVE, types_name="always", returns=Done("Deleted {subject}.")
+):
     """Delete an organization. Its locations have to be deleted before. This cannot be undone."""
 
     org_id: OrganizationId
