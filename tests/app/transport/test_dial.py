@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.app.service import KEY, KEY_ID, Service, serving
-from viam_mcp.app import AppError, Unavailable, connect
+from viam_mcp.app import AppError, DeadlineExceeded, Unavailable, connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,7 +124,16 @@ async def test_a_port_for_tls_is_reached_by_https(tmp_path: Path) -> None:
 
 async def test_a_server_that_says_nothing_runs_into_the_deadline() -> None:
     async with listening(WAITS_FOR_EVER) as address:
-        assert (await said(f"http://{address}", timeout=0.2)).startswith("http://HOST said nothing within 0.2 s.")
+        with pytest.raises(DeadlineExceeded, match=r"did not answer within 0\.2 s") as late:
+            async with connect(f"http://{address}", api_key_id=KEY_ID, api_key=KEY, timeout=0.2):
+                pass
+    assert not late.value.outcome_unknown
+
+
+async def test_a_server_that_says_nothing_is_given_up_after_the_connect_timeout() -> None:
+    async with listening(WAITS_FOR_EVER) as address:
+        sentence = await said(f"http://{address}", timeout=5, connect_timeout=0.05)
+    assert sentence.startswith("http://HOST said nothing within 0.05 s.")
 
 
 async def test_tls_that_nobody_answers_runs_into_the_connect_timeout() -> None:

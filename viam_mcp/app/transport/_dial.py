@@ -158,6 +158,7 @@ class Dialer:
 
         Raises:
             DialError: If that fails, with the reason in one sentence.
+            TimeoutError: If the server takes the connection and then says nothing for all of the caller's time.
         """
         limit = min(self._limit, remaining)
         protocol: object = None
@@ -171,8 +172,12 @@ class Dialer:
                     # Not `await greeting`: a caller that gives up must not cancel it for the others.
                     await asyncio.wait({protocol.greeting})
         except TimeoutError:
-            said = f"could not connect to {self.target}" if protocol is None else f"{self.target} said nothing"
-            raise DialError(f"{said} within {limit:.3g} s") from None
+            if protocol is None:
+                raise DialError(f"could not connect to {self.target} within {limit:.3g} s") from None
+            if limit == remaining:
+                # The caller's own time is over, as it is when an answer does not come.
+                raise
+            raise DialError(f"{self.target} said nothing within {limit:.3g} s") from None
         except ssl.SSLError as error:
             raise tls_error(error, self.target) from error
         except OSError as error:
