@@ -1,7 +1,7 @@
 """Keys: the state key, which is never in the database, and those in the database, which it encrypts.
 
 Rows are encrypted and audit lines hashed with the newest key of the table `keys`. Each of these is encrypted with the
-state key. A new state key makes a new row key too: what is written from then on is safe from whoever had the old one.
+state key. A new state key makes a new row key too: what is written from then on cannot be read with the old one.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ async def test_there_are_at_most_three_levels(call: Calls, org: str) -> None:
     hall = await create(call, org, "Hall", site.id)
     row = await create(call, org, "Row", hall.id)
     with refused(Status.FAILED_PRECONDITION, "at most 3 levels", "Row"):
-        await create(call, org, "Shelf", row.id)
+        await create(call, org, "Timber", row.id)
 
 
 async def test_an_organization_has_at_most_100_locations(call: Calls, sandbox: Sandbox, org: str) -> None:

@@ -60,7 +60,7 @@ class Fleet:
         return list((await self.preview(tool, **arguments)).lines[1:])
 
     async def config(self, part_name: str) -> dict[str, Any]:
-        """A part's configuration as whoever reads it has it."""
+        """A part's configuration as its reader gets it."""
         part = await self.app.get_robot_part(self.part_id(part_name))
         return copy.deepcopy(encode(part.proto)["robot_config"])
 

@@ -80,7 +80,7 @@ async def test_what_a_new_key_may_do_is_said_once_and_the_most_powerful_first(fl
         "It may act as operator of organization 'Tidewater Robotics'",
         "  It has 10 machines in 7 locations: ",
         "It may act as operator of machine 'picker-01'",
-        "Whoever has its value",
+        "Anybody who has its value",
     ]
     assert [line[: len(start)] for line, start in zip(lines, beginnings, strict=True)] == beginnings
 

@@ -61,7 +61,7 @@ async def test_a_default_fragment_with_another_credential_is_not_called_unchange
         .run(fleet.app)
     )
     said = []
-    # Whether it is the one that is stored is not told: whoever sends it could try out what that is.
+    # Whether it is the one that is stored is not told: a caller could try out what is stored.
     for guess in ("one", "two"):
         imports = [{"fragment_id": fragment, "fragment_variables": {"token": guess}}]
         said.append(await fleet.lines("update_organization", org_id=organization, default_fragments=imports))

@@ -1,7 +1,7 @@
 """Combine writes that directly follow each other into one.
 
 The head of a message and its body are written one after the other, by grpclib as by uvicorn. Sent apart, each
-wakes whoever waits for them, who can do nothing yet with the first.
+wakes the receiver, which can do nothing yet with the first.
 """
 
 from __future__ import annotations

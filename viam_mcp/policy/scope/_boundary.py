@@ -2,8 +2,8 @@
 
 Everything that a call's arguments name, as the tool declares it, is traced to the organization and the locations that
 it belongs to. All of it has to be inside; what cannot be traced is outside. What the service answers is looked through
-in the same way, whoever asked: a tool, a preview, a completion. Whatever names something outside is left out, or
-reduced to its id where it is said of something inside.
+in the same way for a tool, a preview and a completion. Whatever names something outside is left out, or reduced to
+its id where it is said of something inside.
 
 With organizations named, what belongs to them is inside. With locations named, only they and the locations below them
 are, and what belongs to an organization as a whole (fragments, keys, members, registry items) may be read if the

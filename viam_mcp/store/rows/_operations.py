@@ -1,7 +1,7 @@
 """Operations: one row each, from the question to the outcome.
 
 A step from one state to the next is one UPDATE that names the state before. Of any number of processes that try, the
-database lets exactly one succeed. What an operation was asked with is bound to its encrypted columns: whoever changes
+database lets exactly one succeed. What an operation was asked with is bound to its encrypted columns: a change of
 one of the readable columns makes the row unreadable.
 """
 
@@ -93,7 +93,7 @@ class Operations:
 
         Args:
             id: Its id.
-            caller: The digest of who asks; None for whoever may see those of every caller.
+            caller: The digest of who asks; None to find those of every caller.
         """
         return self._find(id, caller)
 

@@ -26,7 +26,7 @@ class _Nested(BaseModel):
 
 
 class Authorization(_Nested):
-    """A role on a resource, for whoever accepts an invite."""
+    """A role on a resource, which the person who accepts an invite gets."""
 
     role: Role
     resource_type: ResourceType

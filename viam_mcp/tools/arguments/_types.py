@@ -62,7 +62,7 @@ def _readable(text: str, info: ValidationInfo) -> str:
     return text
 
 
-# A UUID in capital letters is the same id, but the service knows ids in small letters only. Whoever confirms
+# A UUID in capital letters is the same id, but the service knows ids in small letters only. A person who confirms
 # a call and the audit see the id that is sent.
 _Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
 OrganizationId = Annotated[_Uuid, Field(description="Organization id"), Ref("organization")]

@@ -187,7 +187,7 @@ def day(time: Timestamp) -> str:
 
 
 def deleted_secret(secret_id: str, secrets: Sequence[wire.SharedSecret]) -> tuple[list[str], tuple[str, ...]]:
-    """What becomes of whoever signs in with one of a location's or a part's secrets when it is deleted.
+    """What becomes of those that sign in with one of a location's or a part's secrets when it is deleted.
 
     Returns:
         Lines, and which secrets there are, as a digest.

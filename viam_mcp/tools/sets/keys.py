@@ -56,7 +56,7 @@ class CreateKey(
         return preview(
             self,
             f"{title} in {named('organization', organization.name, organization.id)}",
-            [*opens.lines("It may act as"), "Whoever has its value can use it until it is deleted."],
+            [*opens.lines("It may act as"), "Anybody who has its value can use it until it is deleted."],
             title=title,
             where=f"in {brief('organization', organization.name)}",
             consequences=opens.consequences("A NEW KEY may act as"),
