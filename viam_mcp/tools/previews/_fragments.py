@@ -19,7 +19,7 @@ from viam_mcp.tools.previews._wording import state_of
 from viam_mcp.tools.previews.configs._changes import changes, ordered
 from viam_mcp.tools.previews.configs._diff import compared
 from viam_mcp.tools.previews.configs._lines import change_lines
-from viam_mcp.tools.previews.configs._risks import risks_of
+from viam_mcp.tools.previews.configs._risks import with_risks
 from viam_mcp.tools.results._encode import encode
 
 if TYPE_CHECKING:
@@ -201,8 +201,8 @@ def _new(one: Resolved) -> Brought:
     """Return what a fragment brings that was not used before."""
     if one.fragment is None:
         return _unknown(one)
-    found = changes({}, one.config)
-    told = [change for change in found if risks_of(change) & _TOLD and change.place.keys[0].casefold() != "fragments"]
+    found = with_risks(changes({}, one.config))
+    told = [change for change in found if change.risks & _TOLD and change.place.keys[0].casefold() != "fragments"]
     others = Counter(change.place.section for change in found if change not in told)
     counted = ", ".join(f"{section}: {number:,}" for section, number in others.items())
     if not told:
@@ -234,5 +234,5 @@ _LABELS = {Risk.CODE: "RUNS CODE", Risk.ACCESS: "ACCESS", Risk.SHELL: "REMOTE SH
 
 
 def _told(one: Resolved, found: Iterable[Change]) -> list[Consequence]:
-    at_risk = {risk for change in found for risk in risks_of(change)}
+    at_risk = {risk for change in found for risk in change.risks}
     return [Consequence(risk, _LABELS[risk], one.short, 1) for risk in Risk if risk in at_risk & _TOLD]

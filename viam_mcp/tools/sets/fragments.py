@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import anyio.to_thread
 from pydantic import Field
 
 from viam_mcp.app import Fragment, Page
@@ -148,9 +149,9 @@ class UpdateFragment(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         fragment = await app.get_fragment(self.fragment_id)
-        users, edit = await asyncio.gather(
-            _users(app, fragment), config_change(app, _stored(fragment), self.config, "config")
-        )
+        # A large configuration takes so long to be read that others would wait for it.
+        stored = await anyio.to_thread.run_sync(_stored, fragment)
+        users, edit = await asyncio.gather(_users(app, fragment), config_change(app, stored, self.config, "config"))
         visibility = self.visibility
         if visibility is None and self.public is not None:
             visibility = "public" if self.public else "private"

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
+import anyio.to_thread
 from pydantic import Field
 
 from viam_mcp.proto import app as wire
@@ -141,8 +142,10 @@ class UpdateRobotPart(
 
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         part = await app.get_robot_part(self.robot_part_id)
+        # A large configuration takes so long to be read that others would wait for it.
+        stored = await anyio.to_thread.run_sync(_stored, part)
         called, edit = await asyncio.gather(
-            _called(app, part), config_change(app, _stored(part), self._sent(), self._argument())
+            _called(app, part), config_change(app, stored, self._sent(), self._argument())
         )
         lines = [*stale(self.last_known_update, part.last_updated), *change("Name", part.name, self.name)]
         if self.name != part.name:

@@ -20,6 +20,7 @@ from viam_mcp.tools.redaction._matching import EqualityNumbers
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
+    from viam_mcp.tools.previews._model import Risk
     from viam_mcp.tools.previews.configs._alignment import Gap
 
 Json = Any
@@ -92,6 +93,7 @@ class Change:
         old: What was there; of an item that moves or is renamed, its place or its name.
         new: What is there then.
         where: For an item that is new anywhere but at the end of its list, where it is put.
+        risks: What it puts at risk.
     """
 
     kind: Kind
@@ -99,6 +101,7 @@ class Change:
     old: Json = None
     new: Json = None
     where: str = ""
+    risks: frozenset[Risk] = frozenset()
 
     @property
     def is_of_item(self) -> bool:

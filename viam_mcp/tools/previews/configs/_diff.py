@@ -11,6 +11,7 @@ from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools.previews.configs._changes import Change, Kind, changes
 from viam_mcp.tools.previews.configs._credentials import relabelled, sides
 from viam_mcp.tools.previews.configs._lines import change_lines, consequences_of, summary
+from viam_mcp.tools.previews.configs._risks import with_risks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +74,7 @@ def diff(stored: Stored, sent: Mapping[str, Json], path: str) -> ConfigDiff:
 
 def compared(old: Mapping[str, Json], new: Mapping[str, Json]) -> ConfigDiff:
     """Return how one configuration differs from another, both without credentials."""
-    found = changes(old, new)
+    found = with_risks(changes(old, new))
     if not found:
         return ConfigDiff([UNCHANGED_CONFIG])
     consequences = consequences_of(found, _most_of_it(old, found))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from viam_mcp.tools.previews._model import Consequence, Risk
 from viam_mcp.tools.previews._values import folded, key, literal
 from viam_mcp.tools.previews.configs._changes import Change, Kind, rank
-from viam_mcp.tools.previews.configs._risks import risks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +48,7 @@ def change_lines(changes: Sequence[Change]) -> list[str]:
     """Return the lines that say all of the changes, under a heading for each risk."""
     under: defaultdict[Risk | None, list[Change]] = defaultdict(list)
     for change in changes:
-        under[gravest_of(risks_of(change))].append(change)
+        under[gravest_of(change.risks)].append(change)
     lines = []
     for risk, heading in _HEADINGS.items():
         if risk in under:
@@ -88,7 +87,7 @@ def consequences_of(changes: Sequence[Change], most_of_it: str) -> list[Conseque
 
 def _with_risk(risk: Risk, changes: Iterable[Change]) -> list[Consequence]:
     """Return the consequence of all changes that have a risk, with the names of what they are about."""
-    about = list(dict.fromkeys((one.place.section, one.place.item or "") for one in changes if risk in risks_of(one)))
+    about = list(dict.fromkeys((one.place.section, one.place.item or "") for one in changes if risk in one.risks))
     return [Consequence(risk, _LABELS[risk], _by_section(about), len(about))] if about else []
 
 

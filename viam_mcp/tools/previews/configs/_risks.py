@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.tools.previews._model import Risk
 from viam_mcp.tools.previews.configs._changes import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from viam_mcp.tools.previews.configs._changes import Change
 
@@ -38,10 +40,16 @@ _ADDRESS = re.compile(
     r"\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|"  # an IPv6 address
     r"(?<![\w.-])(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*):\d{1,5}(?!\w)"  # a host and its port
 )
+_LONGEST_KEY = 200  # characters of a key that are looked at
 _LONGEST_SEARCHED = 10_000  # characters of a text that are searched for addresses
 
 
-def risks_of(change: Change) -> frozenset[Risk]:
+def with_risks(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes with what each puts at risk."""
+    return [replace(change, risks=_risks_of(change)) for change in changes]
+
+
+def _risks_of(change: Change) -> frozenset[Risk]:
     """Return what a change puts at risk."""
     keys = change.place.keys
     section = keys[0].casefold()
@@ -127,10 +135,15 @@ def _is_shell(item: Json) -> bool:
 
 
 def _names_host(key: str, value: Json) -> bool:
+    if isinstance(value, str) and value.startswith("/"):
+        return False  # a device of the computer itself
+    return _is_host_word(key if len(key) <= _LONGEST_KEY else key[-_LONGEST_KEY:])
+
+
+@lru_cache(maxsize=4_096)
+def _is_host_word(key: str) -> bool:
     words = {word.casefold().removesuffix("s") for word in _WORD.findall(key)}
-    if words == {"serial", "port"} or (isinstance(value, str) and value.startswith("/")):
-        return False  # a port of the computer itself
-    return not words.isdisjoint(_HOST_WORDS)
+    return words != {"serial", "port"} and not words.isdisjoint(_HOST_WORDS)
 
 
 def _holds_address(value: Json) -> bool:
