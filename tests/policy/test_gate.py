@@ -84,8 +84,8 @@ async def test_a_yes_admits_exactly_the_call_that_was_shown(desk: Desk, delete: 
         ({"reply": Reply.CANCELLED}, "the question was dismissed"),
         ({"reply": Reply.TIMED_OUT}, "nobody answered in time"),
         ({"reply": Reply.LOST}, "the client that was asked has gone"),
-        ({"agreed": False}, "it was declined"),
-        ({"agreed": False, "typed": "picker-01"}, "it was declined"),
+        ({"agreed": False}, "the form was sent without a tick in the box for yes"),
+        ({"agreed": False, "typed": "picker-01"}, "the form was sent without a tick in the box for yes"),
     ],
 )
 async def test_whatever_is_not_a_yes_is_a_no_and_uses_the_question_up(

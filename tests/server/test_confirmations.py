@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from viam_mcp.sandbox import Sandbox
 
 YES: dict[str, Any] = {"confirm": True}
+NOT_TICKED = "the form was sent without a tick in the box for yes"
 
 
 class Person:
@@ -98,11 +99,11 @@ async def test_a_person_who_says_yes_has_it_done(serve: Any, sandbox: Sandbox, r
     [
         (Person("decline"), "it was declined"),
         (Person("cancel"), "the question was dismissed"),
-        (Person(content={"confirm": False}), "it was declined"),
-        (Person(content={"confirm": "true"}), "it was declined"),
-        (Person(content={}), "it was declined"),
-        (Person(content=None), "it was declined"),
-        (Person(content={"name": "picker-01"}), "it was declined"),
+        (Person(content={"confirm": False}), NOT_TICKED),
+        (Person(content={"confirm": "true"}), NOT_TICKED),
+        (Person(content={}), NOT_TICKED),
+        (Person(content=None), NOT_TICKED),
+        (Person(content={"name": "picker-01"}), NOT_TICKED),
     ],
 )
 async def test_whatever_is_not_a_yes_leaves_the_machine_alone(

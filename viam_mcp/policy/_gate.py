@@ -19,7 +19,7 @@ from viam_mcp.policy._at_risk import unless_at_risk
 from viam_mcp.policy._call import DecidedCall, Stopped
 from viam_mcp.policy._errors import PolicyError, Refused
 from viam_mcp.policy._outcomes import Outcome
-from viam_mcp.policy._refusals import CANNOT_ASK, CLOSED, SAID
+from viam_mcp.policy._refusals import CANNOT_ASK, CLOSED, NOT_TICKED, SAID
 from viam_mcp.policy.confirm._asker import QuestionAsked
 from viam_mcp.policy.confirm._confirmations import Confirmations, Wording
 from viam_mcp.policy.confirm._paging import page_for, question_with
@@ -31,6 +31,7 @@ from viam_mcp.policy.confirm._question import (
     message,
     preview_text,
     read_preview,
+    takes_name,
     typed_name,
 )
 from viam_mcp.policy.record._credentials import deliveries_of
@@ -332,7 +333,7 @@ class Gate:
             Stopped: The question cannot be asked this way.
         """
         tool, decision = decided.tool, decided.decision
-        type_name = _takes_name(decision, seen)
+        type_name = takes_name(decision, seen)
         if type_name:
             needs = f"{tool.spec.name} takes the name of what it touches, typed by a person"
             if typed_name(seen.preview) is None:
@@ -358,7 +359,7 @@ class Gate:
         if seen.fingerprint != asked.fingerprint:
             return await self._ask(replace(decided, operation=answer.operation), seen, asker)
         page = page_for(asker, asked.text, answer.page, decided)
-        type_name = _takes_name(decided.decision, seen)
+        type_name = takes_name(decided.decision, seen)
         return question_with(page, answer.operation, call.tool, self._confirmations.seconds, type_name=type_name)
 
     async def _judge(
@@ -381,11 +382,11 @@ class Gate:
             seen = await read_preview(tool, fleet.app, call.environment)
         if seen.fingerprint != decided.fingerprint:
             return await self._ask(decided, seen, asker)
-        if _takes_name(decided.decision, seen):
+        if takes_name(decided.decision, seen):
             if not is_typed(answer.typed, typed_name(seen.preview)):
                 raise Stopped(Outcome.DECLINED, f"{name} was not done: what was typed is not its name.", decided)
         elif not answer.agreed:
-            raise Stopped(Outcome.DECLINED, f"{name} was not done: {SAID[Reply.DECLINED]}.", decided)
+            raise Stopped(Outcome.NOT_TICKED, f"{name} was not done: {NOT_TICKED}.", decided)
         update = seen.preview.last_known_update
         if update is not None and "last_known_update" in type(tool).model_fields:
             # The service then refuses to overwrite an edit that is made between this preview and the call. The
@@ -399,8 +400,3 @@ class Gate:
         if settled is not None:
             return settled
         return self.policy.decide(tool.spec, tool.meant(self._app.location_id), tool.effect)
-
-
-def _takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:
-    """Return whether a person has to type the name of what is touched."""
-    return decision.type_name or seen.preview.type_subject

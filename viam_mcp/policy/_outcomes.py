@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     """The call was begun, and whether it was done is not known."""
     DECLINED = "declined"
+    NOT_TICKED = "not ticked"
+    """The form was sent without a tick in the box for yes."""
     CANCELLED = "cancelled"
     """The question was dismissed."""
     TIMED_OUT = "timed out"

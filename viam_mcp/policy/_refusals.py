@@ -9,6 +9,7 @@ CANNOT_ASK = (
     "This client cannot ask its user (it has no elicitation), so nothing was done. Use a client that can, or "
     "viam-mcp call on a terminal."
 )
+NOT_TICKED = "the form was sent without a tick in the box for yes"
 SAID = {
     Reply.DECLINED: "it was declined",
     Reply.CANCELLED: "the question was dismissed",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from viam_mcp.app import AppClient
+    from viam_mcp.policy.rules._rules import Decision
     from viam_mcp.tools import Environment, Tool
 
 
@@ -166,6 +167,11 @@ def _arguments(tool: Tool, error: AppError) -> str:
         reason = f"What it will touch could not be read, and its arguments are in part not to be shown: {error}"
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done. {reason}")
     return text
+
+
+def takes_name(decision: Decision, seen: PreviewSnapshot) -> bool:
+    """Return whether a person has to type the name of what is touched."""
+    return decision.type_name or seen.preview.type_subject
 
 
 def typed_name(preview: Preview) -> str | None:
