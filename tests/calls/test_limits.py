@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import viam_mcp
 from viam_mcp.calls import Busy, Kind, Limit, LimitReached, Limits, Quantity, table
 from viam_mcp.calls import _limits as module
+from viam_mcp.store import RoomLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,13 @@ def test_every_kind_is_shown_to_hold_and_is_taken_by_the_program() -> None:
     assert {kind.name for kind in set(Kind) - BY_THE_STORE} <= used
     assert set(SHOWN) == set(Kind)
     assert [path for path in SHOWN.values() if not (root.parent / path).exists()] == []
+
+
+def test_the_limits_that_the_store_counts_have_its_values() -> None:
+    rooms, limits = RoomLimits(), table()
+    operations, held = limits[Kind.OPERATIONS], limits[Kind.OPERATION_BYTES]
+    assert (operations.each, operations.in_all) == (rooms.own_number, rooms.number)
+    assert (held.each, held.in_all) == (rooms.own_bytes, rooms.bytes)
 
 
 @pytest.mark.parametrize("kind", PER_HOLDER)

@@ -16,7 +16,6 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from viam_mcp.store import RoomLimits
 from viam_mcp.tools import ToolError
 
 if TYPE_CHECKING:
@@ -128,7 +127,6 @@ def table(
         request_bytes: How large a request may be.
     """
     alone = calls_per_caller >= calls
-    rooms = RoomLimits()
     return {
         Kind.CALLS: Limit(
             "calls that run; further ones wait",
@@ -156,17 +154,16 @@ def table(
             told="You have {most} questions open, which is all that one caller may have.",
             retry_after=60,  # people take about this long
         ),
-        # These two are counted by the store, which all processes share.
+        # The store counts these two, for all processes that share it. They are its own values: a server that only reads
+        # does not import the store.
         Kind.OPERATIONS: Limit(
             "open operations, of all servers that share a store",
-            rooms.own_number,
-            rooms.number,
+            2_000,
+            100_000,
             "too many of your confirmations are open; they expire by themselves",
             "too many of the confirmations of all callers are open; they expire by themselves",
         ),
-        Kind.OPERATION_BYTES: Limit(
-            "bytes of the arguments and previews of open operations", rooms.own_bytes, rooms.bytes
-        ),
+        Kind.OPERATION_BYTES: Limit("bytes of the arguments and previews of open operations", 16 * MB, 1_024 * MB),
         Kind.REQUESTS: Limit("requests other than calls and subscriptions that are worked on; further ones wait", 8),
         Kind.UNANSWERED: Limit(
             "requests on stdin that are not answered yet, without subscriptions; further ones are not read",
