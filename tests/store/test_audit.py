@@ -195,6 +195,34 @@ def test_a_line_that_was_removed_with_its_index_is_noticed(place: Place, store: 
     assert [one.text for one in verify(store).findings] == ["line 5 is gone"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "audit SET time = 'x' WHERE number = 5",
+        "audit SET key = 'x' WHERE number = 5",
+        "audit SET hash = 'x' WHERE number = 5",
+        "audit SET hash = 7 WHERE number = 5",
+        "audit SET entry = x'ff' WHERE number = 5",
+        "audit SET entry = '{' WHERE number = 5",
+        "audit SET subjects = x'ff' WHERE number = 5",
+        "audit SET tool = x'ff' WHERE number = 5",
+        "audit_head SET number = 'x'",
+        "audit_head SET key = 'x'",
+        "audit_head SET hash = 'x'",
+        "audit_head SET signature = 7",
+        "audit_subjects SET subject = x'ff' WHERE number = 5 AND subject = 'org'",
+    ],
+)
+def test_values_of_another_type_are_noticed_and_what_is_left_can_be_read(sqlite_place: Place, change: str) -> None:
+    store = sqlite_place.open()
+    fill(store, 8)
+    sqlite_place.sql(f"UPDATE {change}")
+    verdict = verify(store)
+    assert verdict.lines == 8
+    assert Fault.CHANGED in faults(verdict)
+    assert numbers(store.read(lambda tx: tx.audit.newest())) == list(range(8, 0, -1))
+
+
 def test_lines_that_were_renumbered_to_hide_a_gap_are_noticed(place: Place, store: Store) -> None:
     fill(store, 8)
     place.sql("DELETE FROM audit WHERE number = 5")

@@ -199,6 +199,13 @@ def test_who_had_the_old_state_key_cannot_go_on_with_its_chain(place: Place) -> 
     assert not store.read(lambda tx: tx.audit.verify()).is_whole
 
 
+def test_a_key_that_another_program_has_changed_is_refused(place: Place) -> None:
+    write(place.open())
+    place.sql("UPDATE keys SET encrypted = state_key" + ("::bytea" if place.server else ""))
+    with pytest.raises(StoreCorrupted, match="changed by another program"):
+        write(place.open())
+
+
 def test_an_operation_is_encrypted_anew_each_time(place: Place) -> None:
     store = place.open()
     for _ in range(2):

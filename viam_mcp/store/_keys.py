@@ -126,9 +126,14 @@ class RowKey:
         """Return what `encrypt` was given.
 
         Raises:
-            InvalidTag: It was not encrypted with this key for this context.
+            StoreCorrupted: It was not encrypted with this key for this context.
         """
-        return self._cipher.decrypt(data[4 : 4 + _NONCE_BYTES], data[4 + _NONCE_BYTES :], context)
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(data[4 : 4 + _NONCE_BYTES], data[4 + _NONCE_BYTES :], context)
+        except (InvalidTag, TypeError, ValueError):
+            raise StoreCorrupted("a row of the store was changed by another program: restore a backup") from None
 
     def sign(self, data: bytes) -> bytes:
         """Return the HMAC-SHA256 of the data (RFC 2104)."""
@@ -163,14 +168,8 @@ class KeyRing:
         Raises:
             StoreCorrupted: It was changed, or belongs to another row.
         """
-        from cryptography.exceptions import InvalidTag
-
-        try:
-            return self[int.from_bytes(data[:4])].decrypt(data, context)
-        except (InvalidTag, ValueError):
-            raise StoreCorrupted(
-                "a row of the store was changed by another program: restore it from a backup"
-            ) from None
+        number = int.from_bytes(data[:4]) if isinstance(data, bytes) else 0
+        return self[number].decrypt(data, context)
 
 
 def open_keys(connection: Connection, source: StateKeys) -> KeyRing:
@@ -178,27 +177,28 @@ def open_keys(connection: Connection, source: StateKeys) -> KeyRing:
 
     Raises:
         StoreKeyError: The state keys are not those of this store.
+        StoreCorrupted: A key was changed by another program.
     """
-    rows = connection.execute("SELECT id, state_key, sealed FROM keys ORDER BY id" + connection.for_update)
+    rows = connection.execute("SELECT id, state_key, encrypted FROM keys ORDER BY id" + connection.for_update)
     states = {_name(state): state for state in source.load(create=not rows)}
     first = next(iter(states))
     found: dict[int, bytes] = {}
-    for key_id, name, sealed in rows:
+    for key_id, name, encrypted in rows:
         if name not in states:
             raise StoreKeyError(
                 f"the store was written with another state key: set {KEYS_VARIABLE} to it, or put back its key file"
             )
-        found[key_id] = _state_key(states[name]).decrypt(sealed, _context(key_id))
+        found[key_id] = _state_key(states[name]).decrypt(encrypted, _context(key_id))
     if not rows or rows[-1][1] != first:
         found[max(found, default=0) + 1] = secrets.token_bytes(32)
         connection.execute("DELETE FROM keys")
         connection.insert(
-            "INSERT INTO keys (id, state_key, sealed, created) VALUES (:id, :name, :sealed, :now)",
+            "INSERT INTO keys (id, state_key, encrypted, created) VALUES (:id, :name, :encrypted, :now)",
             [
                 {
                     "id": key_id,
                     "name": first,
-                    "sealed": _state_key(states[first]).encrypt(secret, _context(key_id)),
+                    "encrypted": _state_key(states[first]).encrypt(secret, _context(key_id)),
                     "now": connection.now,
                 }
                 for key_id, secret in found.items()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from viam_mcp.store._records import AuditFilter, AuditLine
-from viam_mcp.store.audit._chain import read_head, write_lines
-from viam_mcp.store.audit._checkpoints import make_checkpoint
+from viam_mcp.store.audit._chain import write_lines
 from viam_mcp.store.audit._reading import newest, oldest
 from viam_mcp.store.audit._verify import verify
 
@@ -72,11 +71,6 @@ class Audit:
             checkpoints: Checkpoints that were kept elsewhere.
         """
         return verify(self._connection, self._keys, self._store, checkpoints)
-
-    def checkpoint(self) -> Checkpoint | None:
-        """Return a signed checkpoint of the audit as it is now; None if another program has changed where it ends."""
-        head = read_head(self._connection, self._keys, self._store)
-        return None if head is None else make_checkpoint(head, self._store, self._keys)
 
     def write(self) -> tuple[Head, list[AuditLine]] | None:
         """Write the lines of the transaction; where the audit ends then, and the lines. None if there are none.

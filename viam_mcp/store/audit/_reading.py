@@ -73,4 +73,8 @@ def _one_of(column: str, allowed: Collection[str], values: dict[str, Any]) -> st
 
 def _line(row: Row) -> AuditLine:
     number, time, entry, digest, key = row
-    return AuditLine(number, time / 1000, json.loads(entry), bytes(digest).hex(), key)
+    try:
+        return AuditLine(number, time / 1000, json.loads(entry), bytes(digest).hex(), key)
+    except (TypeError, ValueError):
+        # Verifying says so; what can be read of the other lines is shown all the same.
+        return AuditLine(number, 0.0, {"unreadable": "this line was changed by another program"}, "", 0)

@@ -13,7 +13,7 @@ CREATE INDEX transactions_by_time ON transactions (time);
 CREATE TABLE keys (
     id INTEGER PRIMARY KEY,
     state_key TEXT NOT NULL,
-    sealed BYTEA NOT NULL,
+    encrypted BYTEA NOT NULL,
     created BIGINT NOT NULL
 );
 
