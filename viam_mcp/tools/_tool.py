@@ -13,6 +13,7 @@ from viam_mcp.tools._declarations import problems
 from viam_mcp.tools._refs import refs
 from viam_mcp.tools._spec import Effect, ScopedBy, Spec
 from viam_mcp.tools.previews._model import Preview
+from viam_mcp.tools.previews._values import literal
 from viam_mcp.tools.redaction._secrets import redacted
 from viam_mcp.tools.redaction._text import shorten, visible
 
@@ -176,7 +177,10 @@ class Tool(BaseModel):
             AppError: If what is to be touched cannot be read.
             ToolError: If the call cannot be done as it was asked, such as when a file is missing.
         """
-        return Preview(lines=(f"{self.spec.title}: {await self.subject(app)}",))
+        # The arguments are shown whole: the subject says of a long one how it begins.
+        arguments: Any = redacted(self.model_dump(mode="json", exclude_defaults=True))
+        lines = (f"{key}: {literal(value)}" for key, value in arguments.items())
+        return Preview(lines=(f"{self.spec.title}: {await self.subject(app)}", *lines))
 
 
 class ListTool(Tool):

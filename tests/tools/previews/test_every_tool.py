@@ -132,3 +132,12 @@ async def test_the_subject_of_a_tool_without_a_better_one_holds_no_credential(fl
     assert "hunter2" not in subject
     assert "[redacted]" in subject
     assert subject.isprintable()
+
+
+async def test_a_tool_without_a_preview_of_its_own_shows_all_its_arguments_whole(fleet: Fleet) -> None:
+    text = "x" * 900 + "end"
+    arguments = {"organization_id": "", "types": ["module"], "visibilities": [], "platforms": [], "statuses": []}
+    preview = await fleet.preview("list_registry_items", **arguments, search_term=text)
+    assert f'search_term: "{text}"' in preview.lines
+    assert 'types: ["module"]' in preview.lines
+    assert all(len(line) <= HEADLINE_WIDTH for line in preview.head)
