@@ -84,7 +84,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Brought:
-    """What a change of the fragments that are named comes to.
+    """What changes when other fragments are named.
 
     Attributes:
         lines: What they bring.

@@ -98,7 +98,7 @@ class Preview:
         consequences: What is grave about the call, the gravest first.
         subject: The name of what is touched, exactly as it is stored, for a person to type where a rule
             asks for it. Not made safe for display.
-        type_subject: Whether to have the name typed whatever the rules say, because so much goes with it.
+        type_subject: Whether to have the name typed without a rule that says so, because so much goes with it.
         bound: What a confirmation is bound to besides `lines`: what they only name or count, as a digest
             (see `state_of`).
         file: The SHA-256 of the file that the call sends, in hexadecimal digits: it then sends that one or none.

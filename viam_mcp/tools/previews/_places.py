@@ -42,7 +42,7 @@ def owner_of(location: wire.Location) -> str:
 
 
 async def shared_with(app: AppClient, location: wire.Location) -> list[str]:
-    """Return the lines that say which other organizations use a location, and so whatever comes into it."""
+    """Return the lines that say which other organizations use a location, and so everything that is moved into it."""
     owner, organizations = owner_of(location), await app.get_organizations_with_access_to_location(location.id)
     others = sorted(named("organization", item.name, item.id) for item in organizations if item.id != owner)
     return [f"It is shared with {other}, which gets access too." for other in others]

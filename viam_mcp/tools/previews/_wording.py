@@ -31,7 +31,7 @@ _OF_THE_MOMENT = frozenset({"last_access", "user_supplied_info", "online_state",
 """Fields of parts that change by themselves."""
 
 UNCHANGED = "Nothing changes: it has these values already."
-LOCKED_OUT = "Whatever signs in with it is locked out at once."
+LOCKED_OUT = "Programs and machines that sign in with it are locked out at once."
 GONE_FOR_GOOD = "This cannot be undone."
 
 
@@ -95,7 +95,7 @@ class Called:
 
 
 def state_of(*things: str | Message) -> tuple[str, ...]:
-    """What a confirmation is bound to (see `Preview.bound`) where lines say less: one digest, in whatever order.
+    """Return what a confirmation is bound to (see `Preview.bound`) where lines say less: one digest for all orders.
 
     Of messages it takes all that is configured, and nothing of how things are at the moment.
     """

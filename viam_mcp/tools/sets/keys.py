@@ -175,7 +175,7 @@ class RotateKey(
     async def preview(self, app: AppClient, environment: Environment) -> Preview:
         return await self._preview(
             app,
-            "The old value stops working at once: whatever still signs in with it is locked out.",
+            "The old value stops working at once: programs that still sign in with it are locked out.",
             # Nothing that can be read tells one value of a key from another.
             "If somebody else gives it a new value meanwhile, that cannot be seen here, and theirs stops working too.",
             own="It has to be started again with the new value.",

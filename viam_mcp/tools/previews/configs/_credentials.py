@@ -1,8 +1,8 @@
 """Two configurations without their credentials: what is stored, and what takes its place.
 
 In what is stored, each credential has a number, by its place alone: `[redacted 3]`. It keeps it where the caller sent
-back the mark that it was read as. What a caller sends instead is a new value, whatever is stored: nobody can try
-out what a credential is.
+back the mark that it was read as. What a caller sends instead is a new value, even if it is the stored one: nobody
+can try out what a credential is.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _risks_of_mods(change: Change) -> Iterator[Risk]:
             if isinstance(item, str) and _is_shell({path[-1]: item}):
                 yield Risk.SHELL
     if not told:
-        yield Risk.CODE  # whatever it is, it is no path that is known
+        yield Risk.CODE  # no path that is known, so it may do anything
 
 
 def _paths(keys: tuple[str, ...], value: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
