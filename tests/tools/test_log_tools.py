@@ -308,3 +308,60 @@ def test_patterns_of_hostile_messages_take_no_longer_than_their_length(hostile: 
 
 def test_what_stands_alone_is_folded_to_itself() -> None:
     assert fold([{"message": "x", "machine": "m"}])[0]["count"] == 1
+
+
+async def test_a_credential_in_what_is_attached_to_an_entry_is_hidden_in_every_log_tool(
+    fleet: Fleet, part: str
+) -> None:
+    entry = LogEntry(level="error", logger_name="rdk", message="refused")
+    # One is remembered with what it says, one is too large for that.
+    for padding in ("", "x" * 1_000):
+        entry.fields.add().update({"api_key": "hunter2hunter2", "note": padding})
+    entry.caller.update({"File": "a.go", "password": "hunter2hunter2"})
+    fleet.sandbox.emit(part, entry)
+    answers = [
+        await fleet.call("tail_robot_part_logs", robot_part_id=part, backlog=1, wait_seconds=WAIT),
+        await fleet.call("tail_logs", robot_part_ids=[part], backlog=1, wait_seconds=WAIT),
+        await fleet.call("get_robot_part_logs", robot_part_id=part, num_log_entries=1),
+    ]
+    for answer in answers:
+        (shown,) = answer["entries"]
+        assert [attached["api_key"] for attached in shown["fields"]] == ["[redacted]"] * 2
+        assert shown["caller"]["password"] == "[redacted]"
+    assert not any("hunter2" in text for text in fleet.call.answers)
+
+
+async def test_a_wait_says_every_few_seconds_that_it_goes_on(
+    fleet: Fleet, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viam_mcp.tools.sets.logs._TICK_SECONDS", 0.01)
+    heard: list[float] = []
+    often = asyncio.Event()
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        heard.append(done)
+        if len(heard) == 3:
+            often.set()
+
+    arguments = {"robot_part_id": part, "wait_seconds": WAIT}
+    waiting = asyncio.create_task(fleet.call.result("tail_robot_part_logs", arguments, progress_callback=progress))
+    async with asyncio.timeout(PATIENCE):
+        await often.wait()
+        fleet.sandbox.emit(part, *logged("at last"))
+        await waiting
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
+
+
+async def test_names_of_parts_are_asked_for_once(fleet: Fleet, part: str) -> None:
+    location = fleet.value("SELECT location_id FROM robots WHERE name = 'picker-01'")
+    calls = fleet.sandbox.calls
+    for number in range(3):
+        for parts in ({"robot_part_ids": [part]}, {"location_id": location}):
+            fleet.sandbox.emit(part, *logged(f"entry {number}"))
+            result = await fleet.call("tail_logs", **parts, backlog=1, wait_seconds=WAIT)
+            assert result["entries"][-1]["machine"] == "picker-01"
+        if not number:
+            before = {rpc: calls[rpc] for rpc in ("GetRobotPart", "GetRobot", "ListRobots", "GetRobotParts")}
+    assert {rpc: calls[rpc] for rpc in before} == before
+    assert before["ListRobots"] == 1

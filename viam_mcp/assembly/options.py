@@ -85,6 +85,10 @@ def _held(text: str) -> int:
     return int(_number(text, int, 100, 1_000_000, "a whole number from 100 to 1,000,000"))
 
 
+def _memory(text: str) -> int:
+    return int(_number(text, int, 1_048_576, 2**40, "a whole number of bytes from 1,048,576 to 1,099,511,627,776"))
+
+
 def _pause(text: str) -> float:
     return _number(text, float, 0, 3_600, "a number of seconds from 0 to 3,600")
 
@@ -196,6 +200,8 @@ _HTTP = (
 _LOGS = (
     Option("log_entries", "how many entries of a live log are kept for its readers; default 10000", _held, "N"),
     Option("log_bytes", "how many bytes of entries are kept of each; default 16777216", _bytes, "N"),
+    Option("log_memory", "how many bytes all live logs take together; default 268435456", _memory, "N"),
+    Option("log_lookback", "how late an entry may come around a break; default 900", _pause, "SECONDS"),
     Option("log_linger", "how long a log without subscribers is still followed; default 30", _pause, "SECONDS"),
     Option("max_tails", "how many logs are followed at once; default 64", _count, "N"),
     Option(

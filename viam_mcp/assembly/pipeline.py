@@ -20,8 +20,8 @@ from viam_mcp.calls import (
     choose,
     open_to,
 )
+from viam_mcp.logs import Memory, Tails
 from viam_mcp.logs import Options as TailOptions
-from viam_mcp.logs import Tails
 from viam_mcp.policy import Caller, Gates
 from viam_mcp.tools import Effect, Files
 
@@ -79,6 +79,7 @@ def pipeline_maker(
     *,
     key: str = "",
     limiter: ConcurrencyLimiter,
+    memory: Memory | None = None,
     **options: Any,
 ) -> Callable[[Access | None], Pipeline]:
     """Return a function that makes the pipeline for a caller.
@@ -93,6 +94,7 @@ def pipeline_maker(
         tools: The tools that the server offers.
         key: The id of the key that `app` uses, where callers bring their own.
         limiter: Decides how many calls run at the same time.
+        memory: What the live logs of all fleets may hold; None where this fleet is the only one.
         options: Further arguments of `Pipeline`.
 
     Raises:
@@ -102,6 +104,8 @@ def pipeline_maker(
     tail_options = TailOptions(
         ring_entries=settings.log_entries,
         ring_bytes=settings.log_bytes,
+        memory=memory or Memory(settings.log_memory),
+        lookback=settings.log_lookback,
         linger=settings.log_linger,
         most_tails=limiter.limits.table[Kind.OPEN_TAILS].each or 1,
     )

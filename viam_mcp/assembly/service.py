@@ -15,6 +15,7 @@ from viam_mcp.assembly.fleet import open_address
 from viam_mcp.assembly.limits import limits_of
 from viam_mcp.assembly.pipeline import chosen_tools, open_gates, pipeline_maker
 from viam_mcp.calls import BroughtKeys, CallersKeys, ClientPool, UpstreamMonitor, call_limiter
+from viam_mcp.logs import Memory
 from viam_mcp.operations import Metrics, in_request, tracer
 from viam_mcp.server import build_server, compat, lent_keys, pipelines
 
@@ -101,6 +102,8 @@ async def open_service(settings: Settings, limits: Limits | None = None) -> Asyn
 
         gates = open_gates(settings, partial(_count_question, metrics))
 
+        memory = Memory(settings.log_memory)
+
         def maker(app: AppClient) -> Callable[[Access | None], Pipeline]:
             return pipeline_maker(
                 settings,
@@ -108,6 +111,7 @@ async def open_service(settings: Settings, limits: Limits | None = None) -> Asyn
                 gates,
                 tools,
                 limiter=limiter,
+                memory=memory,
                 # Where every caller uses the server's key, its id in the audit would say nothing.
                 key="" if app.api_key_id == own.api_key_id else app.api_key_id or "",
                 watch=partial(_called, metrics),

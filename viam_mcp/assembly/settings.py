@@ -62,6 +62,8 @@ class Settings:
     log_format: str = "text"
     log_entries: int = 10_000
     log_bytes: int = 16 * 1_048_576
+    log_memory: int = 256 * 1_048_576
+    log_lookback: float = 900.0
     log_linger: float = 30.0
     max_tails: int = 64
     notify_interval: float = 0.25

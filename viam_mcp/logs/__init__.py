@@ -12,6 +12,7 @@ A library of its own over `viam_mcp.app`. Errors are `AppError`.
 from viam_mcp.logs._following import News
 from viam_mcp.logs._gap import Gap
 from viam_mcp.logs._memory import Memory
+from viam_mcp.logs._names import Names, PartName
 from viam_mcp.logs._options import Options
 from viam_mcp.logs._query import Query
 from viam_mcp.logs._reading import Reading
@@ -22,8 +23,10 @@ __all__ = [
     "MOST_PARTS",
     "Gap",
     "Memory",
+    "Names",
     "News",
     "Options",
+    "PartName",
     "Query",
     "Reading",
     "State",

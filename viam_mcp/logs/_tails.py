@@ -16,6 +16,7 @@ from viam_mcp.logs._cursor import Position, encode
 from viam_mcp.logs._digest import MASK, Digest, Mark
 from viam_mcp.logs._entries import fingerprint, nanoseconds
 from viam_mcp.logs._following import Following
+from viam_mcp.logs._names import Names
 from viam_mcp.logs._options import Options
 from viam_mcp.logs._query import Query
 from viam_mcp.logs._reading import LATEST_MARKS, digest_from
@@ -60,6 +61,7 @@ class Tails:
 
     Attributes:
         options: How tails behave.
+        names: What the parts are called.
     """
 
     def __init__(self, app: AppClient, options: Options | None = None) -> None:
@@ -70,6 +72,7 @@ class Tails:
             options: How tails behave.
         """
         self.options = options or Options()
+        self.names = Names(app, self.options.now)
         self._app = app
         self._share: Share = nullcontext
         self._open: dict[Query, _Watched] = {}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic_core import to_json
 
-from viam_mcp.app import AppError
-from viam_mcp.logs import MOST_PARTS
+from viam_mcp.logs import MOST_PARTS, PartName
 from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._errors import ToolError
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from viam_mcp.app import AppClient, LogEntry, Page
-    from viam_mcp.logs import News
+    from viam_mcp.logs import News, Tails
     from viam_mcp.tools._environment import Environment
 
 _ORDERS = {"ascending": wire.LOG_ORDER_ASCENDING, "descending": wire.LOG_ORDER_DESCENDING}
@@ -42,6 +41,8 @@ _LOOKED_BACK = (
     "Without start or range, the service looks back about a day. For what was logged before, give a range such as 60d."
 )
 _SHOWN = 2_000  # characters of a batch that go out as progress
+_TICK_SECONDS = 2.5  # between two reports of progress while nothing comes
+_CURSOR_GROWTH = 1_000  # bytes by which a cursor may be longer after fewer entries
 
 Contains = Annotated[Text, Field(description="Only messages that contain this text")]
 
@@ -127,9 +128,7 @@ class _Tail(Tool):
     fields: Annotated[list[str], Field(max_length=100, description="Only these fields of each entry")] | None = None
 
     async def _news(self, part_ids: Sequence[str], environment: Environment) -> News:
-        if environment.tails is None:
-            raise ToolError("Live logs are not available here. Use get_robot_part_logs.")
-        return await environment.tails.read(
+        reading = self._tails(environment).read(
             part_ids,
             errors_only=self.errors_only,
             filter=self.filter or "",
@@ -138,6 +137,28 @@ class _Tail(Tool):
             wait=self.wait_seconds,
             backlog=self.backlog,
         )
+        waiting = asyncio.create_task(self._say_waiting(environment))
+        waiting.add_done_callback(_ended)
+        try:
+            return await reading
+        finally:
+            # Not waited for: whoever subscribes next finds the tail still open.
+            waiting.cancel()
+
+    def _tails(self, environment: Environment) -> Tails:
+        if environment.tails is None:
+            raise ToolError("Live logs are not available here. Use get_robot_part_logs.")
+        return environment.tails
+
+    async def _say_waiting(self, environment: Environment) -> None:
+        """Send progress every few seconds: some clients give up on a call that says nothing."""
+        pause, waited = self._tails(environment).pause, 0.0
+        while True:
+            await pause(_TICK_SECONDS)
+            waited += _TICK_SECONDS
+            # Below one, since the batch of entries counts them, and progress must not go back.
+            done = min(waited / (self.wait_seconds + _TICK_SECONDS), 0.99)
+            await environment.progress(done, None, f"no entries for {waited:g} s")
 
 
 class TailRobotPartLogs(_Tail, toolset="logs", core=True, returns=NewEntries()):
@@ -173,14 +194,15 @@ class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)
 
     async def execute(self, app: AppClient, environment: Environment) -> dict[str, Any]:
         keep = projection(self.fields, WireLogEntry)
-        part_ids = await self._parts(app)
-        news = await self._news(part_ids, environment)
+        tails = self._tails(environment)
+        news = await self._news(await self._parts(tails), environment)
         merged = news.entries
-        named = await _names(app, [news.readings[number].part_id for number in {number for number, _ in merged}])
-        encoded = [
-            {**named[news.readings[number].part_id], **_kept(entry_json(entry), keep)} for number, entry in merged
-        ]
-        cursor_room = 250 * len(part_ids)
+        origins = [_origin(reading.part_id) for reading in news.readings]
+        names = await tails.names.of([news.readings[number].part_id for number in {number for number, _ in merged}])
+        for part_id, name in names.items():
+            origins[[reading.part_id for reading in news.readings].index(part_id)] = _origin(part_id, name)
+        encoded = [{**origins[number], **_kept(entry_json(entry), keep)} for number, entry in merged]
+        cursor_room = len(news.cursor()) + _CURSOR_GROWTH
         result: dict[str, Any] = {"entries": []}
         if self.group:
             result["groups"], warnings = fill(fold(encoded), None, environment.budget - cursor_room)
@@ -200,17 +222,17 @@ class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)
             result["gaps"] = gaps
         return await _shown(result, warnings, environment)
 
-    async def _parts(self, app: AppClient) -> list[str]:
+    async def _parts(self, tails: Tails) -> list[str]:
         if (self.robot_part_ids is None) == (self.location_id is None):
             raise ToolError("Give either robot_part_ids or location_id.")
         if self.robot_part_ids is not None:
             part_ids = list(dict.fromkeys(self.robot_part_ids))
         else:
-            robots = await app.list_robots(self.location_id)
-            if len(robots) > MOST_PARTS:
-                raise _too_many(f"{len(robots)} machines in that location")
-            parts = await asyncio.gather(*(app.get_robot_parts(robot.id) for robot in robots))
-            part_ids = [part.id for each in parts for part in each]
+            assert self.location_id is not None  # noqa: S101 - one of the two is given
+            try:
+                part_ids = await tails.names.parts_of(self.location_id, MOST_PARTS)
+            except ValueError as error:
+                raise _too_many(str(error)) from None
         if not part_ids:
             raise ToolError("There are no parts in that location. list_robots shows what is where.")
         if len(part_ids) > MOST_PARTS:
@@ -218,26 +240,23 @@ class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)
         return part_ids
 
 
+def _ended(waiting: asyncio.Task[None]) -> None:
+    """Take note of how reports of progress ended: that a client is gone is found out elsewhere."""
+    if not waiting.cancelled():
+        waiting.exception()
+
+
 def _too_many(what: str) -> ToolError:
     return ToolError(f"There are {what}, and at most {MOST_PARTS} parts are followed at once: name some of them.")
 
 
+def _origin(part_id: str, name: PartName | None = None) -> dict[str, str]:
+    named = name or PartName()
+    return {"robot_part_id": part_id, "machine": sanitize(named.machine), "part": sanitize(named.part)}
+
+
 def _kept(entry: dict[str, Any], keep: frozenset[str] | None) -> dict[str, Any]:
     return entry if keep is None else {name: value for name, value in entry.items() if name in keep}
-
-
-async def _names(app: AppClient, part_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What parts and their machines are called; the ids alone where that cannot be read."""
-
-    async def name(part_id: str) -> dict[str, str]:
-        try:
-            part = await app.get_robot_part(part_id)
-            machine = (await app.get_robot(part.robot)).name
-        except AppError:
-            return {"robot_part_id": part_id, "machine": "", "part": ""}
-        return {"robot_part_id": part_id, "machine": sanitize(machine), "part": sanitize(part.name)}
-
-    return dict(zip(part_ids, await asyncio.gather(*map(name, part_ids)), strict=True))
 
 
 async def _shown(result: dict[str, Any], warnings: list[str], environment: Environment) -> dict[str, Any]:
