@@ -12,7 +12,7 @@ help:
 	@echo "make test-fast  those that start no process and open no HTTP server, for between two edits"
 	@echo "make test-slow  the long ones: loads, soaks, thousands of breaks"
 	@echo "make coverage lines and branches that the tests reach"
-	@echo "make mutants  small faults that the tests notice; AREAS=\"rules paging\" for some"
+	@echo "make mutants  small faults that the tests notice; AREAS=\"rules paging\" for some, ARGS=\"--sample 80\" for a sample"
 	@echo "make lint     style, types, the folders' arrows, generated files"
 	@echo "make protos   viam_mcp/proto/ from protos/"
 	@echo "make schemas  tool_schemas/ and the README's table from the tools"
@@ -58,7 +58,7 @@ coverage: .venv/.dev
 	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
 
 mutants: .venv/.mutants
-	$(BIN)/python scripts/mutants.py $(AREAS)
+	$(BIN)/python scripts/mutants.py $(ARGS) $(AREAS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -88,6 +88,11 @@ def test_a_model_is_found_by_what_it_is_made_of() -> None:
         assert denied("components.model.namespace", "acme", config)
 
 
+def test_a_model_of_one_word_is_built_in_and_of_one_of_two_words_nothing_can_be_told() -> None:
+    assert not denied("components.model", "other", {"components": [{"name": "a", "model": "fake"}]})
+    assert denied("components.model", "other", {"components": [{"name": "a", "model": "acme:tracked"}]})
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -325,3 +325,12 @@ def test_a_call_that_does_more_than_its_tool_gives_a_credential_as_the_stricter_
             for effect in (stricter, laxer)
         )
         assert decide(rules, "get_robot_part", robot_part_id="x", dest="a").secrets is Secrets.REDACT
+
+
+def test_a_decision_is_known_without_the_arguments_unless_a_rule_about_the_tool_depends_on_them() -> None:
+    by_argument = '[[rules]]\naction = "deny"\ntools = ["get_robot"]\narguments = { robot_id = "4a8f*" }\n'
+    policy = parse(by_argument, "p.toml")
+    assert policy.settled(TOOLS["get_robot"].spec, Effect.READ) is None
+    settled = policy.settled(TOOLS["get_location"].spec, Effect.READ)
+    assert settled is not None
+    assert settled.action is Action.ALLOW
