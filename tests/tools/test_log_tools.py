@@ -256,6 +256,7 @@ async def test_entries_that_say_the_same_come_as_one_with_their_number(fleet: Fl
         3, ["picker-01", "picker-02"], "motor 1 draws 2.5 A",
     )  # fmt: skip
     assert first["first"] < first["last"]
+    assert first["numbers"] == [{"least": 1, "most": 3, "last": 3}, {"least": 1, "most": 7.25, "last": 1}]
     assert "3 x error rdk motor <n> draws <n> A" in fleet.call.answers[-1]
 
 
@@ -293,14 +294,20 @@ async def test_parts_that_cannot_be_followed_together_are_refused(
         ("at 2026-11-22T22:45:00.123Z: retry", "at <time>: retry"),
         ("address 0x7fff5e, digest deadbeef00", "address <hex>, digest <hex>"),
         ("v2 of utf8 stays, as does facade", "v2 of utf8 stays, as does facade"),
-        ("10.0.4.31:8080", "<n>:<n>"),
+        ("10.0.4.31:8080", "<ip>:<n>"),
+        ("took 1m15.25s, then 350ms and 2h", "took <duration>, then <duration> and <duration>"),
+        ("from fe80::1ff:fe23:4567:890a by ::1 to 2001:db8:0:1:1:1:1:1", "from <ip> by <ip> to <ip>"),
+        ("aa:bb:cc:dd:ee:0f joined", "<mac> joined"),
+        ("cannot open /tmp/viam-abc123/x.log", "cannot open <tmp>"),
+        ("job 7f3k2j9x1q ended", "job <id> ended"),
+        ("camera12 at 12.5V, 83%", "camera<n> at <n>V, <n>%"),
     ],
 )
 def test_a_pattern_leaves_what_differs_between_messages_of_one_kind(message: str, expected: str) -> None:
     assert pattern(message) == expected
 
 
-@pytest.mark.parametrize("hostile", ["1", "a1", "0x", "1.1,", "deadbeef-"])
+@pytest.mark.parametrize("hostile", ["1", "a1", "0x", "1.1,", "deadbeef-", "1:", "::", "a:", "/tmp/", "1h", "1."])
 def test_patterns_of_hostile_messages_take_no_longer_than_their_length(hostile: str) -> None:
     assert is_linear(pattern, lambda size: hostile * size, 1_000_000 // len(hostile))
     assert len(pattern(hostile * 100_000)) <= 300

@@ -52,6 +52,13 @@ _GROUP = {
         "last": _TIME,
         "machines": {"type": "array", "items": {"type": "string"}},
         "example": {"type": "string"},
+        "numbers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"least": {"type": "number"}, "most": {"type": "number"}, "last": {"type": "number"}},
+            },
+        },
     },
 }
 
