@@ -83,7 +83,7 @@ def walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
         "viam_mcp/tools/sets/parts",
         "tests/tools/cases/parts",
     ]
-    modules = set(sys.modules)
+    modules, kept = set(sys.modules), TOOLS.pop(NAME)
     methods, rpcs, tools, cases = (appended(path, text) for path, text in BLOCKS)
     walked = Walk(methods["PartMethods"], rpcs["PartRpcs"], tools["GetRobotPartByNameAndLocation"], cases[NAME])
     mapping = Sandbox.__mapping__
@@ -97,7 +97,7 @@ def walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
 
     monkeypatch.setattr(Sandbox, "__mapping__", with_the_rpc)
     yield walked
-    del TOOLS[NAME]
+    TOOLS[NAME] = kept
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 

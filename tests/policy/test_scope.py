@@ -6,15 +6,12 @@ import pytest
 from grpclib.const import Status
 
 from viam_mcp.policy import Admission, Question, Refused
-from viam_mcp.proto import app as wire
 from viam_mcp.sandbox import Fault
 from viam_mcp.tools import TOOLS, ListTool, NotARef, collect, references
 from viam_mcp.tools._belongs import BELONGS
-from viam_mcp.tools.arguments._types import OrganizationId
-from viam_mcp.tools.results._output import Many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.policy.conftest import Desk
     from viam_mcp.app import AppClient
@@ -294,29 +291,13 @@ async def test_machines_of_other_locations_are_not_listed(scoped: Callable[..., 
     assert await rovers(scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))) == []
 
 
-@pytest.fixture
-def list_machine_summaries() -> Iterator[type[ListTool]]:
-    """A tool that somebody adds, with no word about scopes."""
-
-    class ListMachineSummaries(ListTool, toolset="machines", returns=Many(location_summaries=wire.LocationSummary)):
-        """List an organization's machines by location."""
-
-        org_id: OrganizationId
-
-        async def run(self, app: AppClient) -> list[wire.LocationSummary]:
-            return await app.list_machine_summaries(self.org_id)
-
-    yield ListMachineSummaries
-    del TOOLS[ListMachineSummaries.spec.name]
-
-
-async def test_the_items_of_a_new_list_are_judged_by_what_their_type_declares(
-    scoped: Callable[..., Desk], list_machine_summaries: Any, monkeypatch: pytest.MonkeyPatch
+async def test_the_items_of_a_list_are_judged_by_what_their_type_declares(
+    scoped: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = scoped(organizations=(TIDEWATER,), locations=("Warehouse 1",))
 
     async def locations() -> list[str]:
-        tool = list_machine_summaries(org_id=desk.id("organizations", TIDEWATER))
+        tool = desk.tool("list_machine_summaries", org_id=desk.id("organizations", TIDEWATER))
         result = await shown(desk, tool)
         return sorted(item["location_name"] for item in result["location_summaries"])
 

@@ -37,15 +37,18 @@ from viam_mcp.tools.results._log_entries import line
 from viam_mcp.tools.results._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools.results._paging import collect
 from viam_mcp.tools.sets import (
+    fragment_versions,
     fragments,
     keys,
     locations,
     logs,
     machines,
     modules,
+    namespaces,
     organizations,
     parts,
     registry,
+    registry_lifecycle,
     roles,
 )
 
@@ -114,6 +117,9 @@ __all__ = [
     "undeclared_fields",
     "without_secrets",
 ]
+
+_MORE = (fragment_versions, namespaces, registry_lifecycle)
+"""Modules with more tools of toolsets that have a module of their own."""
 
 _MODULES = (organizations, locations, machines, parts, logs, fragments, roles, registry, modules, keys)
 

@@ -162,6 +162,7 @@ belongs(
 )
 belongs(wire.RobotPartHistoryEntry, AS_ASKED, part=_SAME, robot=_SAME)
 belongs(wire.ConfigPropertyChangeResult, AS_ASKED)
+belongs(wire.SetConfigPropertyResponse, AS_ASKED)
 belongs(LogEntry, AS_ASKED)
 
 # Fragments. What a machine's configuration brings along is part of the machine.

@@ -67,3 +67,44 @@ async def get_fragment_history(fleet: Fleet) -> None:
     assert len(history) == fleet.value("SELECT COUNT(*) FROM fragment_history WHERE fragment_id = ?", fragment_id) > 0
     edited = [entry["edited_on"] for entry in history]
     assert edited == sorted(edited, reverse=True)
+
+
+async def get_fragment_usage(fleet: Fleet) -> None:
+    fragment_id = fleet.id("fragments", NAME)
+    usages = (await fleet.call("get_fragment_usage", fragment_id=fragment_id))["version_usages"]
+    assert usages
+    assert all(usage["fragment_id"] == fragment_id and usage["machines"] for usage in usages)
+
+
+async def list_nested_fragments(fleet: Fleet) -> None:
+    fragment_id = fleet.id("fragments", NAME)
+    inner = [{"fragment_id": fleet.id("fragments", "fleet-telemetry"), "version": "1"}]
+    answer = await fleet.call("list_nested_fragments", fragment_id=fragment_id, additional_fragments=inner)
+    assert [one["fragment_id"] for one in answer["resolved_fragments"]] == [fragment_id, inner[0]["fragment_id"]]
+    assert NAME in {one["name"] for one in answer["fragments"]}
+
+
+async def list_machine_fragments(fleet: Fleet) -> None:
+    answer = await fleet.call("list_machine_fragments", machine_id=fleet.id("robots", "picker-01"))
+    assert fleet.id("fragments", NAME) in {one["fragment_id"] for one in answer["resolved_fragments"]}
+    assert all(one["resolved_config"] for one in answer["resolved_fragments"])
+
+
+def _tag(fleet: Fleet, tag: str) -> str | None:
+    revision = "SELECT revision FROM fragment_tags WHERE fragment_id = ? AND tag = ?"
+    found: str | None = fleet.value(revision, fleet.id("fragments", NAME), tag)
+    return found
+
+
+async def set_fragment_tag(fleet: Fleet) -> None:
+    fragment_id = fleet.id("fragments", NAME)
+    answer = await fleet.call("set_fragment_tag", fragment_id=fragment_id, tag="canary", revision="1")
+    assert answer == {"done": f"Set tag 'canary' of fragment '{NAME}' ({fragment_id})."}
+    assert _tag(fleet, "canary") == "1"
+
+
+async def delete_fragment_tag(fleet: Fleet) -> None:
+    fragment_id = fleet.id("fragments", NAME)
+    await fleet.app.set_fragment_tag(fragment_id, "canary", "1")
+    await fleet.call("delete_fragment_tag", fragment_id=fragment_id, tag="canary")
+    assert _tag(fleet, "canary") is None

@@ -50,3 +50,9 @@ async def rotate_key(fleet: Fleet) -> None:
     before = fleet.value("SELECT key FROM api_keys WHERE id = ?", key_id)
     assert (await fleet.call("rotate_key", id=key_id))["api_key_id"] == key_id
     assert fleet.value("SELECT key FROM api_keys WHERE id = ?", key_id) != before
+
+
+async def rename_key(fleet: Fleet) -> None:
+    key_id = fleet.id("api_keys", KEY)
+    assert await fleet.call("rename_key", id=key_id, name="wall-display") == {"id": key_id, "name": "wall-display"}
+    assert fleet.id("api_keys", "wall-display") == key_id

@@ -54,3 +54,47 @@ async def get_robot_api_keys(fleet: Fleet) -> None:
     keys = (await fleet.call("get_robot_api_keys", robot_id=fleet.id("robots", "picker-01")))["api_keys"]
     assert "picker-01-machine" in {entry["api_key"]["name"] for entry in keys}
     assert {entry["api_key"]["key"] for entry in keys} == {"[redacted]"}
+
+
+async def list_robots_for_locations(fleet: Fleet) -> None:
+    ids = [fleet.id("locations", name) for name in ("Warehouse 1", "Test Lab")]
+    robots = (await fleet.call("list_robots_for_locations", location_ids=ids))["robots"]
+    assert {robot["location"] for robot in robots} == {*ids}
+    assert {"picker-01", LONG_GONE_MACHINE} <= {robot["name"] for robot in robots}
+
+
+async def list_robots_for_org(fleet: Fleet) -> None:
+    org_id = fleet.id("organizations", TIDEWATER)
+    robots = (await fleet.call("list_robots_for_org", org_id=org_id, fields=["name"]))["robots"]
+    count = "SELECT COUNT(*) FROM robots JOIN locations ON locations.id = location_id WHERE org_id = ?"
+    assert len(robots) == fleet.value(count, org_id)
+
+
+async def list_machine_summaries(fleet: Fleet) -> None:
+    org_id, location_id = fleet.id("organizations", TIDEWATER), fleet.id("locations", "Warehouse 1")
+    answer = await fleet.call("list_machine_summaries", org_id=org_id, location_ids=[location_id])
+    (location,) = answer["location_summaries"]
+    assert location["location_name"] == "Warehouse 1"
+    (picker,) = (one for one in location["machine_summaries"] if one["machine_name"] == "picker-01")
+    assert {part["part_name"] for part in picker["part_summaries"]} >= {"picker-01-main", "picker-01-arm"}
+
+
+async def list_favorite_machines(fleet: Fleet) -> None:
+    await fleet.app.add_favorite_machine(fleet.id("robots", "picker-01"))
+    favorites = (await fleet.call("list_favorite_machines"))["favorites"]
+    (favorite,) = (one for one in favorites if one["machine"]["name"] == "picker-01")
+    assert favorite["organization_id"] == fleet.id("organizations", TIDEWATER)
+
+
+async def add_favorite_machine(fleet: Fleet) -> None:
+    robot_id = fleet.id("robots", "picker-01")
+    answer = await fleet.call("add_favorite_machine", machine_id=robot_id)
+    assert answer == {"done": f"Now a favorite of this key: machine 'picker-01' ({robot_id})."}
+    assert fleet.value("SELECT identity_id FROM favorites WHERE robot_id = ?", robot_id) == fleet.sandbox.api_key_id
+
+
+async def remove_favorite_machine(fleet: Fleet) -> None:
+    robot_id = fleet.id("robots", "picker-01")
+    await fleet.app.add_favorite_machine(robot_id)
+    await fleet.call("remove_favorite_machine", machine_id=robot_id)
+    assert not fleet.value("SELECT COUNT(*) FROM favorites WHERE robot_id = ?", robot_id)

@@ -129,3 +129,17 @@ async def delete_organization_invite(fleet: Fleet) -> None:
 async def resend_organization_invite(fleet: Fleet) -> None:
     invite = (await fleet.call("resend_organization_invite", org_id=_org(fleet), email=INVITED))["invite"]
     assert invite["email"] == INVITED
+
+
+async def search_organizations(fleet: Fleet) -> None:
+    answer = await fleet.call("search_organizations", org_name=TIDEWATER[:6].upper(), public_namespace="tidewater")
+    assert [(item["org_id"], item["org_name"]) for item in answer["organizations"]] == [(_org(fleet), TIDEWATER)]
+    assert "nothing to search for" in await fleet.call.error("search_organizations")
+
+
+async def update_organization_namespace(fleet: Fleet) -> None:
+    changed = {"organization_id": _org(fleet), "new_public_namespace": "tidewater-2"}
+    answer = await fleet.call("update_organization_namespace", **changed)
+    assert answer["organization"]["public_namespace"] == "tidewater-2"
+    (item,) = (await fleet.call("get_registry_item", item_id="tidewater-2:drive-control")).values()
+    assert item["item_id"] == "tidewater-2:drive-control"

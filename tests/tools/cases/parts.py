@@ -152,3 +152,23 @@ async def tail_logs(fleet: Fleet) -> None:
         fleet.sandbox.emit(part_ids[NOISY_PART], LogEntry(level="error", message="focus lost"))
     (entry,) = tail.result()["entries"]
     assert (entry["part"], entry["machine"], entry["message"]) == (NOISY_PART, "picker-02", "focus lost")
+
+
+async def get_robot_part_by_name_and_location(fleet: Fleet) -> None:
+    location_id = fleet.id("locations", "Warehouse 1")
+    answer = await fleet.call("get_robot_part_by_name_and_location", name=PART, location_id=location_id)
+    assert answer["part"]["id"] == fleet.id("parts", PART)
+    assert {secret["secret"] for secret in answer["part"]["secrets"]} == {"[redacted]"}
+
+
+async def set_config_property(fleet: Fleet) -> None:
+    part_id = fleet.id("parts", PART)
+    before = json.loads(fleet.value("SELECT config_json FROM parts WHERE id = ?", part_id))
+    changes = {"components[0].attributes.speed": 0.5, "fragments": [{"id": "00000000-0000-4000-8000-000000000000"}]}
+    answer = await fleet.call("set_config_property", robot_part_id=part_id, property_changes=changes)
+    good, bad = answer["result"]["property_changes"]
+    assert (good["path"], good["value"], good["success"]) == ("components[0].attributes.speed", 0.5, True)
+    assert (bad["path"], bad["success"]) == ("fragments", False)
+    after = json.loads(fleet.value("SELECT config_json FROM parts WHERE id = ?", part_id))
+    assert after["components"][0]["attributes"]["speed"] == 0.5
+    assert (after["components"][1:], after.keys()) == (before["components"][1:], before.keys())

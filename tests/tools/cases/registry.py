@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.proto import app
 from viam_mcp.proto.app import packages
-from viam_mcp.sandbox.demo.fleet import TIDEWATER
+from viam_mcp.sandbox.demo.fleet import KESTREL, TIDEWATER
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.fleet import Fleet
 
 MODULE = "tidewater:drive-control"
+PRIVATE = "tidewater:picking"
 
 
 def _item(fleet: Fleet, name: str) -> sqlite3.Row | None:
@@ -125,3 +126,47 @@ async def list_modules(fleet: Fleet) -> None:
         "SELECT name FROM registry_items WHERE org_id = ? AND type = ?", org_id, packages.PACKAGE_TYPE_MODULE
     )
     assert sorted(item["name"] for item in listed) == sorted(row["name"] for row in stored)
+
+
+async def rename_registry_item(fleet: Fleet) -> None:
+    answer = await fleet.call("rename_registry_item", item_id=PRIVATE, new_name="grasping")
+    assert answer["item"]["item_id"] == "tidewater:grasping"
+    assert _item(fleet, "grasping")
+
+
+async def transfer_registry_item(fleet: Fleet) -> None:
+    await fleet.call("transfer_registry_item", item_id=PRIVATE, new_public_namespace="kestrel")
+    row = _item(fleet, "picking")
+    assert row
+    assert row["org_id"] == fleet.id("organizations", KESTREL)
+
+
+def _deprecation(fleet: Fleet, version: str) -> str | None:
+    message: str | None = fleet.value("SELECT message FROM deprecations WHERE version = ?", version)
+    return message
+
+
+async def deprecate_registry_item(fleet: Fleet) -> None:
+    await fleet.call("deprecate_registry_item", item_id=MODULE, message="use drive-2")
+    assert _deprecation(fleet, "") == "use drive-2"
+    item = (await fleet.call("get_registry_item", item_id=MODULE))["item"]
+    assert item["deprecated_status"]["message"] == "use drive-2"
+
+
+async def undeprecate_registry_item(fleet: Fleet) -> None:
+    await fleet.app.deprecate_registry_item(MODULE, "use drive-2")
+    await fleet.call("undeprecate_registry_item", item_id=MODULE)
+    assert _deprecation(fleet, "") is None
+
+
+async def deprecate_registry_item_version(fleet: Fleet) -> None:
+    what = {"item_id": MODULE, "version": "1.4.2"}
+    answer = await fleet.call("deprecate_registry_item_version", **what, message="it stalls")
+    assert answer == {"done": f"Deprecated version '1.4.2' of registry item '{MODULE}'."}
+    assert _deprecation(fleet, "1.4.2") == "it stalls"
+
+
+async def undeprecate_registry_item_version(fleet: Fleet) -> None:
+    await fleet.app.deprecate_registry_item_version(MODULE, "1.4.2", "it stalls")
+    await fleet.call("undeprecate_registry_item_version", item_id=MODULE, version="1.4.2")
+    assert _deprecation(fleet, "1.4.2") is None

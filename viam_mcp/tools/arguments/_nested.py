@@ -106,6 +106,17 @@ class FragmentImport(_Nested):
         return wire.FragmentImport(**self.model_dump(exclude={"fragment_variables"}), fragment_variables=variables)
 
 
+class FragmentVersion(_Nested):
+    """A fragment at one version."""
+
+    fragment_id: FragmentId
+    version: Annotated[str, Field(description="A revision or a tag; the latest if left out")] | None = None
+
+    def message(self) -> wire.AdditionalFragment:
+        """As the wire contract has it."""
+        return wire.AdditionalFragment(**self.model_dump())
+
+
 def package_type(name: str) -> packages.PackageType:
     """The wire's number for a type of registry item."""
     return cast("packages.PackageType", packages.PackageType.Value(f"PACKAGE_TYPE_{name.upper()}"))

@@ -16,7 +16,7 @@ from viam_mcp.tools.arguments._types import KeyId, Name, OrganizationId
 from viam_mcp.tools.previews._authority import MOST_GRANTS, RoleGrant, authority, strongest_first, warned
 from viam_mcp.tools.previews._model import Consequence, Preview, Risk
 from viam_mcp.tools.previews._names import brief, named, organization_name, quoted
-from viam_mcp.tools.previews._wording import GONE_FOR_GOOD, LOCKED_OUT, day, preview
+from viam_mcp.tools.previews._wording import GONE_FOR_GOOD, LOCKED_OUT, UNCHANGED, change, day, exact, preview, state_of
 from viam_mcp.tools.results._output import Done, Many, Values
 
 if TYPE_CHECKING:
@@ -159,6 +159,31 @@ class ListKeys(
 
     async def run(self, app: AppClient) -> list[wire.APIKeyWithAuthorizations]:
         return await app.list_keys(self.org_id)
+
+
+class RenameKey(_OneKey, toolset="keys", effect=Effect.DESTRUCTIVE, returns=Values(id=str, name=str)):
+    """Rename an API key. Its value, and what it may do, stay as they are."""
+
+    name: Name
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        found = await _found(app, self.id)
+        if found.entry is None:
+            return preview(self, found.what, [f"Name: it cannot be read → {exact(self.name, sent=True)}"])
+        key = found.entry.api_key
+        return preview(
+            self,
+            found.what,
+            change("Name", key.name, self.name) or [UNCHANGED],
+            title=brief("API key", key.name),
+            where=f"of {found.where}",
+            subject=key.name,
+            bound=state_of(key.name),
+        )
+
+    async def run(self, app: AppClient) -> tuple[str, str]:
+        renamed = await app.rename_key(self.id, self.name)
+        return renamed.id, renamed.name
 
 
 class RotateKey(

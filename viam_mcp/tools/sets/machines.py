@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from viam_mcp.proto import app as wire
-from viam_mcp.tools._spec import Effect
+from viam_mcp.tools._spec import Effect, ScopedBy
 from viam_mcp.tools._tool import ListTool, Tool
-from viam_mcp.tools.arguments._types import LocationIdOrDefault, MachineId, Name, OrganizationId
+from viam_mcp.tools.arguments._types import (
+    FragmentId,
+    LocationId,
+    LocationIdOrDefault,
+    MachineId,
+    Name,
+    OrganizationId,
+)
 from viam_mcp.tools.previews._model import Consequence, Preview, Risk
 from viam_mcp.tools.previews._names import brief, location_name, machine_name, named, quoted
 from viam_mcp.tools.previews._places import shared_with, whereabouts
@@ -28,6 +37,8 @@ from viam_mcp.tools.results._output import Done, Many, One, Values
 if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.tools._environment import Environment
+
+_ALL_MACHINES = 100_000
 
 
 class GetRobot(Tool, toolset="machines", core=True, returns=One("robot", wire.Robot)):
@@ -58,6 +69,86 @@ class ListRobots(ListTool, toolset="machines", core=True, returns=Many(robots=wi
 
     async def run(self, app: AppClient) -> list[wire.Robot]:
         return await app.list_robots(self.location_id)
+
+
+class ListRobotsForLocations(ListTool, toolset="machines", returns=Many(robots=wire.Robot)):
+    """List the machines of several locations in one call; nested locations have to be named too."""
+
+    location_ids: Annotated[list[LocationId], Field(min_length=1, max_length=1000)]
+
+    async def run(self, app: AppClient) -> list[wire.Robot]:
+        return await app.list_robots_for_locations(self.location_ids)
+
+
+class ListRobotsForOrg(ListTool, toolset="machines", returns=Many(robots=wire.Robot)):
+    """List the machines of all locations of an organization in one call."""
+
+    org_id: OrganizationId
+
+    async def run(self, app: AppClient) -> list[wire.Robot]:
+        return await app.list_robots_for_org(self.org_id)
+
+
+class ListMachineSummaries(ListTool, toolset="machines", returns=Many(location_summaries=wire.LocationSummary)):
+    """List an organization's machines by location with their parts: state, versions, platform, addresses,
+    fragments."""
+
+    org_id: OrganizationId
+    fragment_ids: Annotated[list[FragmentId], Field(max_length=100, description="Using one of these")] = Field(
+        default_factory=list
+    )
+    location_ids: Annotated[list[LocationId], Field(max_length=1000, description="In one of these")] = Field(
+        default_factory=list
+    )
+
+    async def run(self, app: AppClient) -> list[wire.LocationSummary]:
+        # The service would stop at 100 and not say so.
+        return await app.list_machine_summaries(
+            self.org_id, fragment_ids=self.fragment_ids, location_ids=self.location_ids, limit=_ALL_MACHINES
+        )
+
+
+class ListFavoriteMachines(
+    ListTool, toolset="machines", scoped_by=ScopedBy.ITEMS, returns=Many(favorites=wire.FavoriteMachine)
+):
+    """List the favorite machines of the configured key, with the organization of each."""
+
+    async def run(self, app: AppClient) -> list[wire.FavoriteMachine]:
+        return await app.list_favorite_machines()
+
+
+class AddFavoriteMachine(
+    Tool, toolset="machines", effect=Effect.WRITE, returns=Done("Now a favorite of this key: {subject}.")
+):
+    """Make a machine a favorite of the configured key. Nobody else sees it."""
+
+    machine_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.machine_id)
+
+    async def run(self, app: AppClient) -> None:
+        await app.add_favorite_machine(self.machine_id)
+
+
+class RemoveFavoriteMachine(
+    Tool, toolset="machines", effect=Effect.DESTRUCTIVE, returns=Done("No favorite of this key: {subject}.")
+):
+    """Take a machine from the favorites of the configured key. The machine stays as it is."""
+
+    machine_id: MachineId
+
+    async def subject(self, app: AppClient) -> str:
+        return await machine_name(app, self.machine_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        robot, favorites = await asyncio.gather(app.get_robot(self.machine_id), app.list_favorite_machines())
+        is_favorite = any(favorite.machine.id == robot.id for favorite in favorites)
+        lines = ["It is no longer listed as a favorite; the machine itself stays as it is."]
+        return (await _called(app, robot)).preview(self, lines if is_favorite else ["Nothing changes: it is none."])
+
+    async def run(self, app: AppClient) -> None:
+        await app.remove_favorite_machine(self.machine_id)
 
 
 class NewRobot(Tool, toolset="machines", effect=Effect.WRITE, core=True, returns=Values(robot_id=str)):

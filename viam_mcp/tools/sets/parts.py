@@ -14,10 +14,21 @@ from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
 from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._meaning import MachineConfig
-from viam_mcp.tools.arguments._types import Config, ConfigText, KeepEmpty, MachineId, Name, PartId, SecretId, Time
+from viam_mcp.tools.arguments._properties import PropertyChanges, with_properties
+from viam_mcp.tools.arguments._types import (
+    Config,
+    ConfigText,
+    KeepEmpty,
+    LocationId,
+    MachineId,
+    Name,
+    PartId,
+    SecretId,
+    Time,
+)
 from viam_mcp.tools.previews._configuration import config_change
 from viam_mcp.tools.previews._model import Consequence, Preview, Risk
-from viam_mcp.tools.previews._names import brief, machine_name, named, part_name, quoted
+from viam_mcp.tools.previews._names import brief, location_name, machine_name, named, part_name, quoted
 from viam_mcp.tools.previews._places import whereabouts
 from viam_mcp.tools.previews._wording import (
     GONE_FOR_GOOD,
@@ -85,6 +96,20 @@ class GetRobotPart(
             text = json.dumps(config, indent=self.indent, ensure_ascii=False)
             await save(environment, self.dest, f"{text}\n".encode(), overwrite=self.overwrite)
         return part if self.path is None else ByPath(part, self.path, self.cursor, environment.budget)
+
+
+class GetRobotPartByNameAndLocation(Tool, toolset="parts", reveals_secret=True, returns=One("part", wire.RobotPart)):
+    """Get one part by its name and the location of its machine: configuration, address, state. With the part's
+    id, use get_robot_part."""
+
+    name: Name
+    location_id: LocationId
+
+    async def subject(self, app: AppClient) -> str:
+        return f"part {quoted(self.name)} in {await location_name(app, self.location_id)}"
+
+    async def run(self, app: AppClient) -> RobotPart:
+        return await app.get_robot_part_by_name_and_location(self.name, self.location_id)
 
 
 class GetRobotPartHistory(
@@ -177,6 +202,42 @@ class UpdateRobotPart(
 
     def _argument(self) -> str:
         return "robot_config" if self.robot_config_json is None else "robot_config_json"
+
+
+class SetConfigProperty(
+    Tool,
+    toolset="parts",
+    effect=Effect.DESTRUCTIVE,
+    risks=(Risk.EMPTIES,),
+    returns=One("result", wire.SetConfigPropertyResponse),
+):
+    """Set single values in the configuration of a part and leave the rest as it is: the machine applies them
+    within seconds. Some may succeed where others fail; the answer says which."""
+
+    robot_part_id: PartId
+    property_changes: PropertyChanges
+
+    async def subject(self, app: AppClient) -> str:
+        return await part_name(app, self.robot_part_id)
+
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        self._check()
+        part = await app.get_robot_part(self.robot_part_id)
+        stored = await anyio.to_thread.run_sync(_stored, part)
+        sent = with_properties(stored.shown, self.property_changes)
+        called, edit = await asyncio.gather(_called(app, part), config_change(app, stored, sent, "property_changes"))
+        bound = (*edit.bound, *state_of(part.proto.robot_config))
+        return called.preview(self, edit.lines, consequences=edit.consequences, bound=bound)
+
+    async def run(self, app: AppClient) -> wire.SetConfigPropertyResponse:
+        self._check()
+        results = await app.set_config_property(self.robot_part_id, self.property_changes)
+        return wire.SetConfigPropertyResponse(property_changes=results)
+
+    def _check(self) -> None:
+        if lacks(self.property_changes):
+            # The rpc takes no time of the last save, so what is stored could be another value by then.
+            Stored({}, {}).whole(self.property_changes, "property_changes")
 
 
 class NewRobotPart(Tool, toolset="parts", effect=Effect.WRITE, core=True, returns=Values(part_id=str)):

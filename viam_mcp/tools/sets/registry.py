@@ -92,7 +92,7 @@ class UpdateRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
             *change("Description", item.description, self.description),
         ]
         access = [Consequence(Risk.ACCESS, "VISIBILITY", self.visibility)] if shown_to else []
-        return _called(item).preview(
+        return called(item).preview(
             self, [*(lines or [UNCHANGED]), *usage(item)], consequences=access, bound=state_of(item.description)
         )
 
@@ -149,13 +149,14 @@ class DeleteRegistryItem(Tool, toolset="registry", effect=Effect.DESTRUCTIVE, re
             *usage(item),
         ]
         deletes = Consequence(Risk.DELETIONS, "DELETES IT", f"all its versions ({len(versions)})")
-        return _called(item).preview(self, lines, consequences=[deletes], bound=state_of(item))
+        return called(item).preview(self, lines, consequences=[deletes], bound=state_of(item))
 
     async def run(self, app: AppClient) -> None:
         await app.delete_registry_item(self.item_id)
 
 
-def _called(item: wire.RegistryItem) -> Called:
+def called(item: wire.RegistryItem) -> Called:
+    """Return what to call a registry item: by its type, its name and its owner."""
     kind = enum_names(packages.PackageType.DESCRIPTOR)[item.type]
     owner = item.public_namespace or item.organization_id
     return Called(named(kind, item.name, item.item_id), brief(kind, item.name), f"of {exact(owner)}", subject=item.name)
