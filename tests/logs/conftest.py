@@ -7,7 +7,6 @@ import pytest
 
 from tests.app.service import KEY, KEY_ID, serving
 from tests.logs.server import PART, LogServer
-from tests.pace import PATIENCE
 from viam_mcp.app import AppClient, connect
 from viam_mcp.logs import Options, Tails
 
@@ -58,6 +57,10 @@ async def tails(tails_with: Callable[..., AbstractAsyncContextManager[Tails]]) -
         yield made
 
 
+# What is lost fails a test after this, and not after the patience for a machine that is busy.
+_WAIT = 15.0
+
+
 class Reader:
     """Reads one part by cursor."""
 
@@ -72,7 +75,7 @@ class Reader:
     def messages(self) -> list[str]:
         return [entry.message for entry in self.entries]
 
-    async def read(self, *, wait: float = PATIENCE, limit: int = 1_000) -> list[str]:
+    async def read(self, *, wait: float = _WAIT, limit: int = 1_000) -> list[str]:
         """The messages of one more reading."""
         news = await self.tails.read([PART], cursor=self.cursor, wait=wait, limit=limit, **self.query)
         (reading,) = news.readings

@@ -372,3 +372,14 @@ async def test_names_of_parts_are_asked_for_once(fleet: Fleet, part: str) -> Non
             before = {rpc: calls[rpc] for rpc in ("GetRobotPart", "GetRobot", "ListRobots", "GetRobotParts")}
     assert {rpc: calls[rpc] for rpc in before} == before
     assert before["ListRobots"] == 1
+
+
+async def test_times_that_no_clock_should_show_are_still_dates(fleet: Fleet, part: str) -> None:
+    cursor = (await fleet.call("tail_robot_part_logs", robot_part_id=part, wait_seconds=WAIT, backlog=1))["next_cursor"]
+    odd = logged("year 10000", "far", "nanoseconds", "negative")
+    for entry, (seconds, nanos) in zip(odd, [(2**38, 0), (2**62, 0), (1, 2**31 - 1), (1, -5)], strict=True):
+        entry.time.seconds, entry.time.nanos = seconds, nanos
+    await fleet.sandbox.hub.until(1)
+    fleet.sandbox.emit(part, *odd)
+    result = await fleet.call("tail_robot_part_logs", robot_part_id=part, cursor=cursor, wait_seconds=WAIT)
+    assert messages(result) == ["year 10000", "far", "nanoseconds", "negative"]

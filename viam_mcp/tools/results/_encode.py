@@ -210,7 +210,8 @@ def rfc3339(seconds: int, nanos: int = 0) -> str:
 
 
 def _time(value: Any) -> str:
-    return rfc3339(value.seconds, value.nanos)
+    # A machine may send more nanoseconds than a second has, and no date can say that.
+    return rfc3339(value.seconds, min(max(value.nanos, 0), 999_999_999))
 
 
 def _struct(struct: Any, reveal: bool = False) -> Json:
