@@ -308,8 +308,9 @@ def test_verify_compares_with_checkpoints_that_were_kept_elsewhere(
     assert "is whole: 3 lines, as 1 checkpoints say" in capsys.readouterr().out
     for file in folder.iterdir():
         file.unlink()
-    assert main("audit", "verify") == 0
-    assert "is whole: 0 lines" in capsys.readouterr().out
+    assert main("audit", "verify") == 1
+    assert f"There is no store in {folder / 'state.db'}" in capsys.readouterr().out
+    assert not list(folder.iterdir())
     assert main("audit", "verify", "--checkpoint", str(log)) == 1
     assert capsys.readouterr().out.startswith("exchanged: ")
 

@@ -54,7 +54,19 @@ def test_a_server_is_named_by_its_url_and_shown_without_the_password(text: str) 
     assert (address.url, str(address)) == (text, "postgresql://me@h:5/d")
 
 
-@pytest.mark.parametrize("text", ["", " ", "sqlite://", "sqlite:///", "mysql://me:secret@h/d", "http://h"])
+@pytest.mark.parametrize("text", ["postgresql://me:12/secret@h/d", "postgresql://me:1/2@secret@h:5/d"])
+def test_a_password_that_is_not_encoded_is_not_shown_either(text: str) -> None:
+    assert "secret" not in str(parse_address(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "sqlite://", "sqlite:///", "mysql://me:secret@h/d", "http://h", "POSTGRESQL://me:secret@h/d"),
+        *("postgresql:/me:secret@h/d", "postgresql//me:secret@h/d", "Postgres:me:secret@h/d", " postgres:/me:secret@h"),
+        *("host=h password=secret", "sslmode=require password=secret", "password=secret"),
+    ],
+)
 def test_any_other_address_is_refused(text: str) -> None:
     with pytest.raises(StoreAddressError, match="expected postgresql://") as refused:
         parse_address(text)

@@ -239,6 +239,13 @@ def test_a_damaged_page_says_so(sqlite_place: Place) -> None:
         ask(sqlite_place.open())
 
 
+def test_a_store_without_its_id_says_so(sqlite_place: Place) -> None:
+    ask(sqlite_place.open())
+    sqlite_place.sql("DELETE FROM store")
+    with pytest.raises(StoreCorrupted, match="changed by another program"):
+        ask(sqlite_place.open())
+
+
 @pytest.mark.parametrize("how", ["removed", "exchanged", "log removed"])
 def test_a_program_whose_file_was_removed_or_exchanged_stops_writing(sqlite_place: Place, how: str) -> None:
     store = sqlite_place.open()

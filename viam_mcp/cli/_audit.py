@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from viam_mcp.assembly.options import OPTIONS, SettingsError, add_flags, add_options, values_of
 from viam_mcp.policy import CONFIRM_OPERATION, Outcome
-from viam_mcp.store import AuditFilter, AuditLine, as_text, checkpoint_file, open_store, read_checkpoints
+from viam_mcp.store import (
+    AuditFilter,
+    AuditLine,
+    SqliteAddress,
+    as_text,
+    checkpoint_file,
+    open_store,
+    read_checkpoints,
+)
 from viam_mcp.tools import TOOLS, sanitize
 
 if TYPE_CHECKING:
@@ -63,7 +71,7 @@ def _add_filter(action: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the subcommand says; 1 if the audit is not whole."""
+    """Do what the subcommand says; 1 if the audit is not whole, or not there."""
     settings = values_of(_STORE, vars(options), os.environ)
     # This command writes nothing to the audit, so it has no checkpoint to write either.
     store = open_store(settings.get("store"), checkpoints="-")
@@ -72,7 +80,12 @@ def run(options: argparse.Namespace) -> int:
             return _show(store, options)
         if options.action == "export":
             return _export(store, options)
-        return _verify(store, _checkpoints(store, options.checkpoint, settings.get("audit_checkpoints")))
+        checkpoints = _checkpoints(store, options.checkpoint, settings.get("audit_checkpoints"))
+        if not checkpoints and isinstance(store.address, SqliteAddress) and not store.address.path.exists():
+            # Opening it would make it, and find an empty audit that is whole.
+            print(f"There is no store in {store.address}: nothing was written to it yet, or it was removed.")
+            return 1
+        return _verify(store, checkpoints)
     finally:
         store.close()
 

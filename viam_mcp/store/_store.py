@@ -33,7 +33,7 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from viam_mcp.store._errors import StoreError, UnknownKeyError
+from viam_mcp.store._errors import StoreCorrupted, StoreError, UnknownKeyError
 from viam_mcp.store._heart import Heart
 from viam_mcp.store._keys import StateKeys, open_keys
 from viam_mcp.store._records import RoomLimits, Timeouts
@@ -327,7 +327,10 @@ class Store:
 def _prepare(connection: Connection, state_keys: StateKeys) -> _Opened:
     """Read what is read once, inside a writing transaction."""
     # Locked, so that of several programs that open a new store one makes the keys.
-    ((store_id,),) = connection.execute("SELECT id FROM store" + connection.for_update)
+    stores = connection.execute("SELECT id FROM store" + connection.for_update)
+    if len(stores) != 1:
+        raise StoreCorrupted("the store was changed by another program: restore it from a backup")
+    ((store_id,),) = stores
     is_new = not connection.execute("SELECT id FROM keys")
     keys = open_keys(connection, state_keys)
     if is_new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _POSTGRES = ("postgresql", "postgres")
+_MEANT_FOR_POSTGRES = re.compile(
+    r"\s*(postgres(ql)?(:|//)|(\S+=\S*\s+)*(host|hostaddr|port|dbname|user|password)=)", re.IGNORECASE
+)
+"""A connection URL that is mistyped, or the other form that libpq takes: no path, since it may hold a password."""
+_UNNAMED = "the PostgreSQL server of --store"
 _EXPECTED = "expected postgresql://USER@HOST/DATABASE or the path of a file"
 
 
@@ -75,6 +81,8 @@ def parse_address(text: str | None, environment: Mapping[str, str] = os.environ)
     if not separator:
         if not text.strip():
             raise StoreAddressError(f"the address of the store is empty: {_EXPECTED}")
+        if _MEANT_FOR_POSTGRES.match(text):
+            raise StoreAddressError(f"the address of the store cannot be used: {_EXPECTED}")
         return _file(text)
     if scheme in _POSTGRES:
         return PostgresAddress(text, _shown(text))
@@ -96,7 +104,8 @@ def _shown(url: str) -> str:
         parts = urlsplit(url)
         user = f"{parts.username}@" if parts.username else ""
         port = f":{parts.port}" if parts.port else ""
-        return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
     except ValueError:
         # libpq takes lists of hosts and ports, which are no URL by RFC 3986.
-        return "the PostgreSQL server of --store"
+        return _UNNAMED
+    # A password with a slash in it that is not written as %2F is part of the path.
+    return _UNNAMED if "@" in parts.path else f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
