@@ -17,7 +17,7 @@ from viam_mcp.tools.previews._model import (
     headline,
     merged,
 )
-from viam_mcp.tools.previews._pages import Page, StaleCursor, fits, page
+from viam_mcp.tools.previews._pages import Page, StaleCursor, page_of
 
 _LINES = st.lists(st.text(max_size=60) | st.text("xé\n\u200b", min_size=100, max_size=300), min_size=1, max_size=12)
 _CONSEQUENCES = st.lists(
@@ -28,37 +28,31 @@ _CONSEQUENCES = st.lists(
 )
 
 
-def pages(preview: Preview, size: int) -> list[Page]:
-    found = [page(preview, None, size)]
+def pages(text: str, size: int) -> list[Page]:
+    found = [page_of(text, None, size)]
     while (cursor := found[-1].next) is not None:
-        found.append(page(preview, cursor, size))
+        found.append(page_of(text, cursor, size))
     return found
 
 
 @given(_LINES, _LINES, st.integers(200, 800))
 def test_all_pages_together_are_the_whole_of_a_preview(lines: list[str], now: list[str], size: int) -> None:
-    preview = Preview(tuple(lines), now=tuple(now))
-    found = pages(preview, size)
+    text = "\n".join(Preview(tuple(lines), now=tuple(now)).whole)
+    found = pages(text, size)
     assert [(one.number, one.of) for one in found] == [(number + 1, len(found)) for number in range(len(found))]
     assert all(len(one.text.encode()) <= size for one in found)
     whole = "\n".join(one.text for one in found).replace("\n(goes on) ", "")
-    assert whole == "\n".join(preview.whole)
-    assert (len(found) == 1) == (preview.size <= size)
-
-
-@given(_LINES, st.integers(0, 500))
-def test_a_preview_fits_where_its_text_does(lines: list[str], limit: int) -> None:
-    preview = Preview(tuple(lines))
-    assert fits(preview, limit) == (len("".join(f"{line}\n" for line in preview.whole).encode()) <= limit)
+    assert whole == text
+    assert (len(found) == 1) == (len(text.encode()) < size)
 
 
 def test_a_page_of_another_preview_is_not_gone_on_from() -> None:
-    one, other = (Preview(("x" * 500, last)) for last in ("this", "that"))
-    cursor = page(one, None, 200).next
-    assert page(one, cursor, 200).number == 2
+    one, other = (f"{first}\n{'x' * 500}" for first in ("this", "that"))
+    cursor = page_of(one, None, 200).next
+    assert page_of(one, cursor, 200).number == 2
     for made_up in (cursor, "2", "2-0000000000000000", "", "x"):
         with pytest.raises(StaleCursor, match="begin again"):
-            page(other, made_up, 200)
+            page_of(other, made_up, 200)
 
 
 @given(st.text(), st.text(), _CONSEQUENCES, st.text())

@@ -139,11 +139,6 @@ class Preview:
         """All lines as a person sees them."""
         return (*self.head, *self.body)
 
-    @property
-    def size(self) -> int:
-        """How many bytes of UTF-8 the whole text takes, with the ends of its lines."""
-        return sum(len(line.encode(errors="backslashreplace")) + 1 for line in self.whole)
-
 
 def headline(what: str, where: str, consequences: Sequence[Consequence], otherwise: str = "") -> tuple[str, ...]:
     """Return the first lines of a preview: what, where, and the gravest consequences in their order.

@@ -1,4 +1,4 @@
-"""Previews that are larger than a channel carries at once: whether one fits, and its pages.
+"""The pages of a preview that is larger than a channel carries at once.
 
 A channel that cannot carry the whole of a preview does not ask. Pages let a person see all of it all the same.
 """
@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from viam_mcp.tools.previews._model import Preview
 
 TOKEN_BYTES = 65_536
 """How much of a preview an answer carries that shows a token, and `viam-mcp call`."""
@@ -48,29 +44,18 @@ class Page:
     code: str = ""
 
 
-def fits(preview: Preview, limit: int) -> bool:
-    """Return whether a channel that carries so many bytes carries the whole preview."""
-    return preview.size <= limit
+def page_of(text: str, cursor: str | None = None, size: int = PAGE_BYTES) -> Page:
+    """Return one page of a text. All pages together are the whole of it.
 
-
-def page(preview: Preview, cursor: str | None = None, size: int = PAGE_BYTES) -> Page:
-    """Return one page of a preview. All pages together are the whole of it.
+    A cursor is made of all pages before its own: nobody who was not given these knows it.
 
     Args:
-        preview: The preview.
+        text: The text.
         cursor: The `next` of the page before; None for the first page.
         size: How many bytes a page holds at most.
 
     Raises:
-        StaleCursor: The cursor is none of this preview's.
-    """
-    return page_of("\n".join(preview.whole), cursor, size)
-
-
-def page_of(text: str, cursor: str | None = None, size: int = PAGE_BYTES) -> Page:
-    """Return one page of a text. See `page`.
-
-    A cursor is made of all pages before its own: nobody who was not given these knows it.
+        StaleCursor: The cursor is none of this text's.
     """
     pages = _pages(text, size)
     number = _number(cursor)
