@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.store.conftest import KEY, Place, ask, empty
+from tests.store.conftest import KEY, Place, approve, ask, empty
 from viam_mcp.store import (
     KEYS_VARIABLE,
     StateKeys,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.store.server import PostgresServer
+    from viam_mcp.store import Transaction
 
 QUICK = Timeouts(connect=2, statement=0.5, transaction=2)
 
@@ -237,6 +238,25 @@ def test_a_damaged_page_says_so(sqlite_place: Place) -> None:
     path.write_bytes(data)
     with pytest.raises(StoreCorrupted, match=r"damaged|changed|has not the tables"):
         ask(sqlite_place.open())
+
+
+def test_an_older_copy_of_an_operation_does_not_run_again(place: Place) -> None:
+    store = place.open()
+    asked = approve(store, ask(store))
+
+    def begin(tx: Transaction) -> None:
+        tx.runs.start({}, asked.id, asked.caller)
+        tx.audit.append({"outcome": "started", "operation": asked.id})
+
+    place.sql("CREATE TABLE older AS SELECT * FROM operations")
+    try:
+        store.write(begin)
+        place.sql("DELETE FROM operations")
+        place.sql("INSERT INTO operations SELECT * FROM older")
+    finally:
+        place.sql("DROP TABLE older")
+    with pytest.raises(StoreCorrupted, match="it has begun before"):
+        store.write(begin)
 
 
 def test_a_store_without_its_id_says_so(sqlite_place: Place) -> None:

@@ -33,6 +33,9 @@ _SWEPT_AT_ONCE = 500
 _STORED_AS = {State.EXPIRED: (State.OPEN, State.ANSWERED), State.UNKNOWN: (State.RUNNING,)}
 """The states that an operation may be stored in besides its own, where nobody has written down the change yet."""
 
+_BEGUN = "started"
+"""The outcome in the line of the audit that is written together with the beginning of an operation."""
+
 _BOUND = ("id", "caller", "owner", "tool", "fingerprint", "rule", "way", "client", "requester", "subjects", "expires")
 """The columns that cannot be changed without making the encrypted ones unreadable."""
 _COLUMNS = (*_BOUND, "created", "state", "arguments", "preview", "answer", "outcome", "started", "finished")
@@ -162,11 +165,19 @@ class Operations:
 
         Raises:
             OperationConflict: It was not approved, has expired since, or was begun before.
-            StoreCorrupted: Another program has put it into this state: no approval is stored.
+            StoreCorrupted: Another program has put it into this state: no approval is stored, or the audit has a line
+                that it has begun.
         """
         before = self._require(id, caller, State.ANSWERED)
         if before.answer is None or not before.answer.approved:
             raise StoreCorrupted(f"operation {id} was changed by another program: nobody has approved it")
+        # An older copy of the row is encrypted as it was. A line of the audit cannot be taken away unnoticed.
+        if self._connection.execute(
+            "SELECT number FROM audit WHERE operation = :id AND operation <> '' AND outcome = :begun LIMIT 1",
+            id=id,
+            begun=_BEGUN,
+        ):
+            raise StoreCorrupted(f"operation {id} was changed by another program: it has begun before")
         self._move(before, State.RUNNING)
         return replace(before, state=State.RUNNING, started=self._connection.now / 1000)
 
