@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
@@ -72,6 +72,7 @@ def joined(value: Any, budget: int) -> Any:
     return "".join(pages) if isinstance(value, str) else pages[0]
 
 
+@example({"a": 0, "x" * 64: ["y" * 200], "b": "z" * 60}, 200)  # the mark's name takes room too
 @given(configs | st.lists(configs) | st.sampled_from(ODD), st.integers(200, 2_000))
 def test_the_pages_of_a_value_are_the_value(value: Any, budget: int) -> None:
     whole = joined(value, budget)

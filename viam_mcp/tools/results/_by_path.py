@@ -23,7 +23,7 @@ from viam_mcp.tools.results._encode import FreeForm
 from viam_mcp.tools.results._output import One
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Json = Any
 
@@ -143,11 +143,11 @@ def page_of(value: Json, given: int, budget: int) -> tuple[Json, int | None]:
         return value[given:end], end if end < len(value) else None
     if isinstance(value, dict):
         members = [*value.items()][given:]
-        taken = _fitting(((name, item, len(to_json({name: item}))) for name, item in members), budget)
+        taken = _fitting(members, budget, lambda name, item: len(to_json({name: item})))
         page: Json = FreeForm(taken)
     elif isinstance(value, list):
         members = [*enumerate(value)][given:]
-        taken = _fitting(((place, item, len(to_json(item)) + 1) for place, item in members), budget)
+        taken = _fitting(members, budget, lambda _, item: len(to_json(item)) + 1)
         page = [item for _, item in taken]
     else:
         return value, None
@@ -155,21 +155,28 @@ def page_of(value: Json, given: int, budget: int) -> tuple[Json, int | None]:
     return page, end if end < len(value) else None
 
 
-def _fitting(members: Iterable[tuple[Any, Json, int]], budget: int) -> list[tuple[Any, Json]]:
-    """Return as many members as fit, at least one; one that is too large for a page has a mark in its place."""
+def _fitting(
+    members: Iterable[tuple[Any, Json]], budget: int, size_of: Callable[[Any, Json], int]
+) -> list[tuple[Any, Json]]:
+    """Return as many members as fit, at least one; one that is too large for a page has a mark in its place.
+
+    Args:
+        members: The members, each with its name or place.
+        budget: How many bytes of compact JSON they may take.
+        size_of: How many bytes a member takes, with its name.
+    """
     taken: list[tuple[Any, Json]] = []
     room = budget
-    for name, item, size in members:
+    for name, item in members:
+        size = size_of(name, item)
         if size > budget:
-            item, size = left_out(len(to_json(item))), _MARKED  # noqa: PLW2901 - what stands for it
+            item = left_out(len(to_json(item)))  # noqa: PLW2901 - what stands for it
+            size = size_of(name, item)
         room -= size
         if room < 0 and taken:
             break
         taken.append((name, item))
     return taken
-
-
-_MARKED = 60  # bytes
 
 
 def _given(whole: Json, asked: ByPath) -> int:
