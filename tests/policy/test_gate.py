@@ -25,6 +25,7 @@ from viam_mcp.policy import (
     Reply,
     Secrets,
     Way,
+    parse,
 )
 from viam_mcp.policy.confirm._question import PreviewSnapshot, message
 from viam_mcp.policy.record._credentials import Undelivered
@@ -730,3 +731,41 @@ async def test_a_read_that_writes_a_file_takes_a_credential_for_both(
         await desk.admit(tool, caller=caller, environment=environment)
     everything = Caller("ada", opens=lambda name, effect: True)
     assert isinstance(await desk.admit(tool, caller=everything, environment=environment), Admission)
+
+
+_COUNTED = '[[rules]]\naction = "allow"\ntools = ["mark_*"]\n[budget]\n'
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("destructive_per_hour = 1", "destructive_per_hour = 1  # a copy", True),
+        ('name = "night"\ndestructive_per_hour = 1', 'destructive_per_hour = 1\nname = "night"', True),
+        ('name = "night"\ndestructive_per_hour = 2', 'name = "night"\ndestructive_per_hour = 1', True),
+        ('name = "night"\ndestructive_per_hour = 1', 'name = "day"\ndestructive_per_hour = 1', False),
+        ("destructive_per_hour = 1", "destructive_per_hour = 2", False),
+    ],
+)
+async def test_a_copy_of_a_policy_file_shares_its_budget_and_so_does_one_that_names_the_same(
+    desk: Desk, app: AppClient, one: str, other: str, shared: bool
+) -> None:
+    tool = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    policies = [parse(f"{_COUNTED}{text}\n", file) for text, file in ((one, "a.toml"), (other, "b.toml"))]
+    first, second = (replace(desk, gate=Gate(policy, app, desk.store)) for policy in policies)
+    assert isinstance(await first.admit(tool), Admission)
+    if shared:
+        with pytest.raises(Refused, match="budget"):
+            await second.admit(tool)
+    else:
+        assert isinstance(await second.admit(tool), Admission)
+
+
+async def test_an_edit_of_a_policy_file_gives_no_new_budget(desk: Desk, app: AppClient) -> None:
+    tool = desk.tool("mark_part_for_restart", robot_part_id=desk.id("parts", "picker-01-arm"))
+    policies = [
+        parse(f"{more}{_COUNTED}destructive_per_hour = 1\n", "a.toml") for more in ("", "confirm_seconds = 60\n")
+    ]
+    before, after = (replace(desk, gate=Gate(policy, app, desk.store)) for policy in policies)
+    assert isinstance(await before.admit(tool), Admission)
+    with pytest.raises(Refused, match="budget"):
+        await after.admit(tool)

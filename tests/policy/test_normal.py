@@ -394,3 +394,35 @@ def test_any_configuration_has_a_normal_form_that_can_be_shown(config: dict[str,
     for path in ("services.type", "modules.executable_path", "fragments.id", "fragments"):
         form.holds(f"robot_config.{path}", ["x"], widens=True)
         form.holds(f"robot_config.{path}", ["x"], widens=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "config"),
+    [
+        ("modules.executable_path", "/srv/*", {"modules": [{"name": "m", "executable_path": "//srv/run"}]}),
+        ("modules.type", "local", {"modules": [{"name": "m", "type": "", "executable_path": "/srv/run"}]}),
+        ("packages.package", "acme/maps", {"packages": [{"name": "p", "package": "acme:maps"}]}),
+        ("packages.package", "acme:maps", {"packages": [{"name": "p", "package": "acme/maps"}]}),
+        ("components.attributes.host", "192.0.2.7", {"components": [{"attributes": {"host": "::ffff:192.0.2.7"}}]}),
+        ("components.attributes.host", "bad.example", {"components": [{"attributes": {"host": "bad\u3002example"}}]}),
+        ("services.type", "shell", {"services": [{"name": "s", "namespace": "rdk", "subtype": "shell"}]}),
+        ("services.type", "shell", {"services": [{"name": "s", "api": "no api"}]}),
+        ("services.type", "shell", {"services": [{"name": "s", "api": {"type": "service", "api_subtype": "shell"}}]}),
+    ],
+)
+def test_more_spellings_are_met(path: str, pattern: str, config: dict[str, Any]) -> None:
+    assert denied(path, pattern, config)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"modules": {"m": {"executable_path": "/srv/run"}}},
+        {"modules": {"m.n": {"executable_path": "/srv/run"}, "o": {}}},
+    ],
+)
+def test_a_section_that_a_fragments_modification_sets_as_an_object_is_read_by_name(sections: dict[str, Any]) -> None:
+    config = {"fragment_mods": [{"fragment_id": FRAGMENT, "mods": [{"$set": sections}]}]}
+    assert denied("modules.executable_path", "/srv/*", config)
+    assert denied("modules.name", next(iter(sections["modules"])), config)
+    assert not denied("modules.executable_path", "/opt/*", config)

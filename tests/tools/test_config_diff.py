@@ -539,3 +539,48 @@ async def test_what_is_nested_too_deeply_to_compare_is_refused() -> None:
         deep = {"a": deep}
     with pytest.raises(ToolError, match="nested too deeply"):
         await config_diff(stored({}), deep, "config")
+
+
+@pytest.mark.parametrize("host", ["bad.example", "203.0.113.9"])
+@pytest.mark.parametrize("port", ["", "80", "8_0", "+80"])
+@pytest.mark.parametrize("end", ["/", "?", "#", "\\"])
+def test_where_a_url_goes_is_shown_whatever_its_port_is_like(host: str, port: str, end: str) -> None:
+    url = f"http://{host}:{port}{end}x@good.example:8080/y"
+    assert json.dumps(url) in text({}, {"components": [arm("a", url=url)]})
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--askpass", "shutdown"],
+        ["--ask-vault-pass", "wipe"],
+        ["--no-password", "shutdown"],
+        ["--password", "-c", "DROP TABLE machines"],
+        ["--token", "--insecure"],
+        ["-c", "sudo --askpass shutdown"],
+    ],
+)
+def test_what_follows_an_option_that_takes_no_credential_is_shown(args: list[str]) -> None:
+    shown = text({}, {"processes": [{"id": "p", "name": "run", "args": args}]})
+    assert json.dumps(args) in shown
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"id": "4ad5a9b1-d073-490d-9f41-a2a0927186a0"},
+        [["4ad5a9b1-d073-490d-9f41-a2a0927186a0"]],
+        [{"fragment_id": "4ad5a9b1-d073-490d-9f41-a2a0927186a0"}],
+        [{"id": {"$variable": "which"}}],
+        [{"id": "4ad5a9b1-d073-490d-9f41-a2a0927186a0", "version": 7}],
+    ],
+)
+def test_a_fragment_that_is_named_in_no_known_way_counts_as_code(named: Any) -> None:
+    assert Risk.CODE in risks({}, {"fragments": named})
+    assert Risk.CODE in risks({"fragments": []}, {"fragments": named})
+
+
+def test_a_name_that_is_a_number_is_told_from_one_that_is_a_text() -> None:
+    old = {"components": [{"name": 1, "x": 5}, {"name": "1", "x": 5}]}
+    edits = [{"components": [{"name": 1, "x": one}, {"name": "1", "x": 11 - one}]} for one in (5, 6)]
+    assert lines(old, edits[0]) != lines(old, edits[1])

@@ -190,9 +190,13 @@ class Recorder:
 
 
 def budgets_of(policies: Iterable[Policy]) -> dict[str, int]:
-    """Return how many destructive calls policies allow in an hour, by the name of their budget."""
-    limits = {digest(policy.source): policy.destructive_per_hour for policy in policies}
-    return {name: limit for name, limit in limits.items() if limit is not None}
+    """Return how many destructive calls policies allow in an hour, by the names of their budgets."""
+    limits: dict[str, int] = {}
+    for policy in policies:
+        if (limit := policy.destructive_per_hour) is not None:
+            for name in map(digest, policy.budgets):
+                limits[name] = min(limit, limits.get(name, limit))
+    return limits
 
 
 def _outcome_of(error: BaseException) -> Outcome:

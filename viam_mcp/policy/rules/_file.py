@@ -54,6 +54,7 @@ class _Scope(_Table):
 
 
 class _Budget(_Table):
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     destructive_per_hour: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
@@ -168,7 +169,15 @@ def _policy(file: _File, text: str, name: str, source: str) -> Policy:
         confirm_via=file.confirm_via,
         confirm_seconds=file.confirm_seconds,
         source=source,
+        budgets=_budgets(file, source),
     )
+
+
+def _budgets(file: _File, source: str) -> tuple[str, ...]:
+    """Return what the budget is counted by: its name, or else the file and what it says, which a copy says too."""
+    if file.budget.name is not None:
+        return (f"budget {file.budget.name}",)
+    return source, f"policy {file.model_dump_json()}"
 
 
 def _rule(table: _Rule, index: int, where: str) -> Rule:

@@ -140,10 +140,19 @@ def _set_all(node: Branch, operand: Node) -> None:
         node.lists.add(section)
         if not steps:
             node.add(section, *(_entry(section, value) for value in values))
+            _add_by_name(node, section, values)
         # A name may have dots in it, so each place where it can end is a reading.
         for end in range(1, len(steps) + 1):
             meant = [one for one in values if end < len(steps) or end == 1 or isinstance(one, Branch)]
             node.add(section, *_named(section, ".".join(steps[:end]), steps[end:], meant))
+
+
+def _add_by_name(node: Branch, section: str, values: list[Node]) -> None:
+    """Add the entries of a section that is set as an object: each under its name."""
+    for value in values:
+        for name, entries in [*value.members.items()] if isinstance(value, Branch) else ():
+            objects: list[Node] = [entry for entry in entries if isinstance(entry, Branch)]
+            node.add(section, *_named(section, name, [], objects))
 
 
 def _named(section: str, name: str, steps: list[str], values: list[Node]) -> list[Node]:
@@ -169,7 +178,7 @@ def _nest(branch: Branch, steps: list[str], values: list[Node]) -> None:
 
 def _complete_resource(entry: Branch, kind: str) -> None:
     """Have an api, a type and a model of a component or a service be found in each way in which they can be written."""
-    types = entry.words("type")
+    types = [*entry.words("type"), *entry.words("subtype")]
     apis = [_triple(one, _API, kind) for one in entry.members.get("api", ())]
     known = [name for api in apis if isinstance(api, Branch) for name in api.words("subtype")]
     namespace = entry.word("namespace") or "rdk"
@@ -182,6 +191,8 @@ def _complete_resource(entry: Branch, kind: str) -> None:
             for member, name in (("type", "subtype"), ("namespace", "namespace")):
                 if api.word(name) not in entry.words(member):
                     entry.add(member, *api.members[name])
+        else:
+            entry.add("type", api)
     if "model" in entry.members:
         entry.members["model"] = [_triple(one, _MODEL, "builtin") for one in entry.members["model"]]
 
@@ -210,10 +221,10 @@ def _complete_item(entry: Branch, name: str) -> None:
     """Have a module or a package be read as an item of the registry, whichever sign stands between owner and name."""
     if name in entry.members:
         entry.members[name] = [
-            replace(one, loose=(one.texts[0].replace("/", ":", 1),), item=True)
+            replace(one, loose=(one.texts[0].replace("/", ":", 1), one.texts[0].replace(":", "/", 1)), item=True)
             if isinstance(one, Leaf) and one.texts
             else one
             for one in entry.members[name]
         ]
-    if name == "module_id" and "type" not in entry.members and "executable_path" in entry.members:
+    if name == "module_id" and not any(entry.words("type")) and "executable_path" in entry.members:
         entry.add("type", _leaf("local"))

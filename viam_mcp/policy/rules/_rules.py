@@ -159,6 +159,8 @@ class Policy:
         confirm_via: Which ways to ask there are.
         confirm_seconds: How long a question stays open.
         source: What tells it from other policies: its file.
+        budgets: Under which names the destructive calls are counted, in one count for all policies with that name; its
+            source if there are none.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class Policy:
         confirm_via: ConfirmVia = ConfirmVia.TOKEN,
         confirm_seconds: float = 600,
         source: str = "",
+        budgets: Iterable[str] = (),
     ) -> None:
         self.rules = tuple(rules)
         self.defaults = {**_DEFAULTS, **(defaults or {})}
@@ -183,6 +186,7 @@ class Policy:
         self.confirm_via = confirm_via
         self.confirm_seconds = confirm_seconds
         self.source = source
+        self.budgets = tuple(budgets) or (source,)
         self._concerning: dict[tuple[str, Effect], tuple[Rule, ...]] = {}
         self._settled: dict[tuple[str, Effect], Decision | None] = {}
 

@@ -39,7 +39,9 @@ mint = "file"    # create_key, rotate_key, create_location_secret and their kin
 
 # How many destructive calls may run within an hour: of all callers together, in all processes, over restarts. Over HTTP
 # the budget of the server's policy holds for callers with a policy of their own as well.
+# A copy of this file shares its budget. Files that differ share one where both give it the same name.
 # [budget]
+# name = "night shift"
 # destructive_per_hour = 20
 
 # Rules: deny beats confirm beats allow, and any rule beats the defaults. A rule is about the calls that

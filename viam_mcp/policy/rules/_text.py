@@ -10,7 +10,7 @@ import socket
 import unicodedata
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,9 +88,15 @@ def readings(text: str) -> tuple[str, ...]:
     stands = folded(text)
     found = {stands, folded(unquote(stands)), _END_OF_HOST.sub("", stands)}
     if "/" in stands and "://" not in stands:
-        found.add(posixpath.normpath(stands))
+        found.add(re.sub("^//", "/", posixpath.normpath(stands)))
+    if (
+        "\u3002" in stands
+    ):  # which ends a label of a host's name as well: https://www.rfc-editor.org/rfc/rfc3490#section-3.1
+        found.add(stands.replace("\u3002", "."))
     with suppress(ValueError):
-        found.add(ip_address(stands.strip("[]")).compressed)
+        address = ip_address(stands.strip("[]"))
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        found |= {address.compressed, (mapped or address).compressed}
     with suppress(OSError, ValueError):
         found.add(socket.inet_ntoa(socket.inet_aton(stands)))
     return tuple(found)

@@ -202,7 +202,7 @@ def _new(one: Resolved) -> Brought:
     if one.fragment is None:
         return _unknown(one)
     found = with_risks(changes({}, one.config))
-    told = [change for change in found if change.risks & _TOLD and change.place.keys[0].casefold() != "fragments"]
+    told = [change for change in found if change.risks & _TOLD]
     others = Counter(change.place.section for change in found if change not in told)
     counted = ", ".join(f"{section}: {number:,}" for section, number in others.items())
     if not told:

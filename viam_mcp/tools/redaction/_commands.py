@@ -33,6 +33,7 @@ _USER_OPTION = re.compile(
 _ATTACHED = re.compile(
     r"(?<!\S)-p(?=[^\s=:/]*[A-Z0-9!@#$%^&*])(?=[^\s=:/]*[A-Za-z!@#$%^&*])(?P<it>[^\s=:/\"']{5,64})(?!\S)"
 )
+_SWITCH = re.compile(r"--?(?:askpass$|(?:ask|no|show|skip|disable|enable|without|print|prompt)-)")
 _PASSIN = re.compile(r"(?<=\bpass:)(?P<it>[^\s\"']{3,})")
 _SMB = re.compile(r"(?<=-U)\s{0,3}[^\s%]{1,64}%(?P<it>\S{1,100})")
 
@@ -55,10 +56,15 @@ def option_span(option: str, argument: str, program: str) -> Span | None:
     return None
 
 
+def is_switch(option: str) -> bool:
+    """Tell whether an option says what to do about credentials, so that what follows it is something else."""
+    return _SWITCH.match(option) is not None
+
+
 def names_next(argument: str) -> Kind:
     """Return what the argument of a command line says of the next one, as in `--token abc`."""
     if argument.startswith("-") and "=" not in argument and len(argument) <= LONGEST_NAME:
-        return kind_of(argument)
+        return Kind.NOTHING if is_switch(argument) else kind_of(argument)
     return Kind.NOTHING
 
 

@@ -238,7 +238,7 @@ def may_be_code(secret: object) -> bool:
         return False
     if _KEY_FILE.fullmatch(secret):
         return False
-    if not _HARMLESS.fullmatch(secret):
+    if not _HARMLESS.fullmatch(secret) or _END_OF_PORT.match(secret) or (secret[0] == "-" and is_name(secret)):
         return True
     if any(span == (0, len(secret)) for span in form_spans(secret)):
         return False
@@ -253,6 +253,8 @@ def _may_be_path(text: str) -> bool:
 
 
 _SHORTEST_STEP = 3
+# After `http://host:`, a port that may be empty, in any way in which some client reads one, and the end of the host.
+_END_OF_PORT = re.compile(r"[\d_+-]*[/?#\\]")
 _WORD = re.compile(r"\w")
 _HARMLESS = re.compile(r"[\w.~+/=:@%!?#*^,-]*+")
 _KEY_FILE = re.compile(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from viam_mcp.tools.redaction._commands import is_switch
 from viam_mcp.tools.redaction._marks import NOT_SHOWN
 from viam_mcp.tools.redaction._names import LONGEST_NAME, Kind, is_a_count, is_credential, kind_of
 from viam_mcp.tools.redaction._values import is_name, is_uuid, is_word
@@ -244,7 +245,7 @@ def _spoken(text: str, name: str, begin: int, found: re.Match[str], kind: Kind) 
     content = value[0].rstrip(".:") or value[0]
     span = value.start(), value.start() + len(content)
     if name.startswith("-"):
-        if content.startswith("-") or start != found.end():
+        if content.startswith("-") or start != found.end() or is_switch(name):
             return None
         return value.span() if is_credential(kind, value[0]) else None
     if kind not in (Kind.SECRET, Kind.PASS, Kind.PIN) or not is_credential(kind, content):

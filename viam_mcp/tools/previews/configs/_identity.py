@@ -50,13 +50,13 @@ def _identity(item: Json, field: str) -> Identity | None:
 
 def labels(found: Sequence[Identity | None]) -> list[str]:
     """Return what each item is called: the second of one name with a number, one without a name by its place."""
-    seen: Counter[Identity] = Counter()
+    seen: Counter[str] = Counter()
     shown = []
     for place, one in enumerate(found):
         if one is None:
             shown.append(f"[{place}]")
             continue
-        seen[one] += 1
         text = name(one) if isinstance(one, str) else literal(one)
-        shown.append(text if seen[one] == 1 else f"{text} #{seen[one]}")
+        seen[text] += 1
+        shown.append(text if seen[text] == 1 else f"{text} #{seen[text]}")
     return shown

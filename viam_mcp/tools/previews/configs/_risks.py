@@ -57,7 +57,12 @@ def _risks_of(change: Change) -> frozenset[Risk]:
         # A name or an order starts nothing that was not there, but where one item overrules another.
         return frozenset({Risk.CODE} if change.kind is Kind.MOVED and section in _OVERRULE else ())
     if section == "fragments" and change.place.path in _WHICH_FRAGMENT:
-        found = set()  # what a fragment brings is told beside the configuration that names it
+        # What a fragment brings is told beside the configuration that names it, if that can be told.
+        sides = (change.old, change.new)
+        known = all(_names_fragments(value, change.place.path) for value in sides) and (
+            change.place.item is not None or all(isinstance(value, list | None) for value in sides)
+        )
+        found = set() if known else {Risk.CODE}
     else:
         found = {*(_risks_of_mods(change) if section == "fragment_mods" else _risks(change))}
     if change.kind is Kind.REMOVED and change.is_of_item:
@@ -67,6 +72,20 @@ def _risks_of(change: Change) -> frozenset[Risk]:
         elif section not in _CODE | _ACCESS:
             found -= {Risk.CODE, Risk.HOSTS, Risk.SHELL, Risk.ACCESS}
     return frozenset(found)
+
+
+def _names_fragments(value: Json, path: str) -> bool:
+    """Whether a value under `fragments` names them in a way that is known; one that is not there names none."""
+    if isinstance(value, str | None):
+        return True
+    if path:
+        return False
+    if isinstance(value, list):
+        return all(isinstance(item, str) or (isinstance(item, dict) and _names_fragments(item, "")) for item in value)
+    if not isinstance(value, dict):
+        return False
+    said = {key.casefold(): item for key, item in value.items()}
+    return "fragment_id" not in said and all(isinstance(said.get(one, ""), str) for one in ("id", "version"))
 
 
 def _risks(change: Change) -> Iterator[Risk]:
