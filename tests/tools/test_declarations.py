@@ -58,6 +58,8 @@ MACHINE = {"robot_id": MachineId}
         ({**MACHINE, "machine_ids": list[str]}, {}, r"DoSomething\.machine_ids looks like an id"),
         ({**MACHINE, "ids": list[str] | None}, {}, r"DoSomething\.ids looks like an id"),
         ({**MACHINE, "imports": list[Inner]}, {}, r"Inner\.fragment_id looks like an id"),
+        ({**MACHINE, "location": str}, {}, r"DoSomething\.location looks like an id"),
+        ({**MACHINE, "other_machines": list[str] | None}, {}, r"DoSomething\.other_machines looks like an id"),
         ({"resource_id": ResourceId}, {}, "looks at resource_type, and there is no such field"),
         ({"name": str}, {}, "no argument names a thing of the fleet.*ScopedBy.NOTHING"),
         (MACHINE, {"scoped_by": ScopedBy.NOTHING}, "its arguments name things of the fleet"),

@@ -69,8 +69,10 @@ class StateKeys:
             write_once(self._file, secrets.token_hex(_MIN_KEY_BYTES).encode() + b"\n")
         try:
             return parse_keys(self._file.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            raise StoreKeyError(f"the state key in {self._file} cannot be read") from None
+        except (OSError, ValueError, StoreKeyError):
+            raise StoreKeyError(
+                f"the state key in {self._file} cannot be read, and the store was written with it: put the file back"
+            ) from None
 
 
 def parse_keys(text: str) -> list[bytes]:

@@ -26,6 +26,7 @@ _OF_RESOURCES: Mapping[str, Kind] = {"organization": "organization", "location":
 """What the wire contract's `resource_type` means."""
 
 _LOOKS_LIKE_ID = re.compile(r"(.*_)?ids?")
+_LOOKS_LIKE_THING = re.compile(r"(.*_)?(org|organization|location|machine|robot|part|fragment|key|uuid)s?")
 
 
 class Reference(NamedTuple):
@@ -154,7 +155,7 @@ def undeclared(model: type[BaseModel]) -> Iterator[str]:
     """Yield what is missing in the declarations of a model's fields, a sentence each."""
     for name, info in model.model_fields.items():
         mark = _mark(info)
-        if mark is None and looks_like_id(name):
+        if mark is None and (looks_like_id(name) or _is_thing(name, info)):
             yield (
                 f'{model.__name__}.{name} looks like an id: say what it names, as in Annotated[str, Ref("machine")] or '
                 'with a type of tools/arguments/_types.py such as MachineId, or that it names nothing: NotARef("why")'
@@ -165,6 +166,11 @@ def undeclared(model: type[BaseModel]) -> Iterator[str]:
                 yield f"{model.__name__}.{name} has a Ref that looks at {other}, and there is no such field beside it"
         for inner in models_in(info.annotation):
             yield from undeclared(inner)
+
+
+def _is_thing(name: str, info: FieldInfo) -> bool:
+    """Whether an argument is named like a kind of thing and holds a text, or several: then it names that thing."""
+    return _LOOKS_LIKE_THING.fullmatch(name) is not None and str in _parts(info.annotation)
 
 
 def _mark(info: FieldInfo) -> Ref | NotARef | None:
