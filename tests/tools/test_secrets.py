@@ -233,3 +233,18 @@ def test_where_a_caller_goes_and_what_it_runs_is_never_hidden(key: str, value: s
         assert seen in str(redacted(sent, label)).replace("\\\\", "\\")
     if " " not in value:
         assert seen in without_secrets_sent(f"run --{key}={value}")
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [
+        ({"contrase\u00f1a": "verano"}, {"contrase\u00f1a": REDACTED}),
+        ({"\uff54\uff4f\uff4b\uff45\uff4e": "verano"}, {"\uff54\uff4f\uff4b\uff45\uff4e": REDACTED}),
+        ({"headers": [["X-Auth-Token", "9fK2mQ7xLw"]]}, {"headers": [["X-Auth-Token", REDACTED]]}),
+        ({"password": "${environment.DB_PASSWORD}"}, {"password": "${environment.DB_PASSWORD}"}),
+        ({"columns": ["password", "user_name"]}, {"columns": ["password", "user_name"]}),
+        ({"headers": ["X-Auth-Token", "Accept"]}, {"headers": ["X-Auth-Token", "Accept"]}),
+    ],
+)
+def test_names_in_other_letters_and_pairs_are_understood_and_references_stay(value: object, hidden: object) -> None:
+    assert redacted(value) == hidden

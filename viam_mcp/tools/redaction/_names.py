@@ -8,6 +8,7 @@ word of a name decides, with the word before it where the last one alone says to
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import Enum
 from functools import lru_cache
 
@@ -245,7 +246,14 @@ def _words(key: str) -> list[str]:
     """Return the words of a name in small letters, however it joins them. A key id is the name of its key."""
     if _KEY_ID.fullmatch(key):
         return ["api", "key"]
-    return [word.lower() for word in _WORD.findall(sanitize(key))]
+    return [word.lower() for word in _WORD.findall(_in_latin(sanitize(key)))]
+
+
+def _in_latin(key: str) -> str:
+    """Return a name without accents and in letters of ordinary width, as `contrasena`."""
+    if key.isascii():
+        return key
+    return "".join(one for one in unicodedata.normalize("NFKD", key) if not unicodedata.combining(one))
 
 
 def _bounded(key: str) -> str:

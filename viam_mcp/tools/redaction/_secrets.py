@@ -56,6 +56,7 @@ _OPTIONS = (" -u", " -p", " --user", " -U", "curl", "mysql", "mariadb", "redis",
 # Attributes of an enum's class take long to look up.
 _NOTHING, _SECRET, _AUTH, _WEBHOOK = Kind.NOTHING, Kind.SECRET, Kind.AUTH, Kind.WEBHOOK
 _DEPENDING = (Kind.NOTHING, Kind.KEY, Kind.PIN, Kind.PASS)  # on what they are within
+_PAIR = 2
 _MOST_PARSED = 8  # pieces of JSON within a text that are tried
 
 
@@ -169,6 +170,8 @@ def _list(
         in_key = (in_key or "PRIVATE KEY-----" in text) and "-----END" not in before
         option = before if before[:1] == "-" and kind is _NOTHING else ""
         own = names_next(option) if option else kind
+        if own is _NOTHING and index == 1 and len(items) == _PAIR and kind_of(before) is _SECRET:
+            own = Kind.KEY  # of a header, say: `["X-Api-Key", "…"]`; two names stay
         if in_key and text and kind is _NOTHING:
             items[index] = label(item)
         elif option and own is _NOTHING and text and (span := option_span(option, text, program)):
