@@ -156,7 +156,7 @@ def _cause(ran: subprocess.CompletedProcess[str]) -> str:
     tests = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
     if tests:
         return "these tests fail without any fault; mend or leave them out first:\n    " + "\n    ".join(tests)
-    tail = [line for line in lines if line.strip()][-15:]
+    tail = [line[:300] for line in lines if line.strip()][-15:]
     return f"mutmut ended with {ran.returncode} before it put in a fault:\n    " + "\n    ".join(tail)
 
 

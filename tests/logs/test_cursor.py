@@ -15,7 +15,7 @@ from tests.logs.server import PART, SECOND, START, LogServer, entry
 from viam_mcp.app import InvalidArgument
 from viam_mcp.logs import Query
 from viam_mcp.logs._cursor import LONGEST_CURSOR, Position, decode, encode
-from viam_mcp.logs._digest import MASK, Digest, Mark, Split, group, split
+from viam_mcp.logs._digest import MASK, Digest, Group, Mark, Split, group, split
 from viam_mcp.logs._entries import EARLIEST, LATEST, fingerprint, nanoseconds
 
 if TYPE_CHECKING:
@@ -134,6 +134,15 @@ def test_a_log_that_has_lost_what_was_seen_is_lacking() -> None:
     arrived = keys([START + number * SECOND for number in range(40)])
     digest = Digest(EARLIEST, EARLIEST, group(arrived[:30], Counter()))
     assert split(digest, arrived[5:]).lacking
+
+
+def test_where_it_cannot_be_told_which_entries_are_new_their_times_and_their_number_are() -> None:
+    arrived = keys([START + number * SECOND for number in range(60)])
+    digest = Digest(EARLIEST, EARLIEST, (Group(START, 30, 0),))
+    found = split(digest, arrived)
+    assert found.doubtful == [(arrived[0][0], arrived[-1][0], 30)]
+    assert not found.unseen
+    assert not found.lacking
 
 
 @pytest.mark.parametrize("at", range(0, 120, 7))

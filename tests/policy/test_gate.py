@@ -11,7 +11,7 @@ import pytest
 from grpclib.const import Status
 
 from tests.policy.conftest import Client, Desk, a_slot
-from tests.stores import audit_lines
+from tests.stores import audit_lines, store_in
 from viam_mcp.app import AppClient, NotFound, Unavailable, connect
 from viam_mcp.policy import (
     LOCAL,
@@ -20,6 +20,7 @@ from viam_mcp.policy import (
     Call,
     Caller,
     Gate,
+    Gates,
     Question,
     Refused,
     Reply,
@@ -31,7 +32,7 @@ from viam_mcp.policy.confirm._question import PreviewSnapshot, message
 from viam_mcp.policy.record._credentials import Undelivered
 from viam_mcp.sandbox import Fault, Sandbox
 from viam_mcp.store import RoomLimits
-from viam_mcp.tools import FORM_BYTES, Effect, Environment, Files, Preview, ToolError
+from viam_mcp.tools import FORM_BYTES, TOOLS, Effect, Environment, Files, Preview, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -769,3 +770,58 @@ async def test_an_edit_of_a_policy_file_gives_no_new_budget(desk: Desk, app: App
     assert isinstance(await before.admit(tool), Admission)
     with pytest.raises(Refused, match="budget"):
         await after.admit(tool)
+
+
+async def test_a_policy_file_is_read_once_for_all_the_gates_under_it(app: AppClient, tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[[rules]]\naction = "deny"\ntools = ["delete_*"]\n')
+    with store_in(tmp_path) as store:
+        gates = Gates(store)
+        own = gates.gate(app, file).policy
+        file.write_text("")
+        assert gates.gate(app, file).policy is own
+        assert len(own.rules) == 1
+        assert gates.gate(app).policy.rules == ()
+
+
+async def test_the_operators_options_hold_for_every_gate(app: AppClient, tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[defaults]\ndestructive = "confirm"\n')
+    with store_in(tmp_path) as store:
+        for policy in (None, file):
+            for gates, asks in (
+                (Gates(store), True),
+                (Gates(store, read_only=True), False),
+                (Gates(store, dry_run=True), False),
+            ):
+                assert gates.gate(app, policy).may_ask(TOOLS["delete_robot"], [Effect.DESTRUCTIVE]) is asks
+
+
+async def test_an_operation_that_nobody_was_asked_about_is_said_to_be_none_and_nothing_is_done(desk: Desk) -> None:
+    with pytest.raises(Refused, match=r"There is no operation of that id .* Nothing was done; call the tool again"):
+        await desk.gate.pending_call("none", LOCAL)
+    assert desk.outcomes() == ["wrong answer"]
+
+
+async def test_a_question_whose_call_is_cancelled_is_lost_and_not_left_open(desk: Desk, delete: Tool) -> None:
+    asked = anyio.Event()
+
+    class Waiting(Client):
+        async def ask(self, question: Question) -> None:
+            asked.set()
+            await anyio.sleep_forever()
+
+    async def call() -> None:
+        async with desk.gate.admitted(Call(delete, LOCAL, Environment()), Waiting(Way.PERSON), a_slot):
+            pytest.fail("the call runs")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        await asked.wait()
+        group.cancel_scope.cancel()
+    assert desk.outcomes() == ["asked", "lost"]
+
+
+async def test_a_question_that_is_shown_whole_is_the_only_page(desk: Desk, delete: Tool) -> None:
+    question = await desk.ask(delete)
+    assert (question.page, question.of) == (1, 1)

@@ -272,6 +272,11 @@ def test_what_is_public_is_visible_to_all(tool: str, said: str, sent: dict[str, 
     assert action(tool, said, "public" if said == "visibility" else "true", sent) is Action.DENY
 
 
+def test_a_list_of_one_is_shown_as_a_list() -> None:
+    form = NormalForm(TOOLS["list_registry_items"], {"types": ["module"], "organization_id": ORG})
+    assert form.shown() == {"types": ["module"], "organization_id": ORG}
+
+
 # ---- whatever somebody thinks of
 
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz\u00e9\u00fc\u00df", min_size=3, max_size=12)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from viam_mcp.policy import Action, Decision, Policy, Rule, Secrets, parse
-from viam_mcp.tools import TOOLS, Effect
+from viam_mcp.tools import TOOLS, Effect, Risk
 
 
 def decide(policy: Policy | str, tool: str, /, **arguments: Any) -> Decision:
@@ -334,3 +334,9 @@ def test_a_decision_is_known_without_the_arguments_unless_a_rule_about_the_tool_
     settled = policy.settled(TOOLS["get_location"].spec, Effect.READ)
     assert settled is not None
     assert settled.action is Action.ALLOW
+
+
+def test_what_a_call_may_put_at_risk_is_what_the_rules_that_allow_it_name() -> None:
+    allow = '[[rules]]\naction = "allow"\ntools = ["update_robot_part"]\n'
+    assert decide(allow, "update_robot_part").risks == frozenset()
+    assert decide(f'{allow}risks = ["empties"]\n{allow}', "update_robot_part").risks == {Risk.EMPTIES}
