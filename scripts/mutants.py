@@ -157,7 +157,7 @@ def _cause(ran: subprocess.CompletedProcess[str]) -> str:
     if tests:
         return "these tests fail without any fault; mend or leave them out first:\n    " + "\n    ".join(tests)
     tail = [line[:300] for line in lines if line.strip()][-15:]
-    return f"mutmut ended with {ran.returncode} before it put in a fault:\n    " + "\n    ".join(tail)
+    return f"mutmut ended with {ran.returncode}, and not all faults were put in:\n    " + "\n    ".join(tail)
 
 
 def _prepared(name: str, area: Area) -> Path:

@@ -17,6 +17,7 @@ from viam_mcp.logs import Query
 from viam_mcp.logs._cursor import LONGEST_CURSOR, Position, decode, encode
 from viam_mcp.logs._digest import MASK, Digest, Group, Mark, Split, group, split
 from viam_mcp.logs._entries import EARLIEST, LATEST, fingerprint, nanoseconds
+from viam_mcp.logs._ring import Ring
 
 if TYPE_CHECKING:
     from viam_mcp.logs import Tails
@@ -243,3 +244,17 @@ async def test_what_comes_while_the_log_is_read_on_is_given_once(server: LogServ
         assert await reader.until(4) == ["0", "1", "2", "3"]
         server.emit(entry("4", START + 4))
         assert await reader.until(5) == ["0", "1", "2", "3", "4"]
+
+
+def test_of_the_entries_that_are_gone_a_ring_knows_about_from_when_to_when_they_were() -> None:
+    entries = [entry(str(number), START + number * SECOND) for number in range(1, 1_001)]
+    times, ring = nanoseconds(entries), Ring(10, 1 << 20)
+    for number in range(1_000):
+        ring.extend(entries[number : number + 1], times[number : number + 1])
+    assert ring.first == 991
+    assert ring.bounds(990) is None
+    for start in (0, 300, 600, 900):
+        bounds = ring.bounds(start)
+        assert bounds is not None
+        assert bounds[1] == times[989]
+        assert times[max(start - 512, 0)] <= bounds[0] <= times[start]

@@ -234,7 +234,7 @@ class Ring:
 
     def _remember_gone(self, last: int, earliest: int, latest: int) -> None:
         gone = self._gone
-        if gone and last - (gone[-2][0] if len(gone) > 1 else gone[-1][0]) <= _CHUNK:
+        if len(gone) > 1 and last - gone[-2][0] <= _CHUNK:
             _, before, after = gone.pop()
             earliest, latest = min(before, earliest), max(after, latest)
         gone.append((last, earliest, latest))
