@@ -1,4 +1,4 @@
-"""Say what a tool still needs besides its class: the method, the sandbox's rpc, and a test case.
+"""Say what a tool still needs besides its class: method, rpc of the sandbox, test case. Say which rpcs have no tool.
 
 python scripts/schemas.py --check     says this too, and make lint runs it
 """
@@ -15,13 +15,41 @@ if str(ROOT) not in sys.path:
 
 from tests.tools.cases import CASES  # noqa: E402
 from viam_mcp.app import AppClient  # noqa: E402
+from viam_mcp.proto import POOL  # noqa: E402
 from viam_mcp.sandbox.services import handlers  # noqa: E402
 from viam_mcp.tools import TOOLS  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from viam_mcp.tools import Tool
+
+
+WITHOUT_TOOL: Mapping[str, str] = {}
+"""The rpcs of the wire contract that have no tool on purpose, by name, with the reason."""
+
+
+def without_tool(
+    tools: Iterable[type[Tool]], rpcs: Iterable[str], reasons: Mapping[str, str] = WITHOUT_TOOL
+) -> Iterator[str]:
+    """Yield a sentence for each rpc that has neither a tool nor a reason, and for each reason that is none.
+
+    Args:
+        tools: The tools.
+        rpcs: The rpcs of the wire contract.
+        reasons: Why some have no tool, by name.
+    """
+    rpcs, have = {*rpcs}, {tool.spec.rpc.name for tool in tools if tool.spec.rpc is not None}
+    for name in sorted(rpcs - have - reasons.keys()):
+        yield f"{name}: no tool calls it; add one, or say why there is none in WITHOUT_TOOL of scripts/places.py"
+    for name, reason in reasons.items():
+        if name in have or name not in rpcs or not reason.strip():
+            yield f"{name}: WITHOUT_TOOL of scripts/places.py names it, and it has a tool, is no rpc, or has no reason"
+
+
+def wire_rpcs() -> frozenset[str]:
+    """Return the names of the rpcs of the wire contract."""
+    return frozenset(rpc.name for rpc in POOL.FindServiceByName("viam.app.v1.AppService").methods)
 
 
 def served() -> frozenset[str]:
@@ -57,5 +85,5 @@ def missing(
 
 
 def problems() -> list[str]:
-    """Return what the tools of this repository still need."""
-    return list(missing(TOOLS.values()))
+    """Return what the tools of this repository still need, and which rpcs still need one."""
+    return [*missing(TOOLS.values()), *without_tool(TOOLS.values(), wire_rpcs())]

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from scripts import places
 from viam_mcp.calls import ConfirmOperation
 from viam_mcp.calls import table as limits
-from viam_mcp.tools import TOOLS, TOOLSETS, definition
+from viam_mcp.tools import ON_REQUEST, TOOLS, TOOLSETS, definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,8 @@ def table(listed: Mapping[str, type[Tool]] = LISTED) -> str:
     toolsets = [*TOOLSETS, ConfirmOperation.spec.toolset]
     for tool in sorted((tool.spec for tool in listed.values()), key=lambda spec: toolsets.index(spec.toolset)):
         effect = f"{tool.effect}, credential" if tool.reveals_secret else str(tool.effect)
-        lines.append(f"| {tool.toolset} | `{tool.name}` | {effect} | {tool.summary} |")
+        toolset = f"{tool.toolset} (on request)" if tool.toolset in ON_REQUEST else tool.toolset
+        lines.append(f"| {toolset} | `{tool.name}` | {effect} | {tool.summary} |")
     return "\n".join(lines)
 
 

@@ -145,7 +145,7 @@ _FLEET = (
 _COMMON = (Option("debug", "show tracebacks and log more"),)
 _CHOICE = (
     Option("read_only", "offer only tools that change nothing"),
-    Option("toolsets", "offer only these toolsets; core is a preset of at most 40 tools", names, "A,B"),
+    Option("toolsets", "only these toolsets; core is a preset of at most 40 tools, all has every one", names, "A,B"),
     Option("tools", "offer these tools besides the toolsets, or only these", names, "X,Y"),
     Option("exclude_tools", "do not offer these tools", names, "Z"),
 )

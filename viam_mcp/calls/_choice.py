@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from viam_mcp.tools import TOOLS, TOOLSETS, Effect
+from viam_mcp.tools import ON_REQUEST, TOOLS, TOOLSETS, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +30,8 @@ def choose(
     """The tools to offer, by name, in a stable order.
 
     Args:
-        toolsets: Only these; `core` and `all` are presets. Nothing means all, unless `tools` are named.
+        toolsets: Only these; `core` and `all` are presets. Nothing means those of daily work, unless `tools`
+            are named.
         tools: These besides, by name.
         exclude_tools: None of these, whatever else was said.
         read_only: Only what changes nothing.
@@ -40,11 +41,13 @@ def choose(
     """
     _check("toolset", toolsets, [*TOOLSETS, "core", "all"])
     _check("tool", [*tools, *exclude_tools], TOOLS)
-    everything = "all" in toolsets or not (toolsets or tools)
+    whole = {*toolsets} if toolsets or tools else TOOLSETS.keys() - ON_REQUEST
+    if "all" in toolsets:
+        whole = {*TOOLSETS}
     chosen = {
         name: tool
         for name, tool in TOOLS.items()
-        if (everything or tool.spec.toolset in toolsets or ("core" in toolsets and name in CORE) or name in tools)
+        if (tool.spec.toolset in whole or ("core" in toolsets and name in CORE) or name in tools)
         and name not in exclude_tools
         and (tool.spec.effect is Effect.READ or not read_only)
     }

@@ -35,16 +35,22 @@ from viam_mcp.tools.results._log_entries import line
 from viam_mcp.tools.results._output import Done, Whole, as_text, output_schema
 from viam_mcp.tools.results._paging import collect
 from viam_mcp.tools.sets import (
+    auth_service,
+    billing,
+    branding,
     fragment_versions,
     fragments,
     keys,
     locations,
     logs,
     machines,
+    metadata,
     modules,
     namespaces,
+    oauth_apps,
     organizations,
     parts,
+    push,
     registry,
     registry_lifecycle,
     roles,
@@ -58,6 +64,7 @@ __all__ = [
     "FORM_BYTES",
     "MOST_PAGES",
     "NOT_EMPTY",
+    "ON_REQUEST",
     "OUTSIDE",
     "PAGE_BYTES",
     "REDACTED",
@@ -114,10 +121,32 @@ __all__ = [
     "without_secrets",
 ]
 
-_MORE = (fragment_versions, namespaces, registry_lifecycle)
+_MORE = (fragment_versions, metadata, namespaces, registry_lifecycle)
 """Modules with more tools of toolsets that have a module of their own."""
 
-_MODULES = (organizations, locations, machines, parts, logs, fragments, roles, registry, modules, keys)
+_MODULES = (
+    organizations,
+    locations,
+    machines,
+    parts,
+    logs,
+    fragments,
+    roles,
+    registry,
+    modules,
+    keys,
+    billing,
+    oauth_apps,
+    push,
+    branding,
+    auth_service,
+)
 
 TOOLSETS: dict[str, str] = {module.__name__.rpartition(".")[2]: (module.__doc__ or "").strip() for module in _MODULES}
 """The toolsets by name, with what each is about."""
+
+ON_REQUEST = frozenset(
+    module.__name__.rpartition(".")[2] for module in _MODULES if getattr(module, "ON_REQUEST", False)
+)
+"""The toolsets that daily work does not need: a server offers them only where they are asked for. Their modules say
+so with `ON_REQUEST = True`."""

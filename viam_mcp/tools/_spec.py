@@ -81,6 +81,12 @@ class Spec:
         return bool(self.remedy)
 
     @property
+    def secret_arguments(self) -> frozenset[str]:
+        """The arguments that are credentials by the wire contract, whatever is in them."""
+        fields = () if self.rpc is None else self.rpc.input_type.fields
+        return frozenset(field.name for field in fields if field.GetOptions().debug_redact)
+
+    @property
     def title(self) -> str:
         """The name as a person reads it: `Get robot part`."""
         return self.name.replace("_", " ").capitalize()

@@ -5,7 +5,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.tools.cases import _recording, fragments, keys, locations, machines, organizations, parts, registry, roles
+from tests.tools.cases import (
+    _recording,
+    billing,
+    branding,
+    fragments,
+    keys,
+    locations,
+    machines,
+    metadata,
+    oauth_apps,
+    organizations,
+    parts,
+    push,
+    registry,
+    roles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,7 +30,21 @@ if TYPE_CHECKING:
     from viam_mcp.app import AppClient
     from viam_mcp.sandbox import Sandbox
 
-_MODULES = (organizations, locations, machines, parts, fragments, roles, registry, keys)
+_MODULES = (
+    organizations,
+    locations,
+    machines,
+    parts,
+    fragments,
+    roles,
+    registry,
+    keys,
+    metadata,
+    billing,
+    branding,
+    oauth_apps,
+    push,
+)
 
 CASES: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     name: case

@@ -98,13 +98,13 @@ def _tag(fleet: Fleet, tag: str) -> str | None:
 
 async def set_fragment_tag(fleet: Fleet) -> None:
     fragment_id = fleet.id("fragments", NAME)
-    answer = await fleet.call("set_fragment_tag", fragment_id=fragment_id, tag="canary", revision="1")
-    assert answer == {"done": f"Set tag 'canary' of fragment '{NAME}' ({fragment_id})."}
-    assert _tag(fleet, "canary") == "1"
+    answer = await fleet.call("set_fragment_tag", fragment_id=fragment_id, tag="trial", revision="1")
+    assert answer == {"done": f"Set tag 'trial' of fragment '{NAME}' ({fragment_id})."}
+    assert _tag(fleet, "trial") == "1"
 
 
 async def delete_fragment_tag(fleet: Fleet) -> None:
     fragment_id = fleet.id("fragments", NAME)
-    await fleet.app.set_fragment_tag(fragment_id, "canary", "1")
-    await fleet.call("delete_fragment_tag", fragment_id=fragment_id, tag="canary")
-    assert _tag(fleet, "canary") is None
+    await fleet.app.set_fragment_tag(fragment_id, "trial", "1")
+    await fleet.call("delete_fragment_tag", fragment_id=fragment_id, tag="trial")
+    assert _tag(fleet, "trial") is None

@@ -163,7 +163,7 @@ def _arguments(tool: Tool, error: AppError) -> str:
     """
     given = tool.model_dump(mode="json", exclude_unset=True)
     text = canonical(given)
-    if redacted(given) != given:
+    if redacted(given) != given or given.keys() & tool.spec.secret_arguments:
         reason = f"What it will touch could not be read, and its arguments are in part not to be shown: {error}"
         raise Stopped(Outcome.FAILED, f"{tool.spec.name} was not done. {reason}")
     return text

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from viam_mcp.tools import redacted
+from viam_mcp.tools import REDACTED, redacted
 
 if TYPE_CHECKING:
     from viam_mcp.tools import Tool
@@ -19,7 +19,8 @@ _LONGEST_TEXT = 300  # characters; ids, names and addresses are shorter
 def shown_arguments(tool: Tool) -> dict[str, Json]:
     """Return the arguments that a call was given, redacted. A long value is named by its length and digest."""
     arguments = tool.model_dump(mode="json", exclude_unset=True)
-    return {name: _shown(name, value) for name, value in arguments.items()}
+    secret = tool.spec.secret_arguments
+    return {name: REDACTED if name in secret else _shown(name, value) for name, value in arguments.items()}
 
 
 def _shown(name: str, value: Json) -> Json:

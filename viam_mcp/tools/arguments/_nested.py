@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,6 +115,50 @@ class FragmentVersion(_Nested):
     def message(self) -> wire.AdditionalFragment:
         """As the wire contract has it."""
         return wire.AdditionalFragment(**self.model_dump())
+
+
+class BillingAddress(_Nested):
+    """An address on invoices."""
+
+    address_line_1: Name
+    address_line_2: Name | None = None
+    city: Name
+    state: Text = ""
+    zipcode: Name
+    country: Name
+
+    def message(self) -> wire.BillingAddress:
+        """As the wire contract has it."""
+        return wire.BillingAddress(**self.model_dump())
+
+
+class OAuthConfig(_Nested):
+    """How an OAuth application signs its users in."""
+
+    client_authentication: Literal["required", "not_required", "not_required_when_using_pkce"]
+    pkce: Literal["required", "not_required", "not_required_when_using_client_authentication"]
+    url_validation: Literal["exact_match", "allow_wildcards"]
+    enabled_grants: Annotated[
+        list[Literal["authorization_code", "implicit", "password", "refresh_token", "device_code"]],
+        Field(min_length=1, max_length=10),
+    ]
+    origin_uris: Annotated[list[Text], Field(max_length=100)] = []
+    redirect_uris: Annotated[list[Text], Field(max_length=100)] = []
+    logout_uri: Text = ""
+    invite_redirect_uri: Text = ""
+
+    def message(self) -> wire.OAuthConfig:
+        """As the wire contract has it."""
+        return wire.OAuthConfig(
+            client_authentication=f"CLIENT_AUTHENTICATION_{self.client_authentication.upper()}",
+            pkce=f"PKCE_{self.pkce.upper()}",
+            url_validation=f"URL_VALIDATION_{self.url_validation.upper()}",
+            enabled_grants=[f"ENABLED_GRANT_{grant.upper()}" for grant in self.enabled_grants],
+            origin_uris=self.origin_uris,
+            redirect_uris=self.redirect_uris,
+            logout_uri=self.logout_uri,
+            invite_redirect_uri=self.invite_redirect_uri,
+        )
 
 
 def package_type(name: str) -> packages.PackageType:

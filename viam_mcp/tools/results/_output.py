@@ -140,9 +140,14 @@ class Values(Whole):
         values = value if isinstance(value, tuple) else (value,)
         members = dict(zip(self.types, values, strict=True))
         return {
-            name: REDACTED if name in self.secrets and not reveal else _encoded(item, reveal=reveal)
+            name: _hidden(item) if name in self.secrets and not reveal else _encoded(item, reveal=reveal)
             for name, item in members.items()
         }
+
+
+def _hidden(value: Json) -> Json:
+    """Return what stands for a credential, or for each of a list of them."""
+    return [REDACTED for _ in value] if isinstance(value, list) else REDACTED
 
 
 def _encoded(value: Json, *, reveal: bool) -> Json:

@@ -12,8 +12,9 @@ from viam_mcp.tools._spec import Effect, ScopedBy
 from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import Name, OrganizationId
 from viam_mcp.tools.previews._model import Consequence, Preview, Risk
-from viam_mcp.tools.previews._names import brief, named, organization_name
-from viam_mcp.tools.previews._wording import UNCHANGED, Called, change, counted, exact, state_of
+from viam_mcp.tools.previews._names import organization_name
+from viam_mcp.tools.previews._organizations import organization_called
+from viam_mcp.tools.previews._wording import UNCHANGED, change, counted, exact, state_of
 from viam_mcp.tools.results._output import Many, One
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class UpdateOrganizationNamespace(
             app.get_organization(self.organization_id),
             app.list_registry_items(self.organization_id, [], [], [], []),
         )
-        called = Called(named("organization", org.name, org.id), brief("organization", org.name), "", org.name)
+        called = organization_called(org)
         lines = change("Public namespace", org.public_namespace, self.new_public_namespace)
         if not lines:
             return called.preview(self, [UNCHANGED])
