@@ -46,6 +46,10 @@ def test_what_was_hidden_comes_back() -> None:
     assert whole(SHOWN) == STORED
 
 
+def test_a_text_that_was_shortened_comes_back_whole() -> None:
+    assert whole({"text": '{"token": … [13 more characters]'})["text"] == STORED["text"]
+
+
 def test_items_of_a_list_are_known_by_their_names() -> None:
     modules = SHOWN["modules"][::-1]
     assert whole({"modules": modules})["modules"] == STORED["modules"][::-1]
@@ -135,9 +139,11 @@ def test_what_was_read_comes_back_whole(config: dict[str, Any]) -> None:
         {"cloud": {"secret": "[redacted 3]"}},
         {"modules": [{"name": "c", "env": {"TOKEN": "[redacted]"}}]},
         {"text": "begin… [1,234 more characters]"},
+        {"text": '{"token": … [14 more characters]'},
+        {"text": '{"secret" … [13 more characters]'},
         {"[redacted]": 1},
     ],
-    ids=json.dumps,
+    ids=lambda sent: json.dumps(sent).replace("\\", ""),
 )
 def test_a_mark_that_stands_for_nothing_stored_is_refused(sent: dict[str, Any]) -> None:
     with pytest.raises(ToolError, match="nothing was done"):

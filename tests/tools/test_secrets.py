@@ -248,3 +248,8 @@ def test_where_a_caller_goes_and_what_it_runs_is_never_hidden(key: str, value: s
 )
 def test_names_in_other_letters_and_pairs_are_understood_and_references_stay(value: object, hidden: object) -> None:
     assert redacted(value) == hidden
+
+
+def test_a_credential_in_a_piece_of_json_is_hidden_there_and_not_where_the_same_word_stands_before() -> None:
+    text = 'on blue and {"type": "api-key", "payload": "blue"}'
+    assert without_secrets(text) == 'on blue and {"type": "api-key", "payload": "[redacted]"}'
