@@ -154,7 +154,7 @@ class Tails:
 
         Args:
             query: What to follow.
-            is_unread: Whether whoever watches wants what a tail holds that has failed, rather than a new one.
+            is_unread: Whether the caller wants what a tail holds that has failed, rather than a new one.
 
         Raises:
             InvalidArgument: The filter is too long.

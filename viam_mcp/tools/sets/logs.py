@@ -142,7 +142,7 @@ class _Tail(Tool):
         try:
             return await reading
         finally:
-            # Not waited for: whoever subscribes next finds the tail still open.
+            # Not waited for: the next subscriber finds the tail still open.
             waiting.cancel()
 
     def _tails(self, environment: Environment) -> Tails:
