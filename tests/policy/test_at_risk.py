@@ -88,7 +88,9 @@ async def test_such_a_question_may_be_asked_of_a_tool_that_is_allowed(open_desk:
 
 def test_a_tool_declares_what_it_puts_at_risk() -> None:
     declared = {name: tool.spec.risks for name, tool in TOOLS.items() if tool.spec.risks}
-    assert declared == dict.fromkeys(["update_fragment", "update_robot_part"], frozenset({Risk.EMPTIES}))
+    metadata = [f"update_{kind}_metadata" for kind in ("organization", "location", "robot", "robot_part")]
+    replacing = ["update_fragment", "update_robot_part", "set_config_property", "set_fragment_tag", *metadata]
+    assert declared == dict.fromkeys(replacing, frozenset({Risk.EMPTIES}))
 
 
 @pytest.mark.parametrize(
