@@ -77,3 +77,13 @@ async def test_deleting_a_secret_tells_its_date_and_how_many_remain(fleet: Fleet
     assert await fleet.lines("delete_robot_part_secret", robot_part_id=part, secret_id="another") == [
         "There is no such secret."
     ]
+
+
+async def test_a_new_secret_tells_all_that_it_opens(fleet: Fleet) -> None:
+    hall = fleet.id("locations", "Loading Docks")
+    preview = await fleet.preview("create_location_secret", location_id=hall)
+    assert preview.headline[2] == "A NEW SECRET opens: 2 machines: 'dock-counter-01', 'dock-counter-02'."
+    assert "all of the location's 2 machines: 'dock-counter-01', 'dock-counter-02'." in preview.lines[1]
+    part = await fleet.preview("create_robot_part_secret", robot_part_id=fleet.part_id("picker-01-main"))
+    assert part.headline[2] == "A NEW SECRET opens: part 'picker-01-main'"
+    assert "of machine 'picker-01'" in part.lines[0]

@@ -278,6 +278,16 @@ class CreateLocationSecret(
     async def subject(self, app: AppClient) -> str:
         return f"a secret for {await location_name(app, self.location_id)}"
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        location, machines = await asyncio.gather(app.get_location(self.location_id), app.list_robots(self.location_id))
+        called, opens = await _called(app, location), counted("machine", (machine.name for machine in machines))
+        return called.of("a new secret").preview(
+            self,
+            [f"Whoever has it signs in to all of the location's {opens}", "It is good until it is deleted."],
+            consequences=[Consequence(Risk.ACCESS, "A NEW SECRET opens", opens)],
+            bound=state_of(*(machine.id for machine in machines)),
+        )
+
     async def run(self, app: AppClient) -> wire.LocationAuth:
         return await app.create_location_secret(self.location_id)
 

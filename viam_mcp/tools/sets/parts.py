@@ -335,6 +335,14 @@ class CreateRobotPartSecret(
     async def subject(self, app: AppClient) -> str:
         return f"a secret for {await part_name(app, self.robot_part_id)}"
 
+    async def preview(self, app: AppClient, environment: Environment) -> Preview:
+        called = await _called(app, await app.get_robot_part(self.robot_part_id))
+        return called.of("a new secret").preview(
+            self,
+            ["Whoever has it signs in as this part. It is good until it is deleted."],
+            consequences=[Consequence(Risk.ACCESS, "A NEW SECRET opens", called.title)],
+        )
+
     async def run(self, app: AppClient) -> RobotPart:
         return await app.create_robot_part_secret(self.robot_part_id)
 
