@@ -34,7 +34,13 @@ class Inner(BaseModel):
 
 def declared(fields: dict[str, Any], base: type[Tool] = Tool, /, **keywords: Any) -> type[Tool]:
     """A tool that somebody adds, with these arguments and class keywords; it is not kept."""
-    keywords = {"toolset": "machines", "returns": Done("Did {subject}."), "rpc": None, **keywords}
+    keywords = {
+        "toolset": "machines",
+        "returns": Done("Did {subject}."),
+        "effect": Effect.READ,
+        "rpc": None,
+        **keywords,
+    }
     metaclass: Any = type(base)
     namespace = {"__annotations__": fields, "__module__": __name__}
     made: type[Tool] = metaclass("DoSomething", (base,), namespace, **keywords)
@@ -116,7 +122,7 @@ def test_a_tool_named_like_no_rpc_says_so() -> None:
     named = declared(MACHINE, rpc="RemoveFavoriteMachine", effect=Effect.DESTRUCTIVE).spec.rpc
     assert named is not None
     assert named.name == "RemoveFavoriteMachine"
-    assert declared(MACHINE, rpc=None).spec.rpc is None
+    assert declared(MACHINE, effect=Effect.READ, rpc=None).spec.rpc is None
 
 
 def test_what_a_tool_declares_is_known_of_it() -> None:
@@ -249,3 +255,10 @@ def test_an_object_among_plain_values_has_a_schema_and_is_redacted_and_made_safe
     assert "\x1b" not in str(shown)
     assert shown["share"] == 0.5
     assert "hunter2" in str(returns.encode(value, reveal=True))
+
+
+def test_a_tool_that_is_no_single_rpc_says_what_it_does() -> None:
+    with pytest.raises(TypeError, match="with rpc=None, say its effect="):
+        undeclared = {"__annotations__": MACHINE, "__module__": __name__, "__doc__": "Do something."}
+        metaclass: Any = type(Tool)
+        metaclass("DoSomething", (Tool,), undeclared, toolset="machines", returns=Done("Did {subject}."), rpc=None)

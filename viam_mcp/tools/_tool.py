@@ -93,7 +93,7 @@ class Tool(BaseModel):
         toolset: str,
         returns: Output,
         *,
-        effect: Effect = Effect.READ,
+        effect: Effect | None = None,
         reveals_secret: bool | None = None,
         mints: str = "",
         grants: bool = False,
@@ -103,6 +103,10 @@ class Tool(BaseModel):
         rpc: str | None = _DERIVED,
         risks: Sequence[Risk] = (),
     ) -> None:
+        if rpc is None and effect is None:
+            # Nothing else says what it does: where there is one rpc, its `idempotency_level` has to agree.
+            raise TypeError(f"{cls.__name__} declares too little: with rpc=None, say its effect=")
+        effect = effect or Effect.READ
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         spec = Spec(
             name=name,

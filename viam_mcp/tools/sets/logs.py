@@ -13,6 +13,7 @@ from viam_mcp.proto import app as wire
 from viam_mcp.proto.common import LogEntry as WireLogEntry
 from viam_mcp.tools._errors import ToolError
 from viam_mcp.tools._saving import Dest, Overwrite, Saving, save
+from viam_mcp.tools._spec import Effect
 from viam_mcp.tools._tool import ListTool, Tool
 from viam_mcp.tools.arguments._types import Duration, LocationId, LogLevel, PartId, Text, Time
 from viam_mcp.tools.redaction._text import sanitize, shorten
@@ -183,7 +184,7 @@ class TailRobotPartLogs(_Tail, toolset="logs", core=True, returns=NewEntries()):
         return await _shown(result, warnings, environment)
 
 
-class TailLogs(_Tail, toolset="logs", rpc=None, returns=NewEntries(several=True)):
+class TailLogs(_Tail, toolset="logs", effect=Effect.READ, rpc=None, returns=NewEntries(several=True)):
     """Follow what several parts log, or all parts of the machines in a location: as tail_robot_part_logs, merged by
     time, each entry with its machine and part; upstreams are the connections that are not live. With group, entries
     that say the same come as one pattern with their number, which fits a noisy fleet into a short answer."""
