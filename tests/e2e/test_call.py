@@ -11,7 +11,7 @@ import pytest
 
 import viam_mcp
 from tests.e2e.processes import COMMAND, Ended, ended, running
-from viam_mcp.tools import TOOLS
+from viam_mcp.calls import choose
 
 if TYPE_CHECKING:
     from viam_mcp.sandbox.rows.store import FleetStore
@@ -39,11 +39,11 @@ async def test_a_call_prints_the_logs_of_a_part(fleet_env: dict[str, str], demo_
 async def test_tools_are_a_table_and_as_json_what_a_server_lists(env: dict[str, str]) -> None:
     table = await ended("tools", env=env)
     assert (table.code, table.stderr) == (0, "")
-    assert [line.split()[0] for line in table.stdout.splitlines()[:-1]] == list(TOOLS)
+    assert [line.split()[0] for line in table.stdout.splitlines()[:-1]] == list(choose())
     listed = await ended("tools", "--json", env=env)
     assert (listed.code, listed.stderr) == (0, "")
     tools = json.loads(listed.stdout)
-    assert [tool["name"] for tool in tools] == list(TOOLS)
+    assert [tool["name"] for tool in tools] == list(choose())
 
 
 async def test_a_reader_of_a_part_of_the_output_sees_no_error(env: dict[str, str]) -> None:

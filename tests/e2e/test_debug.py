@@ -10,7 +10,7 @@ from viam_mcp.cli import COMMANDS
 CHECK = ("policy", "check", "/nowhere/policy.toml")
 FAILING = [
     CHECK,
-    ("audit", "verify", "--store", "/nowhere/state.db"),
+    ("audit", "verify", "--store", "ftp://nowhere"),
     ("token", "new", "me", "--file", "/dev/null/tokens.toml"),
     ("sandbox", "--state", "/nowhere/fleet.sqlite"),
     ("tools", "--tools", "nonsense"),

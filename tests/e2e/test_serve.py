@@ -14,7 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.e2e.processes import COMMAND, Running, ended, running
-from viam_mcp.tools import TOOLS
+from viam_mcp.calls import choose
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def test_the_official_client_lists_tools_and_reads_a_machine_and_its_logs(
     server = StdioServerParameters(command=SERVE[0], args=list(SERVE[1:]), env=fleet_env)
     async with Client(server, mode=mode) as client:
         # This client cannot ask its user, so it is given the tool that others confirm with.
-        assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS, "confirm_operation"]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*choose(), "confirm_operation"]
 
         async def call(name: str, **arguments: str | int) -> Any:
             result = await client.call_tool(name, arguments)
