@@ -83,7 +83,8 @@ def walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
         "viam_mcp/tools/sets/parts",
         "tests/tools/cases/parts",
     ]
-    modules, kept = set(sys.modules), TOOLS.pop(NAME)
+    modules, kept = set(sys.modules), dict(TOOLS)
+    del TOOLS[NAME]
     methods, rpcs, tools, cases = (appended(path, text) for path, text in BLOCKS)
     walked = Walk(methods["PartMethods"], rpcs["PartRpcs"], tools["GetRobotPartByNameAndLocation"], cases[NAME])
     mapping = Sandbox.__mapping__
@@ -97,7 +98,9 @@ def walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
 
     monkeypatch.setattr(Sandbox, "__mapping__", with_the_rpc)
     yield walked
-    TOOLS[NAME] = kept
+    # In the order that they had, which is that of `tools/list`.
+    TOOLS.clear()
+    TOOLS.update(kept)
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 
