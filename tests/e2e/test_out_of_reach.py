@@ -19,12 +19,12 @@ DEADLINE = "2"
 KEY = {"VIAM_API_KEY_ID": "11111111-2222-4333-8444-555555555555", "VIAM_API_KEY": "a-key-that-nobody-may-see"}
 
 
-async def check_failure(env: dict[str, str], *words: str, **variables: str) -> None:
+async def check_failure(env: dict[str, str], *words: str, deadline: str = DEADLINE, **variables: str) -> None:
     """Commands that cannot reach their fleet say so in one sentence with these words, though a client is there."""
     env = {**env, **variables}
     async with (
-        running(*COMMAND, "serve", "--timeout", DEADLINE, env=env) as server,
-        running(*COMMAND, "call", "list_organizations", "--timeout", DEADLINE, env=env) as call,
+        running(*COMMAND, "serve", "--timeout", deadline, env=env) as server,
+        running(*COMMAND, "call", "list_organizations", "--timeout", deadline, env=env) as call,
     ):
         ends = await asyncio.gather(server.end(close=False), call.end(close=False))
     for end in ends:
@@ -59,17 +59,11 @@ async def test_a_host_that_does_not_exist_is_named(env: dict[str, str]) -> None:
     await check_failure(env, url, "Check the network and the URL", **KEY, VIAM_MCP_APP_URL=url)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    # A port that closes is tried again until the deadline, which may pass first.
-    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", ("UNAVAILABLE",)), (b"", ())],
-    ids=["HTTP/1.1", "nothing"],
-)
-async def test_a_port_that_speaks_something_else_is_named(
-    env: dict[str, str], answer: bytes, words: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""], ids=["HTTP/1.1", "nothing"])
+async def test_a_port_that_speaks_something_else_is_named(env: dict[str, str], answer: bytes) -> None:
     async with listener(answer) as url:
-        await check_failure(env, *words, url, **KEY, VIAM_MCP_APP_URL=url)
+        # A port that closes is tried again a few times, which fits into this deadline however busy the machine is.
+        await check_failure(env, "UNAVAILABLE", url, deadline="30", **KEY, VIAM_MCP_APP_URL=url)
 
 
 async def test_a_port_that_says_nothing_is_given_up(env: dict[str, str]) -> None:

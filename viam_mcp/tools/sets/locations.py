@@ -283,7 +283,7 @@ class CreateLocationSecret(
         called, opens = await _called(app, location), counted("machine", (machine.name for machine in machines))
         return called.of("a new secret").preview(
             self,
-            [f"Whoever has it signs in to all of the location's {opens}", "It is good until it is deleted."],
+            [f"Its holder signs in to all of the location's {opens}", "It is good until it is deleted."],
             consequences=[Consequence(Risk.ACCESS, "A NEW SECRET opens", opens)],
             bound=state_of(*(machine.id for machine in machines)),
         )

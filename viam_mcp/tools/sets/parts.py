@@ -339,7 +339,7 @@ class CreateRobotPartSecret(
         called = await _called(app, await app.get_robot_part(self.robot_part_id))
         return called.of("a new secret").preview(
             self,
-            ["Whoever has it signs in as this part. It is good until it is deleted."],
+            ["Its holder signs in as this part. It is good until it is deleted."],
             consequences=[Consequence(Risk.ACCESS, "A NEW SECRET opens", called.title)],
         )
 
